@@ -1,0 +1,210 @@
+"""A table of data: one pandas frame, and which column plays which part.
+
+`Table` is the only form in which data travels before it is encoded. It never changes the values it
+was given: a protected attribute is a *rule* over a column (age above 25), so that the column itself
+stays in the frame as it came, and the roles say whether the network may see it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from grad_ext.errors import InputError, unknown
+
+if TYPE_CHECKING:
+    from aif360.datasets import BinaryLabelDataset
+
+
+@dataclass(frozen=True)
+class Target:
+    """The column to predict, and its two values.
+
+    Attributes
+    ----------
+    column : str
+        Name of the column in the frame.
+    favorable, unfavorable : object
+        The value that counts as 1 and the value that counts as 0.
+    """
+
+    column: str
+    favorable: Any
+    unfavorable: Any
+
+
+@dataclass(frozen=True)
+class Protected:
+    """A binary protected attribute: a rule over one column.
+
+    Exactly one of `above` and `values` says who is privileged.
+
+    Attributes
+    ----------
+    name : str
+        What the attribute is called in results and metrics.
+    column : str
+        The column that it is read from.
+    above : float, optional
+        Rows whose column is strictly greater are privileged.
+    values : tuple, optional
+        Rows whose column is one of these values are privileged.
+    carriers : tuple of str, optional
+        Columns that hold the attribute and so stay out of the features; `column` alone if not
+        given.
+    """
+
+    name: str
+    column: str
+    above: float | None = None
+    values: tuple[Any, ...] | None = None
+    carriers: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.above is None) == (self.values is None):
+            raise InputError(
+                f"protected attribute {self.name!r} needs exactly one of `above` and `values`, "
+                f"got above={self.above!r}, values={self.values!r}"
+            )
+        if not self.carriers:
+            object.__setattr__(self, "carriers", (self.column,))
+
+    def of(self, frame: pd.DataFrame) -> NDArray[np.bool_]:
+        """Return who is privileged, shape (N,)."""
+        column = frame[self.column]
+        if column.isna().any():
+            raise InputError(
+                f"protected attribute {self.name!r}: {int(column.isna().sum())} missing values "
+                f"in column {self.column!r}; expected none"
+            )
+        if self.above is not None:
+            return (column > self.above).to_numpy(dtype=bool)
+        return column.isin(self.values or ()).to_numpy(dtype=bool)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of data with the parts that the columns play.
+
+    Attributes
+    ----------
+    name : str
+        Short name, used in results.
+    frame : pandas.DataFrame
+        All columns as they came, N rows.
+    features : tuple of str
+        Columns that a network may see, protected or not.
+    target : Target
+        The column to predict.
+    protected : tuple of Protected
+        The attributes to protect, in order; K of them.
+    weights : str, optional
+        Column of instance weights.
+    n_test : int
+        How many of the last rows are the source's own test part; 0 if it has none.
+    source : str
+        Where the data comes from, with its licence.
+
+    Raises
+    ------
+    InputError
+        If a column that plays a part is not in the frame.
+    """
+
+    name: str
+    frame: pd.DataFrame
+    features: tuple[str, ...]
+    target: Target
+    protected: tuple[Protected, ...] = ()
+    weights: str | None = None
+    n_test: int = 0
+    source: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        wanted = [*self.features, self.target.column, *(p.column for p in self.protected)]
+        missing = [c for c in wanted if c not in self.frame.columns]
+        if missing:
+            raise InputError(
+                f"table {self.name!r}: no column {missing[0]!r}; "
+                f"there are {', '.join(map(repr, self.frame.columns))}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @property
+    def attribute_names(self) -> tuple[str, ...]:
+        """Names of the protected attributes, in order."""
+        return tuple(p.name for p in self.protected)
+
+    def inputs(self, use_protected: bool = False) -> pd.DataFrame:
+        """Return the features a network may see.
+
+        Parameters
+        ----------
+        use_protected : bool, default False
+            Keep the columns that hold a protected attribute.
+        """
+        carried = {c for p in self.protected for c in p.carriers}
+        kept = [c for c in self.features if use_protected or c not in carried]
+        return self.frame[kept]
+
+    def y(self) -> NDArray[np.bool_]:
+        """Return whether each row's label is the favorable one, shape (N,).
+
+        Raises
+        ------
+        InputError
+            If a label is neither the favorable nor the unfavorable value.
+        """
+        column = self.frame[self.target.column]
+        favorable: NDArray[np.bool_] = (column == self.target.favorable).to_numpy(dtype=bool)
+        other = ~favorable & ~(column == self.target.unfavorable).to_numpy(dtype=bool)
+        if other.any():
+            raise InputError(
+                f"label {self.target.column!r}: expected {self.target.favorable!r} or "
+                f"{self.target.unfavorable!r}, got {column[other].tolist()[0]!r}"
+            )
+        return favorable
+
+    def a(self) -> NDArray[np.bool_]:
+        """Return who is privileged by each protected attribute, shape (N, K)."""
+        columns = [p.of(self.frame) for p in self.protected]
+        return np.stack(columns, axis=1) if columns else np.zeros((len(self), 0), dtype=bool)
+
+    def w(self) -> NDArray[np.float64]:
+        """Return the instance weights, ones if the table has none, shape (N,)."""
+        if self.weights is None:
+            return np.ones(len(self))
+        return np.asarray(self.frame[self.weights], dtype=np.float64)
+
+    def protecting(self, names: Sequence[str]) -> Table:
+        """Return the same table with only the named attributes protected, in that order.
+
+        Raises
+        ------
+        InputError
+            If a name is not one of the table's protected attributes, or appears twice.
+        """
+        by_name = {p.name: p for p in self.protected}
+        for name in names:
+            if name not in by_name:
+                raise unknown(f"protected attribute of {self.name!r}", name, by_name)
+        if len(set(names)) != len(names):
+            raise InputError(f"protected attributes must differ, got {list(names)!r}")
+        return replace(self, protected=tuple(by_name[name] for name in names))
+
+    def take(self, rows: NDArray[np.intp]) -> Table:
+        """Return the table of the given row positions, in that order."""
+        return replace(self, frame=self.frame.iloc[rows], n_test=0)
+
+    def to_aif360(self) -> BinaryLabelDataset:
+        """Return the table as an AIF360 data set; see `grad_ext.adapters.aif360.to_aif360`."""
+        from grad_ext.adapters.aif360 import to_aif360
+
+        return to_aif360(self)

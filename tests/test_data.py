@@ -1,0 +1,254 @@
+"""The embedded data against published counts, roles, splits and encodings."""
+
+import gzip
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from grad_ext import load_dataset
+from grad_ext.data import embedded
+from grad_ext.data.split import check_trainable, hold_out, split, strata
+from grad_ext.data.table import Protected, Table, Target
+from grad_ext.encode import Encoder
+from grad_ext.errors import InputError
+
+
+def small(**changes):
+    frame = pd.DataFrame(
+        {
+            "x": [1.0, 2.0, 3.0, 6.0],
+            "c": ["b", "a", "b", "c"],
+            "flag": [0, 1, 1, 0],
+            "g": ["m", "f", "f", "m"],
+            "y": [1, 2, 1, 2],
+        }
+    )
+    values = {
+        "name": "small",
+        "frame": frame,
+        "features": ("x", "c", "flag", "g"),
+        "target": Target("y", 1, 2),
+        "protected": (Protected("g", "g", values=("m",)),),
+    }
+    return Table(**{**values, **changes})
+
+
+def test_german_has_the_published_counts(german):
+    assert len(german) == 1000
+    assert german.y().sum() == 700
+    assert german.a().sum(axis=0).tolist() == [810, 690]  # older than 25, male
+    assert len(german.features) == 20
+    assert german.attribute_names == ("age", "sex")
+    assert "UCI" in german.source
+    numeric = [c for c in german.features if pd.api.types.is_numeric_dtype(german.frame[c])]
+    assert tuple(numeric) == embedded.GERMAN_NUMERIC
+    plain = Encoder(use_protected=True).fit(german).transform(german)
+    assert plain.X.shape == (1000, 61)  # 7 numeric and 54 levels
+
+
+def test_adult_has_the_published_counts():
+    adult = load_dataset("adult", protected=["sex", "race"])
+    assert len(adult) == 30_162 + 15_060
+    assert adult.n_test == 15_060
+    y, men = adult.y(), adult.a()[:, 0]
+    assert (~y[-15_060:]).sum() == 11_360
+    # Counted in adult.data with grep: complete rows of men and women, and those above 50K.
+    training = slice(0, 30_162)
+    assert (men[training].sum(), (~men[training]).sum()) == (20_380, 9_782)
+    assert (y & men)[training].sum() == 6_396
+    assert (y & ~men)[training].sum() == 1_112
+    assert "fnlwgt" not in adult.features
+    parts = split(adult)
+    assert len(parts.test) == 15_060
+    pd.testing.assert_frame_equal(parts.test.frame, adult.frame.iloc[-15_060:])
+
+
+def test_the_first_attribute_is_protected_by_default():
+    assert load_dataset("german").attribute_names == ("age",)
+    assert load_dataset("german", ["sex", "age"]).attribute_names == ("sex", "age")
+
+
+def test_a_damaged_file_is_refused(monkeypatch, tmp_path):
+    content = gzip.compress(embedded.raw_text("german.data").replace("A11", "A12", 1).encode())
+    (tmp_path / "german.data.gz").write_bytes(content)
+    monkeypatch.setattr(embedded, "files", lambda _: tmp_path)
+    with pytest.raises(InputError, match="damaged: expected SHA-256 b21f3d81"):
+        load_dataset("german")
+    (tmp_path / "german.data.gz").write_bytes(b"no gzip")
+    with pytest.raises(InputError, match="damaged"):
+        load_dataset("german")
+
+
+def test_the_protected_columns_stay_out_of_the_inputs(german):
+    assert {"age", "personal_status"}.isdisjoint(german.inputs().columns)
+    assert {"age", "personal_status"} <= set(german.inputs(use_protected=True).columns)
+    only_age = german.protecting(["age"])
+    assert "personal_status" in only_age.inputs().columns
+
+
+def test_the_same_seed_cuts_the_same_rows_and_another_others(german):
+    first, again, other = split(german, 0), split(german, 0), split(german, 1)
+    for part in ("train", "valid", "test"):
+        pd.testing.assert_frame_equal(getattr(first, part).frame, getattr(again, part).frame)
+    assert set(first.test.frame.index) != set(other.test.frame.index)
+    # The rows of a split do not depend on what else is protected... only on the strata.
+    sizes = [len(p) for p in (first.train, first.valid, first.test)]
+    assert sizes == [640, 160, 200]
+    indices = [set(p.frame.index) for p in (first.train, first.valid, first.test)]
+    assert set.union(*indices) == set(range(1000))
+
+
+def test_every_part_has_its_share_of_every_label_and_group(german):
+    whole = np.bincount(strata(german)) / 1000
+    parts = split(german, 3)
+    for part in (parts.train, parts.valid, parts.test):
+        cells = np.column_stack([part.y(), part.a()])
+        for value, share in zip(
+            np.unique(np.column_stack([german.y(), german.a()]), axis=0), whole, strict=True
+        ):
+            count = (cells == value).all(axis=1).sum()
+            assert abs(count - share * len(part)) < 2
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 40), min_size=1, max_size=6),
+    fraction=st.floats(0.05, 0.95),
+    seed=st.integers(0, 1000),
+)
+def test_hold_out_divides_every_stratum_alike(sizes, fraction, seed):
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    kept, held = hold_out(groups, fraction, np.random.default_rng(seed))
+    assert sorted([*kept, *held]) == list(range(len(groups)))
+    assert abs(len(held) - fraction * len(groups)) <= 0.5 + 1e-3
+    for g, size in enumerate(sizes):
+        assert abs((groups[held] == g).sum() - fraction * size) <= 1 + 1e-3
+
+
+def test_encoding_by_hand():
+    table = small()
+    encoder = Encoder().fit(table)
+    arrays = encoder.transform(table)
+    # x standardised: mean 3, variance (4 + 1 + 0 + 9) / 4; c in sorted levels; flag as it is.
+    x = (np.array([1, 2, 3, 6]) - 3) / np.sqrt(3.5)
+    one_hot = [[0, 1, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]
+    np.testing.assert_allclose(arrays.X, np.column_stack([x, one_hot, [0, 1, 1, 0]]), rtol=1e-6)
+    assert arrays.X.dtype == np.float32
+    assert arrays.y.tolist() == [True, False, True, False]
+    assert arrays.a.tolist() == [[True], [False], [False], [True]]
+    new = small(frame=table.frame.assign(c=["z", "a", "a", "a"]))
+    np.testing.assert_array_equal(encoder.features(new)[0, 1:4], 0)
+
+
+def test_encodings_are_fitted_on_the_training_rows_alone(german):
+    parts = split(german)
+    encoder = Encoder().fit(parts.train)
+    X = encoder.transform(parts.train).X
+    assert X[:, 4:5].std() != 0
+    duration = encoder.features(parts.train)[
+        :, [i for i, p in enumerate(_columns(encoder)) if p == "duration"]
+    ]
+    np.testing.assert_allclose(duration.mean(), 0, atol=1e-6)
+    np.testing.assert_allclose(duration.std(), 1, atol=1e-5)
+    test = encoder.features(parts.test)[
+        :, [i for i, p in enumerate(_columns(encoder)) if p == "duration"]
+    ]
+    assert abs(test.mean()) > 1e-4
+
+
+def _columns(encoder):
+    names = []
+    for part in encoder.parts_:
+        names += [part.column] * len(getattr(part, "levels", [0]))
+    return names
+
+
+def test_a_table_and_its_one_hot_form_are_encoded_alike(german):
+    """So GRAD sees the same numbers through AIF360 as through a table."""
+    from grad_ext.adapters.aif360 import from_aif360
+
+    plain = Encoder().fit(german).features(german)
+    through = from_aif360(german.to_aif360())
+    other = Encoder().fit(through).features(through)
+    assert plain.shape == other.shape
+    key = lambda X: X[:, np.lexsort(X)]
+    np.testing.assert_allclose(key(plain), key(other), rtol=1e-6)
+
+
+def test_huge_numbers_are_encoded_and_absurd_ones_refused():
+    table = small()
+    big = small(frame=table.frame.assign(x=[1e300, 2e300, 3e300, 6e300]))
+    np.testing.assert_allclose(
+        Encoder().fit(big).features(big)[:, 0],
+        Encoder().fit(table).features(table)[:, 0],
+        rtol=1e-6,
+    )
+    with pytest.raises(InputError, match="within 1e\\+30 training standard deviations"):
+        Encoder().fit(table).features(big)
+    flat = small(frame=table.frame.assign(x=7.0))
+    assert not Encoder().fit(flat).features(flat)[:, 0].any()
+
+
+FRAME = small().frame
+BAD_TABLES = {
+    "unknown data set": (lambda: load_dataset("germna"), "did you mean 'german'"),
+    "unknown attribute": (lambda: load_dataset("german", ["agee"]), "did you mean 'age'"),
+    "attribute twice": (lambda: load_dataset("german", ["age", "age"]), "must differ"),
+    "no attribute": (lambda: load_dataset("german", []), "protected is empty"),
+    "a string": (lambda: load_dataset("german", "age"), "list of names, got the string 'age'"),
+    "no such column": (lambda: small(features=("q",)), "no column 'q'"),
+    "no rule": (lambda: Protected("g", "g"), "exactly one of `above` and `values`"),
+    "NaN": (
+        lambda: Encoder().fit(small(frame=FRAME.assign(x=[1, np.nan, 3, 4]))),
+        "feature 'x': expected finite numbers, got nan in 1 of 4 rows",
+    ),
+    "infinity": (
+        lambda: Encoder().fit(small(frame=FRAME.assign(x=[1, np.inf, 3, 4]))),
+        "expected finite numbers, got inf",
+    ),
+    "missing level": (
+        lambda: Encoder().fit(small()).features(small(frame=FRAME.assign(c=["a", None, "b", "b"]))),
+        "feature 'c': expected no missing values, got 1",
+    ),
+    "text for numbers": (
+        lambda: Encoder().fit(small()).features(small(frame=FRAME.assign(x=list("abcd")))),
+        "feature 'x': expected numbers, got",
+    ),
+    "feature gone": (
+        lambda: Encoder().fit(small()).features(small(features=("x",))),
+        "feature 'c' is missing",
+    ),
+    "nothing left": (lambda: Encoder().fit(small(features=("g",))), "no feature is left"),
+    "third label": (lambda: small(frame=FRAME.assign(y=[1, 2, 3, 1])).y(), "expected 1 or 2, got 3"),
+    "missing attribute": (
+        lambda: small(frame=FRAME.assign(g=["m", None, "f", "f"])).a(),
+        "1 missing values in column 'g'",
+    ),
+    "one class": (
+        lambda: check_trainable(small(frame=FRAME.assign(y=1))),
+        "expected two classes of 'y' among the 4 training rows, got only 1",
+    ),
+    "one group": (
+        lambda: check_trainable(small(frame=FRAME.assign(g="m"))),
+        "expected two groups of protected attribute 'g'.*only the privileged one",
+    ),
+    "no rows": (lambda: check_trainable(small(frame=FRAME.iloc[:0])), "got none"),
+    "negative weight": (
+        lambda: Encoder().fit(small()).transform(small(frame=FRAME.assign(w=-1.0), weights="w")),
+        "weights must be finite and >= 0, got -1",
+    ),
+    "zero weights": (
+        lambda: Encoder().fit(small()).transform(small(frame=FRAME.assign(w=0.0), weights="w")),
+        "weights are all zero",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD_TABLES)
+def test_bad_input(case):
+    call, message = BAD_TABLES[case]
+    with pytest.raises(InputError, match=message):
+        call()
