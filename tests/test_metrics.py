@@ -1,0 +1,195 @@
+"""Zemel's metrics on four rows worked by hand, and against AIF360 where the definitions meet."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from grad_ext.errors import InputError
+from grad_ext.metrics import (
+    accuracy,
+    balanced_accuracy,
+    consistency,
+    delta,
+    discrimination,
+    discrimination_by_attribute,
+    discrimination_floor,
+    positive_rate,
+    toolkit_metrics,
+)
+from grad_ext.neighbors import neighbor_graph
+
+TRUE = [1, 0, 1, 1]
+LABELS = [1, 1, 0, 1]
+SCORES = [0.9, 0.6, 0.2, 0.7]
+GROUP = [1, 1, 0, 0]
+LINE = [[0.0], [1.0], [3.0], [7.0]]
+
+
+def test_four_rows_by_hand():
+    assert accuracy(TRUE, LABELS) == 0.5  # rows 0 and 3
+    assert accuracy(TRUE, SCORES) == pytest.approx((0.9 + 0.4 + 0.2 + 0.7) / 4)
+    assert balanced_accuracy(TRUE, LABELS) == pytest.approx((2 / 3 + 0) / 2)
+    assert positive_rate(LABELS) == 0.75
+    assert discrimination(LABELS, sensitive_features=GROUP) == 0.5  # |1 - 1/2|
+    assert discrimination(SCORES, sensitive_features=GROUP) == pytest.approx(0.75 - 0.45)
+    assert delta(TRUE, LABELS, sensitive_features=GROUP) == 0.0
+    # Weights: privileged (1·1 + 3·1)/4 = 1, unprivileged (2·0 + 2·1)/4 = 1/2.
+    weighted = discrimination(LABELS, sensitive_features=GROUP, sample_weight=[1, 3, 2, 2])
+    assert weighted == 0.5
+    assert accuracy(TRUE, LABELS, sample_weight=[1, 3, 2, 2]) == 3 / 8
+
+
+def test_consistency_by_hand():
+    # Nearest: 0 -> 1, 1 -> 0, 2 -> 1, 3 -> 2. Gaps |1-1|, |1-1|, |0-1|, |1-0|.
+    assert consistency(LABELS, LINE, k=1) == 0.5
+    # Two nearest: 0 -> 1, 2 (mean 1/2); 1 -> 0, 2 (1/2); 2 -> 1, 0 (1); 3 -> 2, 1 (1/2).
+    assert consistency(LABELS, LINE, k=2) == 1 - (0.5 + 0.5 + 1 + 0.5) / 4
+    # Counting oneself, k = 1 sees nobody else.
+    assert consistency(LABELS, LINE, k=1, include_self=True) == 1.0
+    assert consistency(SCORES, LINE, k=1) == pytest.approx(1 - (0.3 + 0.3 + 0.4 + 0.5) / 4)
+
+
+def test_tied_neighbours_share_the_weight_that_is_left():
+    # Row 0 has rows 1 and 2 at distance 1, row 3 at 2; of k = 1 each of the two gets a half.
+    points = [[0.0], [1.0], [-1.0], [2.0]]
+    graph = neighbor_graph(points, k=1).toarray()
+    np.testing.assert_allclose(graph[0], [0, 0.5, 0.5, 0])
+    np.testing.assert_allclose(graph[1], [0.5, 0, 0, 0.5])
+    np.testing.assert_allclose(neighbor_graph(points, k=3).toarray()[0], [0, 1 / 3, 1 / 3, 1 / 3])
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), n=st.integers(3, 40), levels=st.integers(1, 4), k=st.integers(1, 5))
+def test_consistency_does_not_depend_on_the_order_of_the_rows(data, n, levels, k):
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    k = min(k, n - 1)
+    X = rng.integers(0, levels, (n, 3)).astype(float)
+    y = rng.integers(0, 2, n)
+    order = rng.permutation(n)
+    assert consistency(y[order], X[order], k=k) == pytest.approx(consistency(y, X, k=k), abs=1e-12)
+    graph = neighbor_graph(X, k=k)
+    np.testing.assert_allclose(graph.sum(axis=1), 1.0)
+    assert not graph.diagonal().any()
+
+
+def test_the_graph_is_the_same_in_small_blocks(monkeypatch):
+    X = np.random.default_rng(0).normal(size=(57, 4))
+    whole = neighbor_graph(X, k=4).toarray()
+    monkeypatch.setattr("grad_ext.neighbors.BLOCK_BYTES", 8 * 57 * 10)
+    np.testing.assert_array_equal(neighbor_graph(X, k=4).toarray(), whole)
+    distance = np.linalg.norm(X[:, None] - X[None], axis=2)
+    np.fill_diagonal(distance, np.inf)
+    for i in range(57):
+        assert set(np.flatnonzero(whole[i])) == set(np.argsort(distance[i])[:4])
+
+
+def test_many_models_at_once_are_judged_as_one_by_one():
+    rng = np.random.default_rng(0)
+    y, a = rng.integers(0, 2, 30), rng.integers(0, 2, (30, 2))
+    labels, w = rng.integers(0, 2, (5, 30)), rng.uniform(size=30)
+    graph = neighbor_graph(rng.normal(size=(30, 2)), k=3)
+    many = {
+        "accuracy": accuracy(y, labels, sample_weight=w),
+        "balanced": balanced_accuracy(y, labels, sample_weight=w),
+        "discrimination": discrimination(labels, sensitive_features=a, sample_weight=w),
+        "delta": delta(y, labels, sensitive_features=a, sample_weight=w),
+        "consistency": consistency(labels, graph=graph),
+    }
+    for p in range(5):
+        one = {
+            "accuracy": accuracy(y, labels[p], sample_weight=w),
+            "balanced": balanced_accuracy(y, labels[p], sample_weight=w),
+            "discrimination": discrimination(labels[p], sensitive_features=a, sample_weight=w),
+            "delta": delta(y, labels[p], sensitive_features=a, sample_weight=w),
+            "consistency": consistency(labels[p], graph=graph),
+        }
+        for name, values in many.items():
+            assert values.shape == (5,)
+            assert values[p] == pytest.approx(one[name]), name
+    by_attribute = discrimination_by_attribute(labels, sensitive_features=a, sample_weight=w)
+    assert by_attribute.shape == (2, 5)
+    np.testing.assert_allclose(by_attribute.mean(axis=0), many["discrimination"])
+
+
+def test_against_aif360():
+    import pandas as pd
+    from aif360.datasets import BinaryLabelDataset
+    from aif360.metrics import BinaryLabelDatasetMetric, ClassificationMetric
+
+    rng = np.random.default_rng(1)
+    n = 60
+    frame = pd.DataFrame(
+        {"x": rng.normal(size=n), "a": rng.integers(0, 2, n), "y": rng.integers(0, 2, n)}
+    )
+    frame["w"] = rng.uniform(0.5, 2.0, n)
+    data = BinaryLabelDataset(
+        df=frame, label_names=["y"], protected_attribute_names=["a"], instance_weights_name="w"
+    )
+    predicted = data.copy(deepcopy=True)
+    predicted.labels = rng.integers(0, 2, (n, 1)).astype(float)
+    theirs = ClassificationMetric(
+        data, predicted, unprivileged_groups=[{"a": 0}], privileged_groups=[{"a": 1}]
+    )
+    y, labels, a, w = frame["y"], predicted.labels.ravel(), frame["a"], frame["w"]
+    ours = toolkit_metrics(y, labels, sensitive_features=a, sample_weight=w)
+    for name, values in ours.items():
+        assert values[0] == pytest.approx(getattr(theirs, name)()), name
+    assert accuracy(y, labels, sample_weight=w) == pytest.approx(theirs.accuracy())
+    gap = discrimination(labels, sensitive_features=a, sample_weight=w)
+    assert gap == pytest.approx(abs(theirs.statistical_parity_difference()))
+    # Where neighbours are unique (continuous features) and each row counts itself.
+    # (ClassificationMetric.consistency would judge the true labels, not the predicted ones.)
+    mine = consistency(labels, data.features, k=5, include_self=True)
+    judged = BinaryLabelDatasetMetric(predicted)
+    assert mine == pytest.approx(float(judged.consistency(n_neighbors=5)[0]))
+
+
+def test_the_floor_is_what_chance_shows():
+    """By simulation: labels drawn without a look at the group."""
+    group = np.repeat([1, 0], [143, 57])
+    draws = np.random.default_rng(0).random((20_000, 200)) < 0.8
+    shown = discrimination(draws, sensitive_features=group).mean()
+    floor = discrimination_floor(0.8, group)
+    assert floor.shape == (1,)
+    assert floor[0] == pytest.approx(shown, rel=0.03)
+    assert floor[0] == pytest.approx(np.sqrt(2 / np.pi * 0.16 * (1 / 143 + 1 / 57)))
+
+
+def test_a_constant_looks_perfect_but_for_balanced_accuracy():
+    y = [1, 1, 1, 0]
+    assert discrimination([1] * 4, sensitive_features=GROUP) == 0
+    assert consistency([1] * 4, LINE, k=2) == 1
+    assert delta(y, [1] * 4, sensitive_features=GROUP) == 0.75
+    assert balanced_accuracy(y, [1] * 4) == 0.5
+    assert discrimination_floor(1.0, GROUP)[0] == 0
+
+
+def test_what_has_no_rows_is_nan():
+    assert np.isnan(discrimination([1, 0], sensitive_features=[1, 1]))
+    assert np.isnan(balanced_accuracy([1, 1], [1, 0]))
+    assert np.isnan(discrimination_floor(0.5, [1, 1])[0])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: accuracy([1, 0], [1]), "expected 1 rows, got 2"),
+        (lambda: accuracy([], []), "at least one row"),
+        (lambda: accuracy([1, 2], [1, 0]), "expected only 0 and 1, got 2"),
+        (lambda: discrimination([1, 0], sensitive_features=[1, 3]), "only 0 and 1, got 3"),
+        (lambda: discrimination([1, 0], sensitive_features=[1]), r"expected shape \(2,\)"),
+        (lambda: consistency([1, 0], [[0], [1]], k=2), "expected 1 to 1 neighbours for 2 rows"),
+        (lambda: consistency([1, 0]), "exactly one of X and graph"),
+        (lambda: consistency([1, 0], [[0.0]]), "expected 2 rows"),
+        (lambda: consistency([1, 0], [[np.nan], [0.0]], k=1), "finite"),
+        (lambda: neighbor_graph([1.0, 2.0]), "matrix of shape"),
+        (
+            lambda: consistency([1, 0], graph=neighbor_graph([[0], [1], [2]], k=1)),
+            "expected 2 rows, got 3",
+        ),
+    ],
+)
+def test_bad_input(call, message):
+    with pytest.raises(InputError, match=message):
+        call()
