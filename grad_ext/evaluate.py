@@ -1,0 +1,146 @@
+"""Fit, judge on the test rows, record: only here do scores meet metrics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from grad_ext.data.split import Split
+from grad_ext.encode import Arrays, Encoder
+from grad_ext.method import Method
+from grad_ext.metrics import (
+    accuracy,
+    balanced_accuracy,
+    consistency,
+    discrimination_by_attribute,
+    discrimination_floor,
+    positive_rate,
+    toolkit_metrics,
+)
+from grad_ext.neighbors import neighbor_graph
+from grad_ext.trial import Record, Settings, Trial
+
+NEIGHBORS = 5
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A split data set as arrays, with the neighbour graph of its test rows.
+
+    Everything that the models of a study share: found once, sent once.
+    """
+
+    training: Arrays
+    validation: Arrays
+    test: Arrays
+    graph: sparse.csr_array
+
+
+def prepare(split: Split, settings: Settings) -> Problem:
+    """Encode a split, everything fitted on its training rows alone.
+
+    Consistency has an encoding of its own, the same for every method: standardised numeric and
+    one-hot columns without the protected ones, since it asks whether people who are alike but for
+    those are treated alike.
+    """
+    encoder = Encoder(settings.use_protected).fit(split.train)
+    plain = Encoder(use_protected=False).fit(split.train)
+    return Problem(
+        training=encoder.transform(split.train),
+        validation=encoder.transform(split.valid),
+        test=encoder.transform(split.test),
+        graph=neighbor_graph(plain.features(split.test), k=NEIGHBORS),
+    )
+
+
+def evaluate(
+    method: Method,
+    trials: Sequence[Trial],
+    problem: Problem,
+    on_epoch: Callable[[int], None] | None = None,
+) -> list[Record]:
+    """Fit the trials as one pack and judge each model on the test rows.
+
+    Parameters
+    ----------
+    method : Method
+        What to fit.
+    trials : sequence of Trial
+        P trials with equal static settings.
+    problem : Problem
+        The rows.
+    on_epoch : callable, optional
+        Called with the number of epochs done after each of them.
+
+    Returns
+    -------
+    list of Record
+        One a trial, in order.
+    """
+    start = time.perf_counter()
+    fitted = method.fit(trials, problem.training, problem.validation, on_epoch)
+    scores = fitted.scores(problem.test.X)
+    seconds = (time.perf_counter() - start) / len(trials)
+    figures = judge(scores, problem.test, problem.graph, trials[0].protected)
+    diverged = np.isnan(scores.mean(axis=1))
+    share = np.asarray(scores >= 0.5).mean(axis=1)
+    constant = (share == 0.0) | (share == 1.0)
+    records = []
+    for p, trial in enumerate(trials):
+        metrics = {
+            name: float("nan")
+            if diverged[p] and not name.startswith("majority")
+            else float(values[p])
+            for name, values in figures.items()
+        }
+        records.append(
+            Record(
+                trial=trial,
+                metrics=metrics,
+                epoch=int(fitted.epochs[p]),
+                constant=bool(constant[p]) and not bool(diverged[p]),
+                diverged=bool(diverged[p]),
+                seconds=seconds,
+            )
+        )
+    return records
+
+
+def judge(
+    scores: NDArray[np.float32],
+    test: Arrays,
+    graph: sparse.csr_array,
+    protected: Sequence[str],
+) -> dict[str, NDArray[np.float64]]:
+    """Return every figure of P models' predicted labels, each of shape (P,), by name.
+
+    The names are those of results.csv. All are taken with the rows' instance weights but
+    Consistency, which has none in its definition.
+    """
+    labels = scores >= 0.5
+    y, a, w = test.y, test.a, test.w
+    acc = accuracy(y, labels, sample_weight=w)
+    gaps = discrimination_by_attribute(labels, sensitive_features=a, sample_weight=w)
+    rate = positive_rate(labels, sample_weight=w)
+    share = positive_rate(y, sample_weight=w)
+    figures = {
+        "accuracy": acc,
+        "balanced_accuracy": balanced_accuracy(y, labels, sample_weight=w),
+        "discrimination": gaps.mean(axis=0),
+        **{f"discrimination_{name}": gap for name, gap in zip(protected, gaps, strict=True)},
+        "delta": acc - gaps.mean(axis=0),
+        "consistency": consistency(labels, graph=graph),
+        "positive_rate": rate,
+        "majority_accuracy": np.full(len(scores), max(share, 1.0 - share)),
+        "majority_favorable": np.full(len(scores), float(share >= 0.5)),
+        "discrimination_floor": discrimination_floor(rate, a).mean(axis=0),
+    }
+    for name, values in toolkit_metrics(y, labels, sensitive_features=a, sample_weight=w).items():
+        for attribute, value in zip(protected, values, strict=True):
+            figures[f"{name}_{attribute}"] = value
+    return figures

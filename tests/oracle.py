@@ -1,0 +1,68 @@
+"""The plain version: one model, built from torch.nn and trained as the paper reads.
+
+Slow and obvious, and written without a line of grad_ext's network: the gradient is reversed by the
+identity 2 h.detach() - h, whose value is h and whose derivative is -1.
+"""
+
+import torch
+from torch import nn
+
+
+def layers(width, sizes):
+    """Fully connected, batch-normalised, rectified."""
+    parts = []
+    for units in sizes:
+        parts += [nn.Linear(width, units, bias=False), nn.BatchNorm1d(units), nn.ReLU()]
+        width = units
+    return nn.Sequential(*parts), width
+
+
+class PlainGRAD(nn.Module):
+    """Trunk, target branch, one attribute branch for each protected attribute."""
+
+    def __init__(self, features, trunk=(40, 40), branch=(40, 40), attributes=1):
+        super().__init__()
+        self.trunk, width = layers(features, trunk)
+        heads = []
+        for _ in range(1 + attributes):
+            hidden, last = layers(width, branch)
+            heads.append(nn.Sequential(hidden, nn.Linear(last, 1)))
+        self.target, *self.attributes = heads
+        self.branches = nn.ModuleList(heads)
+
+    def forward(self, x):
+        h = self.trunk(x)
+        reversed_h = 2 * h.detach() - h
+        return self.target(h)[:, 0], [branch(reversed_h)[:, 0] for branch in self.attributes]
+
+
+def copy_weights(plain, network, member):
+    """Give the plain model one member's initial weights; biases start at zero."""
+    values = network.parameters
+    with torch.no_grad():
+        linears = [m for m in plain.trunk if isinstance(m, nn.Linear)]
+        for i, linear in enumerate(linears):
+            linear.weight.copy_(values[f"trunk.{i}.weight"][member])
+        for m, branch in enumerate(plain.branches):
+            hidden, head = branch
+            for i, linear in enumerate([x for x in hidden if isinstance(x, nn.Linear)]):
+                linear.weight.copy_(values[f"branch.{i}.weight"][member, m])
+            head.weight.copy_(values["head.weight"][member, m])
+            head.bias.zero_()
+
+
+def train_steps(plain, lam, X, y, a, w, batches, optimiser):
+    """Train on the given minibatches (lists of rows), one step each."""
+    plain.train()
+    for rows in batches:
+        target, attributes = plain(X[rows])
+        loss = _logistic(target, y[rows], w[rows])
+        for k, logit in enumerate(attributes):
+            loss = loss + lam * _logistic(logit, a[rows, k], w[rows])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+
+def _logistic(logit, goal, weight):
+    return nn.functional.binary_cross_entropy_with_logits(logit, goal, weight=weight)
