@@ -1,0 +1,41 @@
+"""Gradient Reversal Against Discrimination: train, protect, measure and study fair networks.
+
+Importing this package is cheap: every public name is looked up on first use, so neither torch nor
+AIF360, Fairlearn, Ray or TensorFlow is loaded before it is needed.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from grad_ext.adapters.aif360 import GRADInProcessing as GRADInProcessing
+    from grad_ext.data import load_dataset as load_dataset
+    from grad_ext.metrics import accuracy as accuracy
+    from grad_ext.metrics import balanced_accuracy as balanced_accuracy
+    from grad_ext.metrics import consistency as consistency
+    from grad_ext.metrics import delta as delta
+    from grad_ext.metrics import discrimination as discrimination
+
+_HOMES = {
+    "GRADInProcessing": "grad_ext.adapters.aif360",
+    "load_dataset": "grad_ext.data",
+    "accuracy": "grad_ext.metrics",
+    "balanced_accuracy": "grad_ext.metrics",
+    "consistency": "grad_ext.metrics",
+    "delta": "grad_ext.metrics",
+    "discrimination": "grad_ext.metrics",
+}
+
+__all__ = sorted(_HOMES)  # noqa: PLE0605
+__version__ = version("grad-ext")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'grad_ext' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_HOMES]
