@@ -1,0 +1,59 @@
+"""The command line: parse, one library call, print.
+
+The composition root, and so the one place that may look up to adapters and sweeps; every library is
+imported inside the command that needs it, which keeps `grad-ext --help` instant.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from grad_ext.cli import sweep
+from grad_ext.errors import InputError, MissingToolkit
+
+app = typer.Typer(
+    help="GRAD: protect networks against discrimination, and study how settings and seeds "
+    "change the outcome.",
+    invoke_without_command=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(sweep.app, name="sweep")
+
+# Late versions of typer carry a copy of click: its errors are found by way of the one it exports.
+UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"grad-ext {version('grad-ext')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    context: typer.Context,
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    sweep.help_without_command(context)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    0 for success, 1 for a study that could not be finished, 2 for bad input, 130 after Ctrl-C. What
+    the user can act on is one line on the standard error; a defect keeps its traceback.
+    """
+    try:
+        result = app(arguments, prog_name="grad-ext", standalone_mode=False)
+    except (InputError, MissingToolkit, UsageError) as error:
+        text = error.format_message() if isinstance(error, typer.BadParameter) else str(error)
+        print(f"Error: {' '.join(text.split())}", file=sys.stderr)
+        return 2
+    return result if isinstance(result, int) else 0

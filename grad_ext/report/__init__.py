@@ -1,0 +1,1 @@
+"""From records to what a person reads: tables.py, words.py, figures.py, page.py, in that order."""

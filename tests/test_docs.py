@@ -1,0 +1,55 @@
+"""Every example in README.md and docs/ runs, and prints what the page says it prints.
+
+The Python blocks of a page run one after another in one namespace; a ``text`` block after one is
+what it prints; a ``console`` block's lines that begin with ``$ grad-ext`` run in a shell.
+"""
+
+import contextlib
+import io
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NUMBER = re.compile(r"-?\d+\.\d+")
+
+
+def agree(printed, promised):
+    """The same words and, to what another processor's rounding may do to training, numbers."""
+    assert NUMBER.sub("#", printed).strip() == NUMBER.sub("#", promised).strip()
+    for got, said in zip(NUMBER.findall(printed), NUMBER.findall(promised), strict=True):
+        assert float(got) == pytest.approx(float(said), abs=0.05), printed
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_examples(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    namespace, printed = {"__name__": "example"}, ""
+    for kind, code in BLOCK.findall(page.read_text()):
+        if kind == "python":
+            out = io.StringIO()
+            with contextlib.redirect_stdout(out):
+                exec(compile(code, str(page), "exec"), namespace)  # noqa: S102
+            printed = out.getvalue()
+        elif kind == "text":
+            agree(printed, code)
+        elif kind == "console":
+            for line in code.splitlines():
+                if line.startswith("$ grad-ext"):
+                    command = [Path(sys.executable).parent / "grad-ext", *shlex.split(line[10:])]
+                    subprocess.run(command, check=True, capture_output=True, timeout=300)
+        else:
+            assert kind in {"sh", "json"}, f"{page}: nobody runs a {kind} block"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target

@@ -1,0 +1,19 @@
+import pytest
+
+from grad_ext.files import write_atomically
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "a.txt"
+    write_atomically(path, "old")
+    write_atomically(path, b"new")
+    assert path.read_text() == "new"
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("grad_ext.files.os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_atomically(path, "half")
+    assert path.read_text() == "new"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]

@@ -1,0 +1,233 @@
+"""Tables, words and pictures over records whose figures are known."""
+
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from grad_ext.errors import InputError
+from grad_ext.report.figures import lambda_figure, render
+from grad_ext.report.page import write_report
+from grad_ext.report.tables import by_lambda, cell, lines, results
+from grad_ext.report.words import flat_range, verdict
+from grad_ext.trial import Record, Trial
+
+COLUMNS = [
+    "dataset",
+    "variant",
+    "recipe",
+    "protected",
+    "lam",
+    "seed",
+    "epoch",
+    "accuracy",
+    "balanced_accuracy",
+    "discrimination",
+    "discrimination_age",
+    "delta",
+    "consistency",
+    "positive_rate",
+    "majority_accuracy",
+    "constant",
+    "discrimination_floor",
+    "statistical_parity_difference_age",
+    "disparate_impact_age",
+    "equal_opportunity_difference_age",
+    "average_odds_difference_age",
+]
+
+
+def record(
+    lam, seed, accuracy=0.75, discrimination=0.1, constant=False, diverged=False, name="age"
+):
+    metrics = {
+        "accuracy": accuracy,
+        "balanced_accuracy": 0.5 if constant else 0.65,
+        "discrimination": discrimination,
+        "delta": accuracy - discrimination,
+        "consistency": 1.0 if constant else 0.8,
+        "positive_rate": 0.8,
+        "majority_accuracy": 0.7,
+        "majority_favorable": 1.0,
+        "discrimination_floor": 0.05,
+    }
+    if diverged:
+        metrics |= {n: np.nan for n in metrics if not n.startswith("majority")}
+    return Record(Trial("german", (name,), lam, seed), metrics, 7, constant, diverged, 0.1)
+
+
+def study(curve, seeds=4, noise=0.0):
+    """Records whose accuracy over λ follows a curve, with alternating noise over seeds."""
+    return [
+        record(lam, seed, accuracy=value + noise * (-1) ** seed)
+        for lam, value in curve.items()
+        for seed in range(seeds)
+    ]
+
+
+def test_results_have_the_promised_columns(german_problem, german):
+    from grad_ext.evaluate import evaluate
+    from grad_ext.method import GRAD
+    from grad_ext.trial import Settings
+
+    trials = [Trial("german", ("age", "sex"), seed=s, settings=Settings(epochs=3)) for s in (0, 1)]
+    records = evaluate(GRAD(), trials, german_problem)
+    frame = results(records)
+    assert set(COLUMNS) <= set(frame.columns)
+    assert frame["protected"].tolist() == ["age,sex"] * 2
+    means = frame[["discrimination_age", "discrimination_sex"]].mean(axis=1)
+    np.testing.assert_allclose(frame["discrimination"], means)
+    np.testing.assert_allclose(frame["delta"], frame["accuracy"] - frame["discrimination"])
+    assert (frame["majority_accuracy"] == 0.7).all()
+
+
+def test_the_table_has_the_majority_class_on_top():
+    rows = by_lambda(
+        results([record(1, 0, 0.7), record(1, 1, 0.8), record(10, 0, 0.75, constant=True)])
+    )
+    assert [row.label for row in rows] == ["majority class", "1", "10"]
+    top, one, ten = rows
+    assert top.cells["accuracy"][0] == top.cells["delta"][0] == 0.7
+    assert top.cells["balanced_accuracy"][0] == 0.5
+    assert top.constant == 1.0
+    assert one.models == 2
+    assert one.cells["accuracy"] == pytest.approx((0.75, np.std([0.7, 0.8], ddof=1)))
+    assert (one.constant, ten.constant) == (0.0, 1.0)
+    heading, body = lines(rows)
+    assert all(len(line) == len(heading) for line in body)
+    assert body[1][2] == "0.750 ± 0.071"
+    assert body[2][2] == "0.750"  # a single model has no spread
+    assert cell(np.nan, np.nan) == "–"
+    with pytest.raises(InputError, match="at least one record"):
+        results([])
+
+
+def test_flat_range_by_hand():
+    assert flat_range([(0.0,), (0.02,), (0.025,), (0.03,), (0.5,)], 0.01) == (1, 3)
+    assert flat_range([(0.0, 0.0), (0.0, 0.5), (0.0, 0.5)], 0.01) == (1, 2)
+    assert flat_range([(0.0,), (1.0,)], 0.01) == (0, 0)
+    # A slow drift is not flat, however small each step.
+    assert flat_range([(i * 0.006,) for i in range(10)], 0.01) == (0, 1)
+
+
+def test_the_verdict_says_where_the_curve_is_flat():
+    said = verdict(results(study({1: 0.80, 10: 0.75, 100: 0.752, 1000: 0.748})))
+    assert "flat for λ from 10 to 1000 (3 of 4 values)" in said[0]
+    assert "accuracy stays within 0.010 and that of Discrimination within 0.010." in said[0]
+    assert "accuracy moves by 0.052" in said[0]
+    assert "flat over the whole range" in verdict(results(study({1: 0.75, 10: 0.75})))[0]
+    assert "flat nowhere" in verdict(results(study({1: 0.7, 10: 0.8, 100: 0.7})))[0]
+
+
+def test_the_verdict_claims_no_more_than_the_seeds_can_tell():
+    said = verdict(results(study({1: 0.80, 10: 0.75}, noise=0.05)))
+    # Standard error of a difference of two means of 4: sqrt(2 · 0.05² · 4/3 / 4).
+    expected = 2 * np.sqrt(2 * 0.05**2 * 4 / 3 / 4)
+    limits = f"accuracy stays within {expected:.3f} and that of Discrimination within 0.010"
+    assert f"{limits}, the least that 4 seeds can tell apart here" in said[0]
+
+
+def test_the_verdict_names_constant_predictors():
+    constant = [record(lam, s, 0.7, 0.0, constant=True) for lam in (10, 100) for s in range(3)]
+    said = " ".join(verdict(results(constant)))
+    assert "flat because most of those models are constant predictors" in said
+    assert "6 of 6 models give everybody the same label" in said
+    assert "None of the 2 models" in " ".join(verdict(results([record(1, 0), record(1, 1)])))
+
+
+def test_the_verdict_sets_models_beside_the_majority_and_chance():
+    said = " ".join(verdict(results([record(100, s, 0.68, 0.04) for s in range(3)])))
+    assert "0.020 below the majority class's 0.700" in said
+    assert "0.040, is below the 0.050 that chance alone" in said
+    said = " ".join(verdict(results([record(100, s, 0.75, 0.06) for s in range(3)])))
+    assert "0.050 above the majority class's 0.700" in said
+    assert "0.060, is above the 0.050 that chance alone" in said
+    # 0.04 and 0.08: the mean is known to 2 · 0.02 only.
+    said = " ".join(verdict(results([record(100, s, 0.75, 0.04 * (1 + s)) for s in (0, 1)])))
+    assert "0.060, cannot be told from the 0.050 that chance alone" in said
+
+
+def test_diverged_models_are_left_out_and_counted():
+    records = [record(1, 0), record(1, 1, diverged=True), record(10, 0), record(10, 1)]
+    frame = results(records)
+    assert frame["diverged"].sum() == 1
+    said = " ".join(verdict(frame))
+    assert "1 of 4 models diverged" in said
+    assert "nan" not in said
+    rows = by_lambda(frame)
+    assert rows[1].cells["accuracy"][0] == 0.75
+
+
+def test_all_diverged_is_said_and_drawn():
+    records = [record(1, 0, diverged=True), record(10, 0, diverged=True)]
+    assert verdict(results(records)) == ["2 of 2 models diverged to numbers that are none."]
+    lambda_figure(results(records), "none")
+
+
+def texts(svg):
+    return [e.text for e in ElementTree.fromstring(svg).iter() if e.text and e.tag.endswith("text")]
+
+
+def test_the_figure_shows_what_the_papers_does():
+    frame = results([*study({1: 0.80, 10: 0.75, 100: 0.752}, noise=0.01), record(0, 0)])
+    figure = lambda_figure(frame, "GRAD-Pred on german")
+    accuracy = figure.axes[0]
+    assert [axes.get_ylabel() for axes in figure.axes] == [
+        "Accuracy",
+        "Discrimination",
+        "Consistency",
+    ]
+    assert accuracy.get_xscale() == "log"
+    drawn = {line.get_label(): line for line in accuracy.lines}
+    np.testing.assert_allclose(drawn["median"].get_xydata(), [[1, 0.8], [10, 0.75], [100, 0.752]])
+    assert drawn["majority class"].get_ydata()[0] == 0.7
+    assert drawn["plain network (λ = 0)"].get_ydata()[0] == 0.75
+    assert any(
+        line.get_xdata()[0] == 100 and line.get_linestyle() == "--" for line in accuracy.lines
+    )
+    svg = render(figure, "svg")
+    assert "GRAD-Pred on german" in texts(svg)
+    assert render(figure, "png").startswith(b"\x89PNG")
+
+
+class Page(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.links, self.words = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.links += [v for n, v in attributes if n in ("src", "href", "xlink:href")]
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def test_the_page_needs_nothing_else_and_escapes_names(tmp_path):
+    records = [record(lam, s, name="<script>x</script>") for lam in (1, 100) for s in (0, 1)]
+    page = write_report(tmp_path, records, {"torch": "2"})
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "lambda.png",
+        "lambda.svg",
+        "report.html",
+        "results.csv",
+    ]
+    parsed = Page(page.read_text())
+    assert "script" not in parsed.tags
+    assert {link for link in parsed.links if not link.startswith("#")} == {"results.csv"}
+    words = "".join(parsed.words)
+    assert "majority class" in words
+    assert "torch 2" in words
+    assert len(pd.read_csv(tmp_path / "results.csv")) == 4
+
+
+def test_the_same_records_give_the_same_files(tmp_path):
+    records = study({1: 0.8, 100: 0.75}, noise=0.02)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write_report(tmp_path / name, records, {})
+    for name in ("results.csv", "lambda.svg", "report.html"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()

@@ -1,0 +1,244 @@
+"""Studies on real Ray, through the command line as a user runs it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+BIN = Path(sys.executable).parent / "grad-ext"
+SMALL = ("sweep", "lambda", "--values", "0,1,100", "--seeds", "3", "--epochs", "3")
+
+
+def run(*arguments, cwd):
+    return subprocess.run(
+        [BIN, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        timeout=300,
+        check=False,
+    )
+
+
+def rows(folder):
+    return pd.read_csv(folder / "results.csv").drop(columns="seconds")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    return folder, run(*SMALL, "--out", "study", cwd=folder)
+
+
+def test_a_study_writes_its_folder_and_says_where(finished):
+    folder, done = finished
+    assert done.returncode == 0, done.stderr
+    study = folder / "study"
+    names = {p.name for p in study.iterdir()}
+    assert names == {
+        "study.json",
+        "records",
+        "results.csv",
+        "lambda.png",
+        "lambda.svg",
+        "report.html",
+    }
+    assert f"Study folder: {study}\nReport: {study / 'report.html'}\n" in done.stdout
+    frame = rows(study)
+    assert frame["lam"].tolist() == [0] * 3 + [1] * 3 + [100] * 3
+    assert frame["seed"].tolist() == [0, 1, 2] * 3
+    assert set(frame["method"]) == {"NN-Pred", "GRAD-Pred"}
+    assert "majority class" in done.stdout
+    assert "models gives everybody the same label" in done.stdout or "give everybody" in done.stdout
+
+
+def test_a_study_is_quiet_but_for_its_result(finished):
+    _, done = finished
+    assert done.stderr == ""
+    assert "ray" not in done.stdout.lower()
+
+
+def test_the_numbers_do_not_depend_on_packs_or_processes(finished):
+    folder, _ = finished
+    done = run(*SMALL, "--out", "singles", "--pack-size", 1, "--num-cpus", 1, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert len(list((folder / "singles" / "records").iterdir())) == 9
+    pd.testing.assert_frame_equal(
+        rows(folder / "study"), rows(folder / "singles"), check_exact=True
+    )
+
+
+def test_the_same_command_again_trains_nothing_and_more_seeds_extend(finished):
+    folder, _ = finished
+    before = {p: p.stat().st_mtime_ns for p in (folder / "study" / "records").iterdir()}
+    assert run(*SMALL, "--out", "study", cwd=folder).returncode == 0
+    assert {p: p.stat().st_mtime_ns for p in (folder / "study" / "records").iterdir()} == before
+    old = rows(folder / "study")
+    more = ("sweep", "lambda", "--values", "1,5", "--seeds", "4", "--epochs", "3", "--out", "study")
+    assert run(*more, cwd=folder).returncode == 0
+    new = rows(folder / "study")
+    assert len(new) == 9 + 1 + 4
+    kept = new.merge(old, how="inner")
+    assert len(kept) == 9
+
+
+def test_a_study_killed_half_way_is_finished_by_the_same_command(finished, tmp_path):
+    folder, _ = finished
+    command = [BIN, *SMALL, "--out", "study", "--pack-size", "1", "--num-cpus", "1"]
+    driver = subprocess.Popen(
+        command, cwd=tmp_path, start_new_session=True, stdout=subprocess.DEVNULL
+    )
+    records = tmp_path / "study" / "records"
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and len(list(records.glob("*.jsonl"))) < 2:
+        time.sleep(0.05)
+    os.killpg(driver.pid, signal.SIGKILL)
+    driver.wait()
+    done = len(list(records.glob("*.jsonl")))
+    assert 2 <= done < 9
+    again = run(*SMALL, "--out", "study", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    reference = run(*SMALL, "--out", "reference", cwd=folder)
+    assert reference.returncode == 0
+    pd.testing.assert_frame_equal(
+        rows(tmp_path / "study"), rows(folder / "reference"), check_exact=True
+    )
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path):
+    command = [BIN, "sweep", "lambda", "--seeds", "4", "--out", "study", "--pack-size", "1"]
+    driver = subprocess.Popen(
+        command, cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    records = tmp_path / "study" / "records"
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not list(records.glob("*.jsonl")):
+        time.sleep(0.05)
+    driver.send_signal(signal.SIGINT)
+    _, errors = driver.communicate(timeout=120)
+    assert driver.returncode == 130, errors
+    assert "the same command goes on from there" in errors
+    assert "Traceback" not in errors
+    assert 0 < len(list(records.glob("*.jsonl"))) < 44
+
+
+def test_a_failing_pack_is_reported_and_the_rest_is_kept(tmp_path):
+    """A worker that fails for good: one of the two packs cannot write its records."""
+    script = """
+import sys
+from pathlib import Path
+from grad_ext import sweeps
+from grad_ext.data import load_dataset
+from grad_ext.data.split import split
+from grad_ext.evaluate import prepare
+from grad_ext.sweeps.grid import lambda_grid
+from grad_ext.sweeps.study import Study
+from grad_ext.sweeps.tune import StudyIncomplete, run
+from grad_ext.sweeps import tune
+from grad_ext.trial import Settings
+
+def write(folder, records):
+    if records[0].trial.lam == 1.0:
+        raise OSError("no space left")
+    original(folder, records)
+
+original, tune.write_records = tune.write_records, write
+import ray, cloudpickle
+cloudpickle.register_pickle_by_value(tune)
+settings = Settings(epochs=2)
+study = Study.open(Path("study"), lambda_grid("german", ["age"], (1.0, 100.0), (0, 1), settings))
+problem = prepare(split(load_dataset("german", ["age"])), settings)
+try:
+    run(study, problem, 2, 2)
+except StudyIncomplete as error:
+    print("INCOMPLETE", error)
+print("LEFT", [(t.lam, t.seed) for t in study.missing()])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=300,
+        check=False,
+    )
+    assert "INCOMPLETE 2 of 4 models are missing, because 1 of 2 packs failed" in done.stdout, (
+        done.stderr
+    )
+    assert "no space left" in done.stdout
+    assert "LEFT [(1.0, 0), (1.0, 1)]" in done.stdout
+
+
+BAD = {
+    "--dataset germna": "unknown data set 'germna': did you mean 'german'?",
+    "--protected agee": "unknown protected attribute of 'german' 'agee': did you mean 'age'?",
+    "--values=-1": "lambda must be a finite number of at least 0, got '-1'",
+    "--values 1,abc": "lambda must be a number of at least 0, got 'abc'",
+    "--values nan": "lambda must be a finite number",
+    "--seeds 0": "at least one seed",
+    "--seeds many": "Invalid value for '--seeds'",
+    "--epochs 0": "epochs must be a whole number of at least 1, got 0",
+    "--variant prod": "unknown variant 'prod'",
+    "--num-cpus 999": "expected 1 to",
+    "--pack-size 0": "a pack needs at least one model, got 0",
+    "--out occupied": "not empty and holds no study",
+    "--out occupied/file/study": "cannot write to the folder",
+    "--nothing": "No such option",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", BAD)
+def test_bad_input_is_one_line_and_exit_code_2(arguments, tmp_path):
+    (tmp_path / "occupied").mkdir()
+    (tmp_path / "occupied" / "file").write_text("mine")
+    done = run("sweep", "lambda", *arguments.split(), cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert re.fullmatch(r"Error: [^\n]+\n", done.stderr), done.stderr
+    assert BAD[arguments] in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["occupied"]
+    assert [p.name for p in (tmp_path / "occupied").iterdir()] == ["file"]
+
+
+def test_another_study_in_the_folder_is_left_alone(finished):
+    folder, _ = finished
+    before = (folder / "study" / "study.json").read_bytes()
+    done = run(*SMALL[:-1], "4", "--out", "study", cwd=folder)
+    assert done.returncode == 2
+    assert "holds another study" in done.stderr
+    assert (folder / "study" / "study.json").read_bytes() == before
+
+
+def test_help_and_version(tmp_path):
+    done = run("--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "sweep" in done.stdout
+    listed = run("sweep", "lambda", "--help", cwd=tmp_path).stdout
+    for option in (
+        "--dataset",
+        "--protected",
+        "--values",
+        "--seeds",
+        "--epochs",
+        "--out",
+        "--num-cpus",
+        "--pack-size",
+        "--variant",
+    ):
+        assert option in listed
+    version = run("--version", cwd=tmp_path).stdout
+    assert re.fullmatch(r"grad-ext \d+\.\d+\.\d+\n", version)
+    assert run(cwd=tmp_path).returncode == 2
+
+
+def test_a_study_records_its_versions(finished):
+    folder, _ = finished
+    plan = json.loads((folder / "study" / "study.json").read_text())
+    assert {"python", "grad-ext", "torch", "ray", "numpy"} <= set(plan["versions"])
