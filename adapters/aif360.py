@@ -6,16 +6,18 @@ only this file imports AIF360.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.exceptions import NotFittedError
 
 from grad_ext.data.table import Protected, Table, Target
 from grad_ext.errors import InputError, MissingToolkit, unknown
-from grad_ext.estimator import VALIDATION, TableModel, fit_table
 from grad_ext.seeds import seed_from
+from grad_ext.select import Rule
+from grad_ext.single import VALIDATION, Model, Rows, fit_rows, lam_by_attribute, table_rows
 from grad_ext.trial import LAMBDA, Settings, checked_lambda
 
 try:
@@ -26,6 +28,8 @@ except ImportError as error:
 
 # AIF360's own separator of a categorical column's name and level.
 SEPARATOR = "="
+# More groups than this are rather a number that was meant to be continuous.
+MOST_GROUPS = 50
 
 
 def to_aif360(table: Table) -> BinaryLabelDataset:
@@ -78,7 +82,11 @@ def to_aif360(table: Table) -> BinaryLabelDataset:
     )
 
 
-def from_aif360(dataset: BinaryLabelDataset, protected: Sequence[str] | None = None) -> Table:
+def from_aif360(
+    dataset: BinaryLabelDataset,
+    protected: Sequence[str] | None = None,
+    continuous: Sequence[str] = (),
+) -> Table:
     """Return AIF360's data set as a table.
 
     Parameters
@@ -87,17 +95,20 @@ def from_aif360(dataset: BinaryLabelDataset, protected: Sequence[str] | None = N
         N rows.
     protected : sequence of str, optional
         The attributes to protect; all of the data set's if not given.
+    continuous : sequence of str, optional
+        Those of them that are numbers and not groups.
 
     Returns
     -------
     Table
-        The rows in order; a row is privileged where the data set says so.
+        The rows in order; a row is privileged where the data set says so. An attribute of more than
+        two values has a group for each.
 
     Raises
     ------
     InputError
-        If it is no BinaryLabelDataset, lacks one of the attributes, or one of them has more than
-        two values.
+        If it is no BinaryLabelDataset, lacks one of the attributes, or one of them has too many
+        values for groups.
     """
     if not isinstance(dataset, BinaryLabelDataset):
         raise InputError(f"expected a BinaryLabelDataset, got {type(dataset).__name__}")
@@ -117,7 +128,7 @@ def from_aif360(dataset: BinaryLabelDataset, protected: Sequence[str] | None = N
         frame=frame,
         features=tuple(dataset.feature_names),
         target=Target(label, dataset.favorable_label, dataset.unfavorable_label),
-        protected=tuple(_attribute(dataset, name, frame) for name in chosen),
+        protected=tuple(_attribute(dataset, name, frame, name in continuous) for name in chosen),
         weights=weights,
     )
 
@@ -130,23 +141,30 @@ def _column(frame: pd.DataFrame, name: str, values: Any) -> str:
     return name
 
 
-def _attribute(dataset: BinaryLabelDataset, name: str, frame: pd.DataFrame) -> Protected:
+def _attribute(
+    dataset: BinaryLabelDataset, name: str, frame: pd.DataFrame, continuous: bool
+) -> Protected:
     names = list(dataset.protected_attribute_names)
     if name not in names:
         raise unknown("protected attribute", name, names)
     column = dataset.protected_attributes[:, names.index(name)]
-    values = np.unique(column)
-    if len(values) > 2:
-        raise InputError(
-            f"protected attribute {name!r}: expected two values, got {len(values)} "
-            f"({', '.join(f'{v:g}' for v in values[:5])}{', ...' if len(values) > 5 else ''}); "
-            "attributes of more values are coming in a later version"
-        )
-    privileged = dataset.privileged_protected_attributes[names.index(name)]
     # The data set's `protected_attributes` say who is who, whatever the feature column holds.
     own = _column(frame, f"protected_{name}", column)
+    carriers = (name, own)
+    if continuous:
+        return Protected(name, own, continuous=True, carriers=carriers)
+    values = np.unique(column[~np.isnan(column)])
+    if len(values) > MOST_GROUPS:
+        raise InputError(
+            f"protected attribute {name!r} has {len(values)} values; name it among `continuous`, "
+            f"or group it into at most {MOST_GROUPS}"
+        )
+    if len(values) > 2:
+        levels = tuple(float(v) for v in values)
+        return Protected(name, own, levels=levels, carriers=carriers)
+    privileged = dataset.privileged_protected_attributes[names.index(name)]
     return Protected(
-        name, own, values=tuple(float(v) for v in np.ravel(privileged)), carriers=(name, own)
+        name, own, values=tuple(float(v) for v in np.ravel(privileged)), carriers=carriers
     )
 
 
@@ -162,23 +180,29 @@ class GRADInProcessing(Transformer):  # type: ignore[misc]
     ----------
     protected : sequence of str, optional
         Names of the attributes to protect, each with a branch of its own; all of the data set's if
-        not given. Each must have two values.
-    lam : float, default 100
-        λ, the weight of the attribute branches; 0 gives the plain network.
-    variant : {'pred'}
-        What the target branch predicts: the label.
+        not given. One of more than two values has a group for each.
+    continuous : sequence of str, optional
+        Those of them that are numbers and not groups, regressed by their branch.
+    lam : float or mapping of str to float, default 100
+        λ, the weight of the attribute branches, or of each by name; 0 gives the plain network.
+    variant : {'pred', 'auto'}
+        What the target branch predicts: the label, or the features without the protected ones; then
+        a logistic regression on the trunk's output classifies, and `transform` gives that output.
     recipe : {'paper'}
         The training recipe.
     trunk, branch : sequence of int, default (40, 40)
         Hidden units of the trunk's and of each branch's layers.
     epochs : int, default 50
-        Passes over the training rows; the one with the lowest validation Discrimination is kept.
+        Passes over the training rows.
     batch_size : int, default 64
         Rows of a minibatch.
     learning_rate : float, default 0.001
         Of Adam.
     use_protected : bool, default False
         Let the network see the protected columns.
+    select : str or callable, default 'paper'
+        Which epoch to keep; see `grad_ext.select`. The paper's rule: the lowest Discrimination on
+        validation rows, ties by accuracy.
     validation : float, default 0.2
         Share of the rows held out to choose the epoch by, if `fit` is given no validation set.
     random_state : int, None or numpy generator, optional
@@ -186,7 +210,7 @@ class GRADInProcessing(Transformer):  # type: ignore[misc]
 
     Attributes
     ----------
-    model_ : TableModel
+    model_ : Model
         Encoder, network and history.
     constant_ : bool
         Whether the model gives every row it was fitted on the same label.
@@ -212,7 +236,8 @@ class GRADInProcessing(Transformer):  # type: ignore[misc]
         self,
         *,
         protected: Sequence[str] | None = None,
-        lam: float = LAMBDA,
+        continuous: Sequence[str] = (),
+        lam: float | Mapping[str, float] = LAMBDA,
         variant: str = Settings.variant,
         recipe: str = Settings.recipe,
         trunk: Sequence[int] = Settings.trunk,
@@ -221,6 +246,7 @@ class GRADInProcessing(Transformer):  # type: ignore[misc]
         batch_size: int = Settings.batch_size,
         learning_rate: float = Settings.learning_rate,
         use_protected: bool = Settings.use_protected,
+        select: str | Rule = Settings.select,
         validation: float = VALIDATION,
         random_state: Any = None,
     ) -> None:
@@ -235,8 +261,14 @@ class GRADInProcessing(Transformer):  # type: ignore[misc]
             batch_size=batch_size,
             learning_rate=learning_rate,
             use_protected=use_protected,
+            select=select if isinstance(select, str) else Settings.select,
         )
-        self.lam = checked_lambda(lam)
+        self.rule = None if isinstance(select, str) else select
+        values = lam.values() if isinstance(lam, Mapping) else [lam]
+        for value in values:
+            checked_lambda(value)
+        self.lam = lam
+        self.continuous = list(continuous)
         if not 0 < validation < 1:
             raise InputError(f"validation must be a share between 0 and 1, got {validation!r}")
         self.validation = validation
@@ -244,6 +276,7 @@ class GRADInProcessing(Transformer):  # type: ignore[misc]
         self.random_state = random_state
         super().__init__(
             protected=self.protected,
+            continuous=self.continuous,
             lam=lam,
             variant=variant,
             recipe=recipe,
@@ -253,6 +286,7 @@ class GRADInProcessing(Transformer):  # type: ignore[misc]
             batch_size=batch_size,
             learning_rate=learning_rate,
             use_protected=use_protected,
+            select=select,
             validation=validation,
             random_state=random_state,
         )
@@ -280,14 +314,25 @@ class GRADInProcessing(Transformer):  # type: ignore[misc]
         ConstantPredictionWarning
             If the model gives every row the same label.
         """
-        table = from_aif360(dataset, self.protected)
-        held: Table | float = self.validation
-        if validation is not None:
-            held = from_aif360(validation, self.protected)
+        rows = self._rows(dataset)
+        held = self.validation if validation is None else self._rows(validation)
+        names = [branch.name for branch in rows.task.attributes]
         self.seed_ = seed_from(self.random_state)
-        self.model_: TableModel = fit_table(table, self.settings, self.lam, self.seed_, held)
+        self.model_: Model = fit_rows(
+            rows, self.settings, lam_by_attribute(self.lam, names), self.seed_, held, self.rule
+        )
         self.constant_ = self.model_.constant
         return self
+
+    def _rows(self, dataset: BinaryLabelDataset) -> Rows:
+        table = from_aif360(dataset, self.protected, self.continuous)
+        return table_rows(table, self.settings.use_protected)
+
+    def _inputs(self, dataset: BinaryLabelDataset) -> pd.DataFrame:
+        if not hasattr(self, "model_"):
+            raise NotFittedError("this GRADInProcessing is not fitted yet; call fit first")
+        table = from_aif360(dataset, self.protected, self.continuous)
+        return table.inputs(self.settings.use_protected)
 
     def predict(self, dataset: BinaryLabelDataset) -> BinaryLabelDataset:
         """Return a copy of the data set with predicted labels and scores.
@@ -308,11 +353,8 @@ class GRADInProcessing(Transformer):  # type: ignore[misc]
         ValueError
             If not fitted yet (as scikit-learn's NotFittedError), or a feature is missing or NaN.
         """
-        if not hasattr(self, "model_"):
-            from sklearn.exceptions import NotFittedError
-
-            raise NotFittedError("this GRADInProcessing is not fitted yet; call fit first")
-        scores = self.model_.scores(from_aif360(dataset, self.protected))
+        inputs = self._inputs(dataset)
+        scores = self.model_.scores(inputs)
         predicted = dataset.copy(deepcopy=True)
         predicted.scores = scores[:, None]
         favorable = scores[:, None] >= 0.5
@@ -320,3 +362,33 @@ class GRADInProcessing(Transformer):  # type: ignore[misc]
             favorable, dataset.favorable_label, dataset.unfavorable_label
         ).astype(np.float64)
         return predicted
+
+    def transform(self, dataset: BinaryLabelDataset) -> BinaryLabelDataset:
+        """Return a copy of the data set with the trunk's output for features (Auto only).
+
+        Parameters
+        ----------
+        dataset : BinaryLabelDataset
+            Rows with the features that the model was fitted on.
+
+        Returns
+        -------
+        BinaryLabelDataset
+            ``features`` of shape (N, H), named ``unit_0`` and on; labels, protected attributes and
+            weights as they were.
+
+        Raises
+        ------
+        ValueError
+            If not fitted yet, not the Auto variant, or a feature is missing or NaN.
+        """
+        if self.settings.variant != "auto":
+            raise InputError(
+                f"transform needs variant='auto', got variant={self.settings.variant!r}"
+            )
+        inputs = self._inputs(dataset)
+        representation = self.model_.representation(inputs)
+        transformed = dataset.copy(deepcopy=True)
+        transformed.features = representation
+        transformed.feature_names = [f"unit_{i}" for i in range(representation.shape[1])]
+        return transformed

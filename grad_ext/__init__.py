@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from grad_ext.adapters.aif360 import GRADInProcessing as GRADInProcessing
     from grad_ext.data import load_dataset as load_dataset
+    from grad_ext.estimator import GRADClassifier as GRADClassifier
+    from grad_ext.estimator import GRADEncoder as GRADEncoder
+    from grad_ext.estimator import GRADRegressor as GRADRegressor
     from grad_ext.metrics import accuracy as accuracy
     from grad_ext.metrics import balanced_accuracy as balanced_accuracy
     from grad_ext.metrics import consistency as consistency
@@ -18,7 +21,10 @@ if TYPE_CHECKING:
     from grad_ext.metrics import discrimination as discrimination
 
 _HOMES = {
+    "GRADClassifier": "grad_ext.estimator",
+    "GRADEncoder": "grad_ext.estimator",
     "GRADInProcessing": "grad_ext.adapters.aif360",
+    "GRADRegressor": "grad_ext.estimator",
     "load_dataset": "grad_ext.data",
     "accuracy": "grad_ext.metrics",
     "balanced_accuracy": "grad_ext.metrics",

@@ -8,7 +8,7 @@ becoming all zeros.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from grad_ext.data.table import Table
 from grad_ext.errors import InputError
+from grad_ext.task import Branch, Task
 
 # Beyond this a standardised feature would overflow the float32 arithmetic of the network.
 LARGEST = 1e30
@@ -30,18 +31,29 @@ class Arrays:
     ----------
     X : float32 array of shape (N, D)
         Encoded features.
-    y : bool array of shape (N,)
-        Whether the label is the favorable one.
-    a : bool array of shape (N, K)
-        Who is privileged, by protected attribute.
+    y : float64 array of shape (N,)
+        1 for the favorable label and 0 for the other; the number of the class; or a number.
+    a : float64 array of shape (N, K)
+        Number of the group (1 for the privileged of two), or the attribute's number; nan where it
+        is missing.
     w : float64 array of shape (N,)
         Instance weights.
+    task : Task
+        What `y` and the columns of `a` are.
+    visible : int array, optional
+        Columns of `X` that hold no protected attribute, which the Auto variant reconstructs; all of
+        them if not given.
+    target_w : float64 array of shape (N,), optional
+        Weights in the target's loss, `w` if not given (class weights make them differ).
     """
 
     X: NDArray[np.float32]
-    y: NDArray[np.bool_]
-    a: NDArray[np.bool_]
+    y: NDArray[np.float64]
+    a: NDArray[np.float64]
     w: NDArray[np.float64]
+    task: Task
+    visible: NDArray[np.intp] | None = None
+    target_w: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -53,6 +65,10 @@ class _Numeric:
     mean: float
     scale: float
 
+    @property
+    def width(self) -> int:
+        return 1
+
     def encode(self, values: pd.Series) -> NDArray[np.float64]:
         return ((_numbers(values) - self.mean) / self.scale)[:, None]
 
@@ -61,6 +77,10 @@ class _Numeric:
 class _Categorical:
     column: Hashable
     levels: tuple[Hashable, ...]
+
+    @property
+    def width(self) -> int:
+        return len(self.levels)
 
     def encode(self, values: pd.Series) -> NDArray[np.float64]:
         if values.isna().any():
@@ -90,48 +110,73 @@ def _numbers(values: pd.Series) -> NDArray[np.float64]:
 
 
 class Encoder:
-    """Turns the features of tables like the one it was fitted on into an array.
+    """Turns frames like the one it was fitted on into an array.
 
-    Parameters
+    Attributes
     ----------
-    use_protected : bool, default False
-        Keep the columns that hold a protected attribute.
+    parts_ : list
+        How each column is encoded, in order.
 
     Examples
     --------
     >>> from grad_ext import load_dataset
     >>> from grad_ext.encode import Encoder
-    >>> german = load_dataset("german", protected=["age"])
-    >>> Encoder().fit(german).transform(german).X.shape
+    >>> frame = load_dataset("german", protected=["age"]).inputs()
+    >>> Encoder().fit(frame).transform(frame).shape
     (1000, 60)
     """
 
-    def __init__(self, use_protected: bool = False) -> None:
-        self.use_protected = use_protected
-
-    def fit(self, table: Table) -> Encoder:
+    def fit(self, frame: pd.DataFrame, rows: NDArray[np.intp] | None = None) -> Encoder:
         """Learn means, scales and levels from training rows.
 
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            Columns to encode.
+        rows : array of int, optional
+            Positions of the training rows; all rows if not given.
+
         Raises
         ------
         InputError
-            If a feature has missing or infinite values, or there is no feature at all.
+            If a column has missing or infinite values, or there is no column at all.
         """
-        frame = table.inputs(self.use_protected)
         if not len(frame.columns):
-            raise InputError(f"{table.name}: no feature is left once the protected ones are out")
-        self.parts_: list[_Numeric | _Categorical] = [_part(frame[c]) for c in frame.columns]
+            raise InputError("no feature is left once the protected ones are out")
+        self.parts_: list[_Numeric | _Categorical] = [
+            _part(_taken(frame[c], rows)) for c in frame.columns
+        ]
         return self
 
-    def features(self, table: Table) -> NDArray[np.float32]:
-        """Return the encoded features, shape (N, D).
+    @property
+    def names(self) -> list[str]:
+        """Names of the encoded columns: the column's, with ``=level`` where it is one-hot."""
+        return [
+            name
+            for part in self.parts_
+            for name in (
+                [str(part.column)]
+                if isinstance(part, _Numeric)
+                else [f"{part.column}={level}" for level in part.levels]
+            )
+        ]
+
+    def positions(self, columns: Iterable[Hashable]) -> NDArray[np.intp]:
+        """Return which encoded columns the given columns became."""
+        wanted = set(columns)
+        owners = [part.column for part in self.parts_ for _ in range(part.width)]
+        return np.flatnonzero([owner in wanted for owner in owners])
+
+    def transform(
+        self, frame: pd.DataFrame, rows: NDArray[np.intp] | None = None
+    ) -> NDArray[np.float32]:
+        """Return the encoded columns, shape (N, D), of all rows or those at the given positions.
 
         Raises
         ------
         InputError
-            If the table lacks a feature, or one has missing, infinite or unusably large values.
+            If the frame lacks a column, or one has missing, infinite or unusably large values.
         """
-        frame = table.inputs(self.use_protected)
         expected = [part.column for part in self.parts_]
         missing = [c for c in expected if c not in frame.columns]
         if missing:
@@ -139,19 +184,41 @@ class Encoder:
                 f"feature {missing[0]!r} is missing: fitted on {len(expected)} features, "
                 f"got {len(frame.columns)}"
             )
-        blocks = [part.encode(frame[part.column]) for part in self.parts_]
-        X = np.concatenate(blocks, axis=1) if blocks else np.zeros((len(frame), 0))
-        largest = float(np.abs(X).max(initial=0.0))
-        if largest > LARGEST:
-            raise InputError(
-                f"features must lie within {LARGEST:g} training standard deviations of the "
-                f"training mean, got {largest:g}"
-            )
-        return X.astype(np.float32)
+        # Column by column into the result: a second copy of a large array would double the memory.
+        n = len(frame) if rows is None else len(rows)
+        X = np.empty((n, sum(part.width for part in self.parts_)), dtype=np.float32)
+        start = 0
+        for part in self.parts_:
+            block = part.encode(_taken(frame[part.column], rows))
+            largest = float(np.abs(block).max(initial=0.0))
+            if largest > LARGEST:
+                raise InputError(
+                    f"feature {part.column!r} must lie within {LARGEST:g} training standard "
+                    f"deviations of the training mean, got {largest:g}"
+                )
+            X[:, start : start + part.width] = block
+            start += part.width
+        return X
 
-    def transform(self, table: Table) -> Arrays:
-        """Return a table as arrays: features, labels, protected groups and weights."""
-        return Arrays(X=self.features(table), y=table.y(), a=table.a(), w=checked_weights(table))
+
+def arrays(table: Table, encoder: Encoder, use_protected: bool = False) -> Arrays:
+    """Return a table as arrays: features, labels, protected groups and weights."""
+    carried = {c for p in table.protected for c in p.carriers}
+    hidden = encoder.positions(carried)
+    target = Branch("target", "binary")
+    return Arrays(
+        X=encoder.transform(table.inputs(use_protected)),
+        y=table.y().astype(np.float64),
+        a=table.a(),
+        w=checked_weights(table.w(), table.name),
+        task=Task(target, tuple(p.branch for p in table.protected)),
+        visible=np.setdiff1d(np.arange(len(encoder.names)), hidden) if len(hidden) else None,
+    )
+
+
+def _taken(values: pd.Series, rows: NDArray[np.intp] | None) -> pd.Series:
+    """Return the rows of one column: taking those of a whole frame would copy it."""
+    return values if rows is None else values.take(rows)
 
 
 def _part(values: pd.Series) -> _Numeric | _Categorical:
@@ -168,18 +235,17 @@ def _part(values: pd.Series) -> _Numeric | _Categorical:
     return _Numeric(values.name, float(scaled.mean()) * unit, deviation or 1.0)
 
 
-def checked_weights(table: Table) -> NDArray[np.float64]:
-    """Return the instance weights.
+def checked_weights(w: NDArray[np.float64], name: str) -> NDArray[np.float64]:
+    """Return instance weights.
 
     Raises
     ------
     InputError
         If a weight is negative or not finite, or all are zero.
     """
-    w = table.w()
     if not np.isfinite(w).all() or (w < 0).any():
         bad = w[~np.isfinite(w) | (w < 0)][0]
-        raise InputError(f"{table.name}: instance weights must be finite and >= 0, got {bad}")
+        raise InputError(f"{name}: instance weights must be finite and >= 0, got {bad}")
     if len(w) and not w.any():
-        raise InputError(f"{table.name}: instance weights are all zero")
+        raise InputError(f"{name}: instance weights are all zero")
     return w

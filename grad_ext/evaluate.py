@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from grad_ext.data.split import Split
-from grad_ext.encode import Arrays, Encoder
+from grad_ext.encode import Arrays, Encoder, arrays
 from grad_ext.method import Method
 from grad_ext.metrics import (
     accuracy,
     balanced_accuracy,
     consistency,
-    discrimination_by_attribute,
     discrimination_floor,
     positive_rate,
     toolkit_metrics,
 )
 from grad_ext.neighbors import neighbor_graph
 from grad_ext.trial import Record, Settings, Trial
+from grad_ext.validate import continuous, gaps
 
 NEIGHBORS = 5
 
@@ -48,13 +48,14 @@ def prepare(split: Split, settings: Settings) -> Problem:
     one-hot columns without the protected ones, since it asks whether people who are alike but for
     those are treated alike.
     """
-    encoder = Encoder(settings.use_protected).fit(split.train)
-    plain = Encoder(use_protected=False).fit(split.train)
+    use = settings.use_protected
+    encoder = Encoder().fit(split.train.inputs(use))
+    plain = Encoder().fit(split.train.inputs())
     return Problem(
-        training=encoder.transform(split.train),
-        validation=encoder.transform(split.valid),
-        test=encoder.transform(split.test),
-        graph=neighbor_graph(plain.features(split.test), k=NEIGHBORS),
+        training=arrays(split.train, encoder, use),
+        validation=arrays(split.valid, encoder, use),
+        test=arrays(split.test, encoder, use),
+        graph=neighbor_graph(plain.transform(split.test.inputs()), k=NEIGHBORS),
     )
 
 
@@ -84,7 +85,7 @@ def evaluate(
     """
     start = time.perf_counter()
     fitted = method.fit(trials, problem.training, problem.validation, on_epoch)
-    scores = fitted.scores(problem.test.X)
+    scores = fitted.scores(problem.test.X)[:, 0]
     seconds = (time.perf_counter() - start) / len(trials)
     figures = judge(scores, problem.test, problem.graph, trials[0].protected)
     diverged = np.isnan(scores.mean(axis=1))
@@ -112,7 +113,7 @@ def evaluate(
 
 
 def judge(
-    scores: NDArray[np.float32],
+    scores: NDArray[np.floating],
     test: Arrays,
     graph: sparse.csr_array,
     protected: Sequence[str],
@@ -125,22 +126,28 @@ def judge(
     labels = scores >= 0.5
     y, a, w = test.y, test.a, test.w
     acc = accuracy(y, labels, sample_weight=w)
-    gaps = discrimination_by_attribute(labels, sensitive_features=a, sample_weight=w)
+    apart = gaps(labels, test)
     rate = positive_rate(labels, sample_weight=w)
     share = positive_rate(y, sample_weight=w)
     figures = {
         "accuracy": acc,
         "balanced_accuracy": balanced_accuracy(y, labels, sample_weight=w),
-        "discrimination": gaps.mean(axis=0),
-        **{f"discrimination_{name}": gap for name, gap in zip(protected, gaps, strict=True)},
-        "delta": acc - gaps.mean(axis=0),
+        "discrimination": apart.mean(axis=0),
+        **{f"discrimination_{name}": gap for name, gap in zip(protected, apart, strict=True)},
+        "delta": acc - apart.mean(axis=0),
         "consistency": consistency(labels, graph=graph),
         "positive_rate": rate,
         "majority_accuracy": np.full(len(scores), max(share, 1.0 - share)),
         "majority_favorable": np.full(len(scores), float(share >= 0.5)),
-        "discrimination_floor": discrimination_floor(rate, a).mean(axis=0),
+        "discrimination_floor": discrimination_floor(
+            rate, a, continuous=continuous(test.task)
+        ).mean(axis=0),
     }
-    for name, values in toolkit_metrics(y, labels, sensitive_features=a, sample_weight=w).items():
-        for attribute, value in zip(protected, values, strict=True):
-            figures[f"{name}_{attribute}"] = value
+    for k, (attribute, branch) in enumerate(zip(protected, test.task.attributes, strict=True)):
+        if branch.kind == "binary":
+            known = ~np.isnan(a[:, k])
+            judged = toolkit_metrics(
+                y[known], labels[:, known], sensitive_features=a[known, k], sample_weight=w[known]
+            )
+            figures |= {f"{name}_{attribute}": values[0] for name, values in judged.items()}
     return figures

@@ -7,7 +7,7 @@ ends: what leaves is numpy.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from grad_ext.encode import Arrays
 from grad_ext.errors import InputError
 from grad_ext.network import Network
-from grad_ext.select import History, paper
-from grad_ext.train import one_thread, shape_of, train
+from grad_ext.readout import Readout
+from grad_ext.select import History, Rule, last, rule_named
+from grad_ext.train import location_and_scale, one_thread, shape_of, shared_tensor, train
 from grad_ext.trial import Trial
+from grad_ext.validate import predictions
 
 
 class Fitted(Protocol):
@@ -29,8 +31,11 @@ class Fitted(Protocol):
     def epochs(self) -> NDArray[np.intp]:
         """The epochs kept, counted from 1, shape (P,)."""
 
-    def scores(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the probability of the favorable label, shape (P, N), for X of shape (N, D)."""
+    def scores(self, X: NDArray[np.float32]) -> NDArray[np.floating]:
+        """Return what the models predict, shape (P, R, N), for X of shape (N, D).
+
+        The probability of the favorable label (R = 1), of each of R classes, or numbers (R = 1).
+        """
 
 
 class Method(Protocol):
@@ -54,32 +59,68 @@ class FittedGRAD:
     ----------
     network : Network
         The weights of each member's best epoch.
+    readout : Readout or None
+        The logistic regressions on its representation; None for Pred, and for a representation that
+        was learned without labels.
     history : History
         Every epoch's figures.
     epochs : array of shape (P,)
         The epochs kept, counted from 1.
+    location, scale : float
+        Mean and standard deviation of a predicted number in training; 0 and 1 for labels.
     """
 
     network: Network
+    readout: Readout | None
     history: History
     epochs: NDArray[np.intp]
+    location: float = 0.0
+    scale: float = 1.0
 
-    def scores(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the probability of the favorable label, shape (P, N), for X of shape (N, D)."""
+    def _rows(self, X: NDArray[np.float32]) -> torch.Tensor:
         width = self.network.shape.features
         if X.ndim != 2 or X.shape[1] != width:
             raise InputError(f"X: expected shape (N, {width}), got {X.shape}")
+        return shared_tensor(X, torch.float32)
+
+    def scores(self, X: NDArray[np.float32]) -> NDArray[np.floating]:
+        """Return what the models predict, shape (P, R, N), for X of shape (N, D): see `Fitted`.
+
+        Raises
+        ------
+        InputError
+            If X has another number of features, or the representation was learned without labels.
+        """
+        rows = self._rows(X)
+        if self.readout is None and self.network.shape.target.kind == "features":
+            raise InputError("learned without labels, so there is nothing that it predicts")
         with one_thread():
-            scores: NDArray[np.float32] = self.network.scores(torch.tensor(X)).numpy()
-        return scores
+            said = predictions(self.network, self.readout, rows).numpy()
+        return (
+            said if self.scale == 1.0 and not self.location else said * self.scale + self.location
+        )
+
+    def representations(self, X: NDArray[np.float32]) -> NDArray[np.floating]:
+        """Return the trunks' outputs, shape (P, H, N), for X of shape (N, D)."""
+        with one_thread():
+            trunk: NDArray[np.floating] = self.network.representations(self._rows(X)).numpy()
+        return trunk
 
 
 class GRAD:
     """Gradient Reversal Against Discrimination (Raff and Sylvester), in packs.
 
     Trials of one call must share their static settings; λ and seed are each trial's own. λ = 0 is
-    the plain network without attribute branches (the paper's NN-Pred).
+    the plain network without attribute branches (the paper's NN).
+
+    Parameters
+    ----------
+    rule : callable, optional
+        Which epoch to keep, instead of the one that the settings name.
     """
+
+    def __init__(self, rule: Rule | None = None) -> None:
+        self.rule = rule
 
     def fit(
         self,
@@ -107,13 +148,28 @@ class GRAD:
             raise InputError(
                 f"expected {len(first.protected)} protected attributes, got {training.a.shape[1]}"
             )
-        lams = [trial.lam for trial in trials]
+        location, scale = 0.0, 1.0
+        if training.task.target.kind == "continuous":
+            location, scale = location_and_scale(training.y, training.w)
+            training, validation = (
+                replace(arrays, y=(arrays.y - location) / scale)
+                for arrays in (training, validation)
+            )
         seeds = [trial.seed for trial in trials]
-        shape = shape_of(
-            first.settings, training.X.shape[1], first.protected, reversing=first.lam > 0
+        network = Network(shape_of(first.settings, training, first.reversing), seeds)
+        best, readout, history, epochs = train(
+            network,
+            [trial.lams for trial in trials],
+            seeds,
+            training,
+            validation,
+            first.settings,
+            self.rule or self._rule(first, training),
+            on_epoch,
         )
-        network = Network(shape, seeds)
-        best, history, epochs = train(
-            network, lams, seeds, training, validation, first.settings, paper, on_epoch
-        )
-        return FittedGRAD(best, history, epochs + 1)
+        return FittedGRAD(best, readout, history, epochs + 1, location, scale)
+
+    @staticmethod
+    def _rule(trial: Trial, training: Arrays) -> Rule:
+        unlabelled = trial.settings.variant == "auto" and training.task.target.kind == "features"
+        return last if unlabelled else rule_named(trial.settings.select)

@@ -6,21 +6,25 @@ Representations", section 5, as the GRAD paper writes them (section 3.1). A pred
 label") is why grad-ext hands them labels unless told otherwise.
 
 Predictions have shape (..., N): leading axes (members of a pack, say) are kept, so one call judges
-many models. Groups are boolean: whether a row is privileged.
+many models. Groups are 0 and 1, numbers or names.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
+from scipy import sparse, stats
 
 from grad_ext.errors import InputError
 from grad_ext.neighbors import neighbor_graph
 
 Floats = NDArray[np.float64]
+# Bins of a continuous attribute.
+BINS = 10
 
 
 def _rows(name: str, values: ArrayLike, n: int | None = None) -> Floats:
@@ -101,6 +105,7 @@ def positive_rate(y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None) 
 
 
 def _columns(sensitive_features: ArrayLike, n: int) -> Floats:
+    """Return the columns of sensitive features as numbers, shape (K, N)."""
     groups = np.asarray(sensitive_features)
     groups = groups[:, None] if groups.ndim == 1 else groups
     if groups.ndim != 2 or len(groups) != n:
@@ -108,7 +113,22 @@ def _columns(sensitive_features: ArrayLike, n: int) -> Floats:
             f"sensitive_features: expected shape ({n},) or ({n}, K), "
             f"got {np.asarray(sensitive_features).shape}"
         )
-    return _binary("sensitive_features", groups.T, n)
+    try:
+        return groups.T.astype(np.float64)
+    except (TypeError, ValueError):
+        return np.stack([_codes(column) for column in groups.T])
+
+
+def _codes(column: NDArray[Any]) -> Floats:
+    """Number the values of a column of names; what is missing is nan."""
+    codes = pd.factorize(column, sort=False)[0].astype(np.float64)
+    codes[codes < 0] = np.nan
+    return codes
+
+
+def _two_groups(sensitive_features: ArrayLike, n: int) -> Floats:
+    columns = _columns(sensitive_features, n)
+    return _binary("sensitive_features", columns, n)
 
 
 def _gaps(values: Floats, groups: Floats, weight: Floats) -> Floats:
@@ -116,34 +136,83 @@ def _gaps(values: Floats, groups: Floats, weight: Floats) -> Floats:
     return np.stack([_mean(values, weight * g) - _mean(values, weight * (1.0 - g)) for g in groups])
 
 
-def discrimination_by_attribute(
-    y_pred: ArrayLike, *, sensitive_features: ArrayLike, sample_weight: ArrayLike | None = None
-) -> Floats:
-    """Return Discrimination for each protected attribute: |mean ŷ of one group - of the other|.
+def _group_means(values: Floats, column: Floats, weight: Floats) -> tuple[Floats, Floats]:
+    """Return the weight and the mean of every group that has rows, shapes (G,) and (G, ...)."""
+    present = ~np.isnan(column)
+    numbers, codes = np.unique(column[present], return_inverse=True)
+    member = np.equal.outer(np.arange(len(numbers)), codes) * weight[present]
+    total = member.sum(axis=1)
+    kept = total > 0
+    # Sums first, then the division: a constant's means are then exactly the constant.
+    sums = np.tensordot(member[kept], values[..., present], axes=(1, -1))
+    return total[kept], sums / total[kept].reshape(-1, *[1] * (values.ndim - 1))
 
-    GRAD paper, equation 1. Equals the magnitude of AIF360's ``statistical_parity_difference`` and
-    of Fairlearn's ``demographic_parity_difference`` for labels.
+
+def _bins(column: Floats) -> Floats:
+    """Return the number of each row's bin, `BINS` of equally many rows; nan stays."""
+    present = ~np.isnan(column)
+    edges = np.unique(np.quantile(column[present], np.linspace(0, 1, BINS + 1)[1:-1]))
+    return np.where(present, np.searchsorted(edges, column, side="right"), np.nan)
+
+
+def _spread(values: Floats, column: Floats, weight: Floats, continuous: bool) -> Any:
+    """Return how far the means of a column's groups lie apart, shape (...)."""
+    if np.isnan(column).all():
+        return np.full(values.shape[:-1], np.nan)[()]
+    sizes, means = _group_means(values, _bins(column) if continuous else column, weight)
+    if len(sizes) < 2:
+        return np.full(values.shape[:-1], np.nan)[()]
+    if continuous:
+        mean = np.tensordot(sizes, means, axes=1) / sizes.sum()
+        return np.tensordot(sizes, np.abs(means - mean), axes=1) / sizes.sum()
+    return means.max(axis=0) - means.min(axis=0)
+
+
+def discrimination_by_attribute(
+    y_pred: ArrayLike,
+    *,
+    sensitive_features: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    continuous: Sequence[int] = (),
+) -> Floats:
+    """Return Discrimination for each protected attribute.
+
+    For two groups |mean ŷ of one - mean ŷ of the other| (GRAD paper, equation 1), which for labels
+    is the magnitude of AIF360's ``statistical_parity_difference`` and Fairlearn's
+    ``demographic_parity_difference``. For more groups the largest difference between any two, as
+    Fairlearn has it. For a continuous attribute the generalized demographic parity of Jiang et al.
+    (2022), "Generalized Demographic Parity for Group Fairness", ICLR, in its histogram estimate:
+    the mean of |mean ŷ of a bin - mean ŷ| over ten bins of equally many rows.
 
     Parameters
     ----------
     y_pred : array of shape (..., N)
         Labels or scores.
     sensitive_features : array of shape (N,) or (N, K)
-        Groups, 0 or 1.
+        Groups, or numbers; rows where an attribute is nan (or None) do not count for it.
     sample_weight : array of shape (N,), optional
+    continuous : sequence of int, optional
+        Which columns are continuous.
 
     Returns
     -------
     array of shape (K, ...)
-        nan where a group is empty.
+        nan where fewer than two groups have rows.
     """
     predicted = _rows("y_pred", y_pred)
     n = predicted.shape[-1]
-    return np.abs(_gaps(predicted, _columns(sensitive_features, n), _weights(sample_weight, n)))
+    columns, weight = _columns(sensitive_features, n), _weights(sample_weight, n)
+    return np.stack(
+        [_spread(predicted, column, weight, k in continuous) for k, column in enumerate(columns)]
+    )
 
 
 def discrimination(
-    y_pred: ArrayLike, *, sensitive_features: ArrayLike, sample_weight: ArrayLike | None = None
+    y_pred: ArrayLike,
+    *,
+    sensitive_features: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    continuous: Sequence[int] = (),
 ) -> Any:
     """Return Discrimination, averaged over the protected attributes.
 
@@ -164,7 +233,10 @@ def discrimination(
     0.5
     """
     return discrimination_by_attribute(
-        y_pred, sensitive_features=sensitive_features, sample_weight=sample_weight
+        y_pred,
+        sensitive_features=sensitive_features,
+        sample_weight=sample_weight,
+        continuous=continuous,
     ).mean(axis=0)
 
 
@@ -243,33 +315,54 @@ def consistency(
     return (1.0 - gaps).reshape(predicted.shape[:-1])[()]
 
 
-def discrimination_floor(positive: ArrayLike, sensitive_features: ArrayLike) -> Floats:
+def discrimination_floor(
+    positive: ArrayLike, sensitive_features: ArrayLike, *, continuous: Sequence[int] = ()
+) -> Floats:
     """Return the Discrimination that chance alone would show, for each protected attribute.
 
-    For labels that are independent of the attribute and favorable at rate p, the difference of the
-    two groups' rates is close to normal with mean 0, so the mean of its magnitude is
-    sqrt(2/π) sqrt(p (1 - p) (1/n₁ + 1/n₀)).
+    For labels that are independent of the attribute and favorable at rate p, the groups' rates are
+    close to independent normals of variance p (1 - p) / n_g. Of two groups the mean magnitude of
+    the difference is sqrt(2/π) sqrt(p (1 - p) (1/n₁ + 1/n₀)); of more it is the mean range of the
+    normals; for a continuous attribute the mean of the bins' magnitudes.
 
     Parameters
     ----------
     positive : float or array of shape (...)
         Positive rate p.
     sensitive_features : array of shape (N,) or (N, K)
-        Groups, 0 or 1, of which only the sizes matter.
+        Groups or numbers, as for `discrimination_by_attribute`; only the groups' sizes matter.
+    continuous : sequence of int, optional
+        Which columns are continuous.
 
     Returns
     -------
     array of shape (K, ...)
-        nan where a group is empty.
+        nan where fewer than two groups have rows.
     """
     rate = np.asarray(positive, dtype=np.float64)
-    groups = np.asarray(sensitive_features)
-    columns = _columns(groups, len(groups))
-    ones = columns.sum(axis=1)
-    zeros = columns.shape[1] - ones
-    with np.errstate(divide="ignore"):
-        spread = np.where((ones > 0) & (zeros > 0), 1.0 / ones + 1.0 / zeros, np.nan)
-    return np.sqrt(2.0 / np.pi * np.multiply.outer(spread, rate * (1.0 - rate)))
+    columns = _columns(sensitive_features, len(np.asarray(sensitive_features)))
+    units = [_unit_floor(column, k in continuous) for k, column in enumerate(columns)]
+    return np.asarray(np.multiply.outer(np.array(units), np.sqrt(rate * (1.0 - rate))))
+
+
+def _unit_floor(column: Floats, continuous: bool) -> float:
+    """Return the chance level for labels of variance 1."""
+    present = column[~np.isnan(column)]
+    if not len(present):
+        return float("nan")
+    sizes = np.unique(_bins(present) if continuous else present, return_counts=True)[1]
+    if len(sizes) < 2:
+        return float("nan")
+    if continuous:
+        share = sizes / sizes.sum()
+        return float(share @ np.sqrt(2.0 / np.pi * (1.0 / sizes - 1.0 / sizes.sum())))
+    if len(sizes) == 2:
+        return float(np.sqrt(2.0 / np.pi * (1.0 / sizes).sum()))
+    # The mean range of independent variables is the integral of P(min <= x < max).
+    sd = 1.0 / np.sqrt(sizes)
+    x = np.linspace(-8.0 * sd.max(), 8.0 * sd.max(), 4001)
+    below = stats.norm.cdf(x[:, None] / sd)
+    return float(np.trapezoid(1.0 - below.prod(axis=1) - (1.0 - below).prod(axis=1), x))
 
 
 def toolkit_metrics(
@@ -303,7 +396,7 @@ def toolkit_metrics(
     predicted = _rows("y_pred", y_pred)
     n = predicted.shape[-1]
     true = _binary("y_true", y_true, n)
-    groups, weight = _columns(sensitive_features, n), _weights(sample_weight, n)
+    groups, weight = _two_groups(sensitive_features, n), _weights(sample_weight, n)
     parity = -_gaps(predicted, groups, weight)
     opportunity = -_gaps(predicted, groups, weight * true)
     false_positives = -_gaps(predicted, groups, weight * (1.0 - true))

@@ -2,8 +2,9 @@
 
 The network of the paper (section 2): a trunk feeds a target branch and one attribute branch for
 each protected attribute; every hidden layer is fully connected, batch-normalised and rectified; a
-branch ends in a single logit. Alphabet: P members, N rows, B rows of a minibatch, D features, H
-hidden units, K protected attributes, M = 1 + K branches.
+branch ends in as many numbers as its task needs, one logit for a binary attribute. Alphabet: P
+members, N rows, B rows of a minibatch, D features, H hidden units, K protected attributes, M = 1 + K
+branches, R outputs of a branch.
 
 Activations are laid out (P, H, B), units before rows, so that torch's own batch normalisation sees
 the view (1, P*H, B) and normalises each member's unit over its own minibatch. Target and attribute
@@ -18,7 +19,7 @@ the scalar tail of a vectorised loop, which may round differently.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,8 +27,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from grad_ext.errors import InputError
+from grad_ext.losses import sigmoid, softmax
 from grad_ext.reversal import fork
 from grad_ext.seeds import torch_generator
+from grad_ext.task import Branch
 
 # float32 lanes of the widest vector register (512 bits).
 ALIGN = 16
@@ -38,6 +41,7 @@ ROW_STEP = 16
 SCORE_ROWS = 4096
 BATCH_NORM_MOMENTUM = 0.1
 BATCH_NORM_EPS = 1e-5
+BINARY_TARGET = Branch("target", "binary")
 
 
 @dataclass(frozen=True)
@@ -52,14 +56,17 @@ class Shape:
         Units of each trunk layer; at least one layer, since the reversal acts on its output.
     branch : tuple of int
         Units of each hidden layer of a branch; may be empty.
-    attributes : tuple of str
-        Names of the attribute branches; empty for the plain network (NN).
+    target : Branch
+        What the target branch predicts.
+    attributes : tuple of Branch
+        What the attribute branches predict; empty for the plain network (NN).
     """
 
     features: int
     trunk: tuple[int, ...]
     branch: tuple[int, ...]
-    attributes: tuple[str, ...]
+    target: Branch = BINARY_TARGET
+    attributes: tuple[Branch, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.trunk:
@@ -69,9 +76,14 @@ class Shape:
                 raise InputError(f"{what}: every layer needs at least one unit, got {sizes}")
 
     @property
-    def branches(self) -> tuple[str, ...]:
-        """Names of the M branches, the target's first."""
-        return ("target", *(f"attribute.{name}" for name in self.attributes))
+    def branches(self) -> tuple[Branch, ...]:
+        """The M branches, the target's first."""
+        return (self.target, *self.attributes)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the M branches among the parameters."""
+        return ("target", *(f"attribute.{branch.name}" for branch in self.attributes))
 
     def parameters(self) -> dict[str, tuple[int, ...]]:
         """Return the shape of every parameter of one member, by name."""
@@ -92,7 +104,12 @@ class Shape:
                 f"branch.{i}.shift": (branches, units),
             }
             width = units
-        return sizes | {"head.weight": (branches, 1, width), "head.bias": (branches,)}
+        for name, branch in zip(self.names, self.branches, strict=True):
+            sizes |= {
+                f"{name}.head.weight": (branch.outputs, width),
+                f"{name}.head.bias": (branch.outputs,),
+            }
+        return sizes
 
     def statistics(self) -> dict[str, tuple[int, ...]]:
         """Return the shape of every running statistic of one member, by name."""
@@ -145,9 +162,9 @@ class Network:
         for member, seed in enumerate(seeds):
             self._draw(member, seed)
         # +1 for the rows of the target branch, -1 for those of the attribute branches.
-        rows = shape.branch[0] if shape.branch else 1
+        rows = [shape.branch[0] if shape.branch else b.outputs for b in shape.branches]
         signs = torch.tensor([1.0] + [-1.0] * len(shape.attributes), dtype=dtype)
-        self._multiplier = signs.repeat_interleave(rows)[:, None]
+        self._multiplier = signs.repeat_interleave(torch.tensor(rows))[:, None]
 
     def _draw(self, member: int, seed: int) -> None:
         with torch.no_grad():
@@ -155,19 +172,19 @@ class Network:
                 if not name.endswith(".weight"):
                     continue
                 layer = name.removesuffix(".weight")
-                if layer.startswith("trunk"):
-                    pieces = {layer: parameter[member]}
-                else:
+                if layer.startswith("branch."):
                     pieces = {
                         f"{branch}.{layer.removeprefix('branch.')}": parameter[member, m]
-                        for m, branch in enumerate(self.shape.branches)
+                        for m, branch in enumerate(self.shape.names)
                     }
+                else:
+                    pieces = {layer: parameter[member]}
                 for piece, weight in pieces.items():
                     generator = torch_generator(seed, "weights", piece)
                     weight.normal_(0.0, weight.shape[-1] ** -0.5, generator=generator)
 
-    def logits(self, x: Tensor) -> Tensor:
-        """Return every branch's logit for each member's own minibatch, in training mode.
+    def outputs(self, x: Tensor) -> list[Tensor]:
+        """Return what every branch says of each member's own minibatch, in training mode.
 
         Normalises by the minibatch and moves the running statistics.
 
@@ -178,22 +195,31 @@ class Network:
 
         Returns
         -------
-        Tensor of shape (P, M, B)
+        list of M Tensors of shape (P, R, B)
+            The target's first.
         """
-        parameters, branches = self.parameters, len(self.shape.branches)
+        parameters, shape, rows = self.parameters, self.shape, x.shape[1]
         h = x.transpose(1, 2)
-        for i in range(len(self.shape.trunk)):
+        for i in range(len(shape.trunk)):
             h = self._normalise(f"trunk.{i}", torch.bmm(parameters[f"trunk.{i}.weight"], h))
-        layers = [f"branch.{i}" for i in range(len(self.shape.branch))]
-        for i, layer in enumerate([*layers, "head"]):
-            weight = parameters[f"{layer}.weight"]
-            if i == 0:
-                h = fork(h, weight.flatten(1, 2), self._multiplier)
-            else:
-                h = torch.bmm(weight.flatten(0, 1), h.view(self.members * branches, -1, x.shape[1]))
-            if layer != "head":
-                h = self._normalise(layer, h)
-        return h.view(self.members, branches, -1) + parameters["head.bias"].unsqueeze(2)
+        heads = [parameters[f"{name}.head.weight"] for name in shape.names]
+        biases = [parameters[f"{name}.head.bias"].unsqueeze(2) for name in shape.names]
+        if not shape.branch:
+            joined = fork(h, torch.cat(heads, dim=1), self._multiplier)
+            pieces = torch.split(
+                joined, [branch.outputs for branch in shape.branches], dim=1
+            )
+            return [piece + bias for piece, bias in zip(pieces, biases, strict=True)]
+        h = fork(h, parameters["branch.0.weight"].flatten(1, 2), self._multiplier)
+        h = self._normalise("branch.0", h)
+        for i in range(1, len(shape.branch)):
+            weight = parameters[f"branch.{i}.weight"].flatten(0, 1)
+            h = self._normalise(f"branch.{i}", torch.bmm(weight, h.view(len(weight), -1, rows)))
+        hidden = h.view(self.members, len(heads), -1, rows).unbind(1)
+        return [
+            torch.bmm(head, branch) + bias
+            for head, branch, bias in zip(heads, hidden, biases, strict=True)
+        ]
 
     def _normalise(self, layer: str, h: Tensor) -> Tensor:
         normal = F.batch_norm(
@@ -210,7 +236,7 @@ class Network:
 
     @torch.no_grad()
     def scores(self, X: Tensor) -> Tensor:
-        """Return every member's probability of the favorable label, by the running statistics.
+        """Return what every member's target branch predicts, by the running statistics.
 
         Parameters
         ----------
@@ -219,21 +245,51 @@ class Network:
 
         Returns
         -------
-        Tensor of shape (P, N)
+        Tensor of shape (P, R, N)
+            The probability of the favorable label, of each class, or the predicted numbers.
         """
-        out = torch.empty(self.members, len(X), dtype=self.flat.dtype)
+        out = torch.empty(self.members, self.shape.target.outputs, len(X), dtype=self.flat.dtype)
+        for start, h in self._trunk_blocks(X):
+            for i in range(len(self.shape.branch)):
+                h = self._apply(f"branch.{i}", h)
+            said = torch.bmm(self.parameters["target.head.weight"], h)
+            said += self.parameters["target.head.bias"].unsqueeze(2)
+            if self.shape.target.kind == "binary":
+                said = sigmoid(said)
+            elif self.shape.target.kind == "categorical":
+                said = softmax(said)
+            block = out[:, :, start : start + SCORE_ROWS]
+            block.copy_(said[:, :, : block.shape[2]])
+        return out
+
+    @torch.no_grad()
+    def representations(self, X: Tensor) -> Tensor:
+        """Return every member's trunk output, by the running statistics.
+
+        Parameters
+        ----------
+        X : Tensor of shape (N, D)
+            Rows that all members represent.
+
+        Returns
+        -------
+        Tensor of shape (P, H, N)
+        """
+        out = torch.empty(self.members, self.shape.trunk[-1], len(X), dtype=self.flat.dtype)
+        for start, h in self._trunk_blocks(X):
+            block = out[:, :, start : start + SCORE_ROWS]
+            block.copy_(h[:, :, : block.shape[2]])
+        return out
+
+    def _trunk_blocks(self, X: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """Yield the trunk's output block by block of rows, padded to whole vectors."""
         for start in range(0, len(X), SCORE_ROWS):
-            rows = X[start : start + SCORE_ROWS]
+            rows = X[start : start + SCORE_ROWS].to(self.flat.dtype)
             h = F.pad(rows, (0, 0, 0, -len(rows) % ROW_STEP)).T
             h = h.expand(self.members, *h.shape)
             for i in range(len(self.shape.trunk)):
                 h = self._apply(f"trunk.{i}", h)
-            for i in range(len(self.shape.branch)):
-                h = self._apply(f"branch.{i}", h)
-            logit = torch.bmm(self.parameters["head.weight"][:, 0], h)[:, 0]
-            logit += self.parameters["head.bias"][:, :1]
-            out[:, start : start + len(rows)] = sigmoid(logit)[:, : len(rows)]
-        return out
+            yield start, h
 
     def _apply(self, layer: str, h: Tensor) -> Tensor:
         def target(x: Tensor) -> Tensor:
@@ -245,6 +301,31 @@ class Network:
         shift = shift - scale * target(self.statistics[f"{layer}.mean"])
         h = torch.bmm(target(self.parameters[f"{layer}.weight"]), h)
         return torch.relu_(h.mul_(scale.unsqueeze(2)).add_(shift.unsqueeze(2)))
+
+    @classmethod
+    def from_state(
+        cls, shape: Shape, state: Mapping[str, Tensor], dtype: torch.dtype = torch.float32
+    ) -> Network:
+        """Return the network that `state` describes, in a precision of one's choice.
+
+        Raises
+        ------
+        InputError
+            If a tensor is missing, or has another shape than the network's.
+        """
+        members = len(next(iter(state.values()))) if state else 0
+        network = cls(shape, [0] * members, dtype)
+        with torch.no_grad():
+            for name, value in network.state().items():
+                if name not in state:
+                    raise InputError(f"tensor {name!r} is missing from the network's state")
+                if state[name].shape != value.shape:
+                    raise InputError(
+                        f"tensor {name!r}: expected shape {tuple(value.shape)}, "
+                        f"got {tuple(state[name].shape)}"
+                    )
+                value.copy_(state[name])
+        return network
 
     def state(self) -> dict[str, Tensor]:
         """Return every parameter and running statistic by name, each of shape (P, ...)."""
@@ -265,15 +346,6 @@ class Network:
         mine, theirs = self.state(), source.state()
         for name, value in mine.items():
             value[members] = theirs[name][members]
-
-
-def sigmoid(logit: Tensor) -> Tensor:
-    """Return 1 / (1 + exp(-logit)).
-
-    torch.sigmoid rounds differently in the vectorised loop and in its scalar tail, which would let
-    an element's place in the pack show; exp does not.
-    """
-    return torch.exp(-logit).add_(1.0).reciprocal_()
 
 
 def _padded(size: Sequence[int]) -> int:

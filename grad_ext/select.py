@@ -1,7 +1,7 @@
 """Which epoch to keep: pure functions over a History.
 
 A rule gives every epoch of every member a list of scores, the first deciding and the later ones
-breaking ties, the higher the better; of equal epochs the first is kept. Training asks the rule
+breaking ties, the higher the better; of equal epochs the last is kept, which has learned longer. Training asks the rule
 after each epoch and keeps a copy of the weights of the best so far, so a rule may look at an epoch
 and the ones before it only.
 """
@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from grad_ext.errors import InputError, unknown
+
 Floats = NDArray[np.float64]
 
 
@@ -24,11 +26,17 @@ class History:
     Attributes
     ----------
     loss : array of shape (E, P)
-        Mean logistic loss of the target over the epoch's training rows, in nats.
+        Mean loss of the target over the epoch's training rows (nats, or squared units).
     attribute_loss : array of shape (E, K, P)
         The same of each attribute branch (no branches, no entries), not multiplied by λ.
-    accuracy, balanced_accuracy, positive_rate, discrimination : arrays of shape (E, P)
-        On the validation rows, by predicted labels; discrimination is the mean over attributes.
+    accuracy : array of shape (E, P)
+        On the validation rows, by predicted labels; R² for a predicted number.
+    balanced_accuracy : array of shape (E, P)
+        On the validation rows: the mean of the classes' accuracies; R² for a predicted number.
+    positive_rate : array of shape (E, P)
+        On the validation rows: share of favorable labels, of the last class, or the mean number.
+    discrimination : array of shape (E, P)
+        On the validation rows, the mean over attributes.
     discrimination_by_attribute : array of shape (E, K, P)
         On the validation rows.
     """
@@ -53,6 +61,68 @@ def paper(history: History) -> list[Floats]:
     return [-history.discrimination, history.accuracy]
 
 
+def delta(history: History) -> list[Floats]:
+    """Highest accuracy minus Discrimination, on the validation rows."""
+    return [history.accuracy - history.discrimination]
+
+
+def balanced_delta(history: History) -> list[Floats]:
+    """Highest balanced accuracy minus Discrimination, which a constant does not win."""
+    return [history.balanced_accuracy - history.discrimination]
+
+
+def last(history: History) -> list[Floats]:
+    """The last epoch."""
+    epochs = np.arange(len(history.loss), dtype=np.float64)
+    return [np.broadcast_to(epochs[:, None], history.loss.shape)]
+
+
+@dataclass(frozen=True)
+class AccuracyWithin:
+    """Highest accuracy of the epochs with Discrimination at most `limit`.
+
+    Where no epoch keeps to the limit, the lowest Discrimination.
+    """
+
+    limit: float
+
+    def __call__(self, history: History) -> list[Floats]:
+        """Score the epochs."""
+        within = history.discrimination <= self.limit
+        lowest = np.where(within, 0.0, -history.discrimination)
+        return [lowest, np.where(within, history.accuracy, 0.0)]
+
+
+RULES: dict[str, Rule] = {
+    "paper": paper,
+    "delta": delta,
+    "balanced_delta": balanced_delta,
+    "last": last,
+}
+WITHIN = "accuracy@"
+
+
+def rule_named(name: str) -> Rule:
+    """Return the rule of a name, or of ``accuracy@0.05``: `AccuracyWithin` 0.05.
+
+    Raises
+    ------
+    InputError
+        If there is no such rule.
+    """
+    if name.startswith(WITHIN):
+        try:
+            limit = float(name.removeprefix(WITHIN))
+        except ValueError:
+            limit = -1.0
+        if not 0.0 <= limit <= 1.0:
+            raise InputError(f"expected a Discrimination from 0 to 1 after {WITHIN}, got {name!r}")
+        return AccuracyWithin(limit)
+    if name not in RULES:
+        raise unknown("rule for the epoch to keep", name, [*RULES, f"{WITHIN}0.05"])
+    return RULES[name]
+
+
 def best_epoch(history: History, rule: Rule) -> NDArray[np.intp]:
     """Return the epoch that a rule keeps, counted from 0, for each member, shape (P,).
 
@@ -68,5 +138,5 @@ def best_epoch(history: History, rule: Rule) -> NDArray[np.intp]:
         for key in keys:
             better |= equal & (key[epoch] > key[best, columns])
             equal &= key[epoch] == key[best, columns]
-        best[better] = epoch
+        best[better | equal] = epoch
     return best

@@ -1,7 +1,7 @@
 """The one training loop.
 
-The loss is the paper's (GRAD, section 2): the target's logistic loss plus λ times the sum of the
-attributes', whose gradient is reversed on its way into the trunk; Adam. Members never couple: the
+The loss is the paper's (GRAD, section 2): the target's loss plus λ times the sum of the attributes',
+whose gradient is reversed on its way into the trunk; Adam. Members never couple: the
 losses are summed over the pack, nothing is clipped or stopped across it, and every member has its
 own order of rows. A member that diverges to nan harms nobody else.
 """
@@ -10,28 +10,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim.adam import adam
 
 from grad_ext.encode import Arrays
-from grad_ext.metrics import (
-    accuracy,
-    balanced_accuracy,
-    discrimination_by_attribute,
-    positive_rate,
-)
-from grad_ext.network import ROW_STEP, Network, Shape, sigmoid
+from grad_ext.losses import loss_and_gradient
+from grad_ext.network import ROW_STEP, Network, Shape
+from grad_ext.readout import Readout
 from grad_ext.seeds import torch_generator
 from grad_ext.select import History, Rule, best_epoch
+from grad_ext.task import Branch, Task
 from grad_ext.trial import Settings
+from grad_ext.validate import figures, last_readout
 
 Floats = NDArray[np.float64]
+LEAST_BATCHES = 8
 
 
 @contextmanager
@@ -86,34 +85,100 @@ def minibatches(rows: int, batch_size: int) -> list[slice]:
 
     Every minibatch is a multiple of `ROW_STEP` rows, as `Network.logits` wants it; the at most
     ROW_STEP - 1 rows that are left over sit out one epoch, others the next. Fewer rows than that
-    make a single minibatch.
+    make a single minibatch. On small data minibatches are smaller than asked for, at least
+    `LEAST_BATCHES` an epoch, since 50 epochs of one step each teach nothing.
     """
     if rows < ROW_STEP:
         return [slice(0, rows)]
     units = rows // ROW_STEP
-    count = min(units, max(1, round(units * ROW_STEP / batch_size)))
+    size = min(batch_size, max(ROW_STEP, rows // LEAST_BATCHES))
+    count = min(units, max(1, round(units * ROW_STEP / size)))
     edges = [units * i // count * ROW_STEP for i in range(count + 1)]
     return [slice(start, stop) for start, stop in pairwise(edges)]
 
 
+def shared_tensor(values: NDArray[np.float32], dtype: torch.dtype) -> Tensor:
+    """Return an array as a tensor on the same memory where it can be: a copy may cost gigabytes.
+
+    Ray hands out arrays that cannot be written to, which torch would warn of.
+    """
+    return torch.as_tensor(values if values.flags.writeable else values.copy(), dtype=dtype)
+
+
+@dataclass(frozen=True)
+class Goals:
+    """What the branches are to say of the training rows.
+
+    Attributes
+    ----------
+    values : list of M Tensors
+        Of shape (N,), floats or, for groups, int64; None for the features themselves.
+    weights : Tensor of shape (M, N)
+        Of each row in each branch's loss: 0 where the attribute is missing, 1 on average over the
+        others.
+    """
+
+    values: list[Tensor | None]
+    weights: Tensor
+
+
+def goals_of(arrays: Arrays, branches: Sequence[Branch], dtype: torch.dtype) -> Goals:
+    """Return what the branches are to say, the target's first."""
+    values: list[Tensor | None] = []
+    weights = []
+    columns = [arrays.y, *arrays.a.T[: len(branches) - 1]]
+    for m, (branch, column) in enumerate(zip(branches, columns, strict=True)):
+        present = np.ones(len(column), bool) if branch.kind == "features" else ~np.isnan(column)
+        w = arrays.w if m or arrays.target_w is None else arrays.target_w
+        w = w * present
+        weights.append(w / (w[present].mean() if w.any() else 1.0))
+        filled = np.where(present, column, 0.0)
+        if branch.kind == "features":
+            values.append(None)
+        elif branch.kind == "categorical":
+            values.append(torch.tensor(filled, dtype=torch.int64))
+        else:
+            if branch.kind == "continuous":
+                filled = standardised(filled, w)
+            values.append(torch.tensor(filled, dtype=dtype))
+    return Goals(values, torch.tensor(np.stack(weights), dtype=dtype))
+
+
+def standardised(values: Floats, weight: Floats) -> Floats:
+    """Return numbers less their weighted mean, divided by their weighted standard deviation."""
+    mean, scale = location_and_scale(values, weight)
+    return (values - mean) / scale
+
+
+def location_and_scale(values: Floats, weight: Floats) -> tuple[float, float]:
+    """Return the weighted mean and standard deviation, 1 for a constant."""
+    if not weight.any():
+        return 0.0, 1.0
+    mean = float(np.average(values, weights=weight))
+    variance = float(np.average((values - mean) ** 2, weights=weight))
+    return mean, variance**0.5 or 1.0
+
+
 def train(
     network: Network,
-    lams: Sequence[float],
+    lams: Sequence[Sequence[float]],
     seeds: Sequence[int],
     training: Arrays,
     validation: Arrays,
     settings: Settings,
     rule: Rule,
     on_epoch: Callable[[int], None] | None = None,
-) -> tuple[Network, History, NDArray[np.intp]]:
+) -> tuple[Network, Readout | None, History, NDArray[np.intp]]:
     """Train every member of a pack and keep each one's best epoch.
 
     Parameters
     ----------
     network : Network
         P members with their initial weights; left with the last epoch's.
-    lams, seeds : sequences of length P
-        λ of each member, and the seed of its row order.
+    lams : sequence of P sequences of K numbers
+        λ of each member for each attribute.
+    seeds : sequence of int
+        The seed of each member's row order.
     training, validation : Arrays
         Rows to learn from, and rows by which the epoch is chosen.
     settings : Settings
@@ -127,92 +192,82 @@ def train(
     -------
     best : Network
         The weights of each member's best epoch.
+    readout : Readout or None
+        The logistic regressions on its representation (Auto only).
     history : History
         Every epoch's figures.
     epochs : array of shape (P,)
         The epochs kept, counted from 0.
     """
     dtype = network.flat.dtype
-    X = torch.tensor(training.X, dtype=dtype)
-    valid_X = torch.tensor(validation.X, dtype=dtype)
-    # Branch targets, the label's first: (M, N).
-    columns = training.a.T if network.shape.attributes else training.a.T[:0]
-    goals = torch.tensor(np.vstack([training.y[None], columns]), dtype=dtype)
-    weights = torch.tensor(training.w / training.w.mean(), dtype=dtype)
-    # λ multiplies the attribute branches' losses, so their own updates too: (P, M, 1).
-    strength = torch.ones(network.members, len(goals), 1, dtype=dtype)
-    strength[:, 1:] = torch.tensor(list(lams), dtype=dtype)[:, None, None]
+    X, valid_X = (shared_tensor(a.X, dtype) for a in (training, validation))
+    goals = goals_of(training, network.shape.branches, dtype)
+    visible = None if training.visible is None else torch.from_numpy(training.visible)
+    # λ multiplies the attribute branches' losses, so their own updates too: (P, M).
+    strength = torch.ones(network.members, len(goals.values), dtype=dtype)
+    strength[:, 1:] = torch.tensor(lams, dtype=dtype)[:, : len(goals.values) - 1]
     orders = [torch_generator(seed, "rows") for seed in seeds]
     optimiser = _Adam(network.flat, settings.learning_rate)
     slices = minibatches(len(X), settings.batch_size)
 
     best = Network(network.shape, seeds, dtype)
     losses: list[Floats] = []
-    figures: list[dict[str, Floats]] = []
+    judged: list[dict[str, Floats]] = []
     with one_thread():
         for epoch in range(settings.epochs):
             order = torch.stack([torch.randperm(len(X), generator=g) for g in orders])
-            losses.append(_epoch(network, optimiser, X, goals, weights, strength, order, slices))
-            figures.append(validate(network, valid_X, validation))
-            history = _history(losses, figures)
+            losses.append(_epoch(network, optimiser, X, goals, visible, strength, order, slices))
+            judged.append(figures(network, X, training, valid_X, validation))
+            history = _history(losses, judged)
             kept = best_epoch(history, rule)
             best.copy_members(torch.from_numpy(kept == epoch), network)
             if on_epoch is not None:
                 on_epoch(epoch + 1)
-    return best, history, kept
+        readout = last_readout(best, X, training)
+    return best, readout, history, kept
 
 
 def _epoch(
     network: Network,
     optimiser: _Adam,
     X: Tensor,
-    goals: Tensor,
-    weights: Tensor,
+    goals: Goals,
+    visible: Tensor | None,
     strength: Tensor,
     order: Tensor,
     slices: list[slice],
 ) -> Floats:
     """Take every member through its rows once; return the mean losses, shape (P, M)."""
     assert network.flat.grad is not None
-    total = torch.zeros(network.members, len(goals), dtype=X.dtype)
+    total = torch.zeros(network.members, len(goals.values), dtype=X.dtype)
     for rows in slices:
         index = order[:, rows].flatten()
-        batch = (network.members, rows.stop - rows.start)
-        logits = network.logits(X.index_select(0, index).view(*batch, -1))
-        goal = goals.index_select(1, index).view(len(goals), *batch).transpose(0, 1)
-        weight = weights.index_select(0, index).view(batch[0], 1, batch[1])
+        members, size = network.members, rows.stop - rows.start
+        x = X.index_select(0, index).view(members, size, -1)
+        outputs = network.outputs(x)
+        gradients = []
         with torch.no_grad():
-            # The derivative of the weighted mean logistic loss by the logit.
-            gradient = (sigmoid(logits) - goal) * (weight * (strength / batch[1]))
-            loss = -F.logsigmoid(torch.where(goal > 0, logits, -logits)) * weight
-            total += loss.sum(2)
+            for m, (branch, output) in enumerate(zip(network.shape.branches, outputs, strict=True)):
+                goal = goals.values[m]
+                if goal is not None:
+                    goal = goal.index_select(0, index).view(members, 1, size)
+                else:
+                    seen = x if visible is None else x.index_select(2, visible)
+                    goal = seen.transpose(1, 2)
+                weight = goals.weights[m].index_select(0, index).view(members, size)
+                loss, gradient = loss_and_gradient(branch.kind, output, goal)
+                total[:, m] += (loss * weight).sum(1)
+                scale = weight * (strength[:, m : m + 1] / size)
+                gradients.append(gradient * scale.unsqueeze(1))
         network.flat.grad.zero_()
-        logits.backward(gradient)  # type: ignore[no-untyped-call]
+        torch.autograd.backward(outputs, gradients)
         optimiser.step()
     return np.asarray((total / slices[-1].stop).numpy(), dtype=np.float64)
 
 
-def validate(network: Network, X: Tensor, arrays: Arrays) -> dict[str, Floats]:
-    """Return each member's figures on validation rows, by predicted labels; nan if it diverged."""
-    scores = network.scores(X)
-    labels = (scores >= 0.5).numpy()
-    figures = {
-        "accuracy": accuracy(arrays.y, labels, sample_weight=arrays.w),
-        "balanced_accuracy": balanced_accuracy(arrays.y, labels, sample_weight=arrays.w),
-        "positive_rate": positive_rate(labels, sample_weight=arrays.w),
-        "discrimination_by_attribute": discrimination_by_attribute(
-            labels, sensitive_features=arrays.a, sample_weight=arrays.w
-        ),
-    }
-    diverged = ~torch.isfinite(scores).all(1).numpy()
-    for values in figures.values():
-        values[..., diverged] = np.nan
-    return figures
-
-
-def _history(losses: list[Floats], figures: list[dict[str, Floats]]) -> History:
+def _history(losses: list[Floats], judged: list[dict[str, Floats]]) -> History:
     loss = np.stack(losses)
-    stacked = {name: np.stack([f[name] for f in figures]) for name in figures[0]}
+    stacked = {name: np.stack([f[name] for f in judged]) for name in judged[0]}
     return History(
         loss=loss[:, :, 0],
         attribute_loss=loss[:, :, 1:].transpose(0, 2, 1),
@@ -221,13 +276,17 @@ def _history(losses: list[Floats], figures: list[dict[str, Floats]]) -> History:
     )
 
 
-def shape_of(
-    settings: Settings, features: int, attributes: Sequence[str], reversing: bool
-) -> Shape:
+def shape_of(settings: Settings, arrays: Arrays, reversing: bool) -> Shape:
     """Return the network's sizes; without `reversing` there are no attribute branches (NN)."""
+    task: Task = arrays.task
+    target = task.target
+    if settings.variant == "auto":
+        seen = arrays.X.shape[1] if arrays.visible is None else len(arrays.visible)
+        target = Branch("target", "features", seen)
     return Shape(
-        features=features,
+        features=arrays.X.shape[1],
         trunk=settings.trunk,
         branch=settings.branch,
-        attributes=tuple(attributes) if reversing else (),
+        target=target,
+        attributes=task.attributes if reversing else (),
     )

@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from grad_ext.errors import InputError, unknown
+from grad_ext.select import rule_named
 
-VARIANTS = ("pred",)
+VARIANTS = ("pred", "auto")
 RECIPES = ("paper",)
 LAMBDA = 100.0
 
@@ -24,8 +25,8 @@ class Settings:
 
     Attributes
     ----------
-    variant : {'pred'}
-        What the target branch predicts: the label.
+    variant : {'pred', 'auto'}
+        What the target branch predicts: the label, or the features without the protected ones.
     recipe : {'paper'}
         The training recipe.
     trunk, branch : tuple of int
@@ -38,6 +39,9 @@ class Settings:
         Of Adam, whose other constants are the usual ones.
     use_protected : bool
         Let the network see the columns that hold a protected attribute.
+    select : str
+        The rule for the epoch to keep: paper, delta, balanced_delta, last, or accuracy@0.05 for the
+        highest accuracy at a Discrimination of at most 0.05.
     """
 
     variant: str = "pred"
@@ -48,8 +52,10 @@ class Settings:
     batch_size: int = 64  # open in the paper; docs/recipe.md has what was measured
     learning_rate: float = 1e-3  # open in the paper; the default of Chainer's Adam
     use_protected: bool = False  # open in the paper
+    select: str = "paper"
 
     def __post_init__(self) -> None:
+        rule_named(self.select)
         if self.variant not in VARIANTS:
             raise unknown("variant", self.variant, VARIANTS)
         if self.recipe not in RECIPES:
@@ -91,8 +97,9 @@ class Trial:
         Name of the data set.
     protected : tuple of str
         Protected attributes, in order.
-    lam : float
-        λ, the weight of the attribute losses; 0 is the plain network without attribute branches.
+    lam : float or tuple of float
+        λ, the weight of the attribute losses, or of each one's; 0 is the plain network without
+        attribute branches.
     seed : int
         Of the initial weights and the order of the rows.
     split_seed : int
@@ -103,25 +110,45 @@ class Trial:
 
     dataset: str
     protected: tuple[str, ...]
-    lam: float = LAMBDA
+    lam: float | tuple[float, ...] = LAMBDA
     seed: int = 0
     split_seed: int = 0
     settings: Settings = field(default_factory=Settings)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "lam", checked_lambda(self.lam))
+        object.__setattr__(self, "lam", self._checked_lam())
         if self.seed < 0:
             raise InputError(f"seed must not be negative, got {self.seed}")
+
+    def _checked_lam(self) -> float | tuple[float, ...]:
+        if not isinstance(self.lam, tuple):
+            return checked_lambda(self.lam)
+        if len(self.lam) != len(self.protected):
+            raise InputError(
+                f"expected a lambda for each of {len(self.protected)} protected attributes, "
+                f"got {len(self.lam)}"
+            )
+        return tuple(checked_lambda(lam) for lam in self.lam)
+
+    @property
+    def lams(self) -> tuple[float, ...]:
+        """λ of each protected attribute."""
+        return self.lam if isinstance(self.lam, tuple) else (self.lam,) * len(self.protected)
+
+    @property
+    def reversing(self) -> bool:
+        """Whether there is an attribute branch at all."""
+        return any(lam > 0 for lam in self.lams)
 
     @property
     def method(self) -> str:
         """The paper's name for this model: GRAD-Pred, or NN-Pred for λ = 0."""
-        return f"{'GRAD' if self.lam else 'NN'}-{self.settings.variant.capitalize()}"
+        return f"{'GRAD' if self.reversing else 'NN'}-{self.settings.variant.capitalize()}"
 
     @property
     def static(self) -> tuple[object, ...]:
         """What trials of one pack must share."""
-        return (self.dataset, self.protected, self.split_seed, self.settings, self.lam > 0)
+        return (self.dataset, self.protected, self.split_seed, self.settings, self.reversing)
 
     def to_json(self) -> dict[str, Any]:
         """Return the trial as plain values that JSON keeps."""
@@ -137,6 +164,7 @@ class Trial:
             **{
                 **values,
                 "protected": tuple(values["protected"]),
+                "lam": tuple(lam) if isinstance(lam := values["lam"], list) else lam,
                 "settings": Settings(**settings),
             }
         )

@@ -47,7 +47,7 @@ def copy_weights(plain, network, member):
             hidden, head = branch
             for i, linear in enumerate([x for x in hidden if isinstance(x, nn.Linear)]):
                 linear.weight.copy_(values[f"branch.{i}.weight"][member, m])
-            head.weight.copy_(values["head.weight"][member, m])
+            head.weight.copy_(values[f"{network.shape.names[m]}.head.weight"][member])
             head.bias.zero_()
 
 

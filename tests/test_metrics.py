@@ -177,7 +177,7 @@ def test_what_has_no_rows_is_nan():
         (lambda: accuracy([1, 0], [1]), "expected 1 rows, got 2"),
         (lambda: accuracy([], []), "at least one row"),
         (lambda: accuracy([1, 2], [1, 0]), "expected only 0 and 1, got 2"),
-        (lambda: discrimination([1, 0], sensitive_features=[1, 3]), "only 0 and 1, got 3"),
+        (lambda: toolkit_metrics([1, 0], [1, 0], sensitive_features=[1, 3]), "only 0 and 1, got 3"),
         (lambda: discrimination([1, 0], sensitive_features=[1]), r"expected shape \(2,\)"),
         (lambda: consistency([1, 0], [[0], [1]], k=2), "expected 1 to 1 neighbours for 2 rows"),
         (lambda: consistency([1, 0]), "exactly one of X and graph"),
@@ -193,3 +193,58 @@ def test_what_has_no_rows_is_nan():
 def test_bad_input(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_groups_of_many_values_names_and_missing_by_hand():
+    # Means 1, 1/2, 0 of three groups: the largest difference is 1; the nan row does not count.
+    labels = [1, 1, 0, 0, 1]
+    assert discrimination(labels, sensitive_features=[7, 8, 8, 9, np.nan]) == 1.0
+    assert (
+        discrimination(
+            labels, sensitive_features=np.array(["a", "b", "b", "c", None], dtype=object)
+        )
+        == 1.0
+    )
+    assert discrimination(labels, sensitive_features=[7, 8, 8, 8, np.nan]) == pytest.approx(2 / 3)
+    weighted = discrimination(
+        labels, sensitive_features=[7, 8, 8, 8, 8], sample_weight=[1, 1, 1, 1, 0]
+    )
+    assert weighted == pytest.approx(2 / 3)
+    assert np.isnan(discrimination(labels, sensitive_features=[np.nan] * 5))
+
+
+def test_against_fairlearn_for_many_groups():
+    from fairlearn.metrics import demographic_parity_difference
+
+    rng = np.random.default_rng(0)
+    labels, groups, w = rng.integers(0, 2, 80), rng.integers(0, 5, 80), rng.uniform(size=80)
+    theirs = demographic_parity_difference(
+        labels, labels, sensitive_features=groups, sample_weight=w
+    )
+    assert discrimination(labels, sensitive_features=groups, sample_weight=w) == pytest.approx(
+        theirs
+    )
+
+
+def test_a_continuous_attribute_by_hand():
+    # Twenty rows in ten bins of two; labels follow the attribute: bins 0-4 all 0, bins 5-9 all 1.
+    age = np.arange(20.0)
+    labels = (age >= 10).astype(int)
+    assert discrimination(labels, sensitive_features=age, continuous=[0]) == pytest.approx(0.5)
+    assert discrimination([1] * 20, sensitive_features=age, continuous=[0]) == 0.0
+    both = discrimination_by_attribute(
+        labels, sensitive_features=np.column_stack([age, labels]), continuous=[0]
+    )
+    np.testing.assert_allclose(both, [0.5, 1.0])
+
+
+def test_the_floor_of_many_groups_and_of_numbers_is_what_chance_shows():
+    rng = np.random.default_rng(0)
+    draws = rng.random((4_000, 300)) < 0.3
+    groups = np.repeat([0, 1, 2, 3], [150, 80, 40, 30])
+    shown = discrimination(draws, sensitive_features=groups).mean()
+    assert discrimination_floor(0.3, groups)[0] == pytest.approx(shown, rel=0.05)
+    age = rng.normal(size=300)
+    shown = discrimination(draws, sensitive_features=age, continuous=[0]).mean()
+    floor = discrimination_floor(0.3, age, continuous=[0])[0]
+    assert floor == pytest.approx(shown, rel=0.05)

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import PlainGRAD, copy_weights, train_steps
 
-from grad_ext.encode import Arrays
 from grad_ext.errors import InputError
 from grad_ext.method import GRAD
 from grad_ext.network import Network, Shape
 from grad_ext.seeds import torch_generator
 from grad_ext.select import paper
-from grad_ext.train import minibatches, train
+from grad_ext.task import Branch
+from grad_ext.train import minibatches, shape_of, train
 from grad_ext.trial import Settings, Trial
 
 PROTECTED = ("age", "sex")
@@ -47,14 +47,15 @@ def test_a_pack_agrees_with_the_plain_model(german_problem, name, lam):
     chosen = replace(SHAPES[name], epochs=30)
     training = german_problem.training
     weights = np.random.default_rng(0).uniform(0.5, 2.0, len(training))
-    training = Arrays(training.X, training.y, training.a, weights)
+    training = replace(training, w=weights)
     seeds, member = [3, 4, 5], 1
-    shape = Shape(training.X.shape[1], chosen.trunk, chosen.branch, PROTECTED)
+    shape = shape_of(chosen, training, reversing=True)
     network = Network(shape, seeds, dtype=torch.float64)
     plain = PlainGRAD(training.X.shape[1], chosen.trunk, chosen.branch, attributes=2).double()
     copy_weights(plain, network, member)
-    _, history, _ = train(
-        network, [7.0, lam, 0.5], seeds, training, german_problem.validation, chosen, paper
+    lams = [(7.0, 7.0), (lam, lam), (0.5, 0.5)]
+    _, _, history, _ = train(
+        network, lams, seeds, training, german_problem.validation, chosen, paper
     )
 
     X, y, a = (torch.from_numpy(v).double() for v in (training.X, training.y, training.a))
@@ -66,7 +67,7 @@ def test_a_pack_agrees_with_the_plain_model(german_problem, name, lam):
     test = torch.from_numpy(german_problem.test.X).double()
     with torch.no_grad():
         expected = torch.sigmoid(plain(test)[0])
-    got = network.scores(test)[member]
+    got = network.scores(test)[member, 0]
     torch.testing.assert_close(got, expected, rtol=0.0, atol=1e-9)
     assert history.loss.shape == (chosen.epochs, 3)
     assert history.attribute_loss.shape == (chosen.epochs, 2, 3)
@@ -74,19 +75,19 @@ def test_a_pack_agrees_with_the_plain_model(german_problem, name, lam):
 
 def test_the_first_step_agrees_to_float32_rounding(german_problem):
     training = german_problem.training
-    shape = Shape(training.X.shape[1], (40, 40), (40, 40), PROTECTED)
-    network = Network(shape, [0, 1])
+    network = Network(shape_of(Settings(), training, reversing=True), [0, 1])
     plain = PlainGRAD(training.X.shape[1], attributes=2).double()
     copy_weights(plain, network, 1)
     x = torch.from_numpy(training.X[:64].copy())
-    logits = network.logits(x.expand(2, *x.shape))
-    gradient = torch.zeros_like(logits)
-    gradient[1] = 1.0
-    logits.backward(gradient)
+    outputs = network.outputs(x.expand(2, *x.shape))
+    gradients = [torch.zeros_like(output) for output in outputs]
+    for gradient in gradients:
+        gradient[1] = 1.0
+    torch.autograd.backward(outputs, gradients)
     target, attributes = plain.train()(x.double())
     (target.sum() + sum(a.sum() for a in attributes)).backward()
-    torch.testing.assert_close(logits[1, 0].double(), target, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(logits[1, 2].double(), attributes[1], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(outputs[0][1, 0].double(), target, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(outputs[2][1, 0].double(), attributes[1], rtol=1e-4, atol=1e-5)
     for i, linear in ((0, plain.trunk[0]), (1, plain.trunk[3])):
         ours = network.parameters[f"trunk.{i}.weight"].grad[1].double()
         # Sums of a batch-normalised layer cancel to nothing, so compare to the gradient's size.
@@ -136,13 +137,12 @@ def test_threads_do_not_show_and_are_given_back(company, german_problem):
 def test_a_diverging_member_leaves_its_neighbours_untouched(german_problem):
     trials = [Trial("german", PROTECTED, seed=s, settings=Settings(epochs=5)) for s in range(4)]
     healthy = scores_of(trials, german_problem)
-    network = Network(
-        Shape(german_problem.training.X.shape[1], (40, 40), (40, 40), PROTECTED), [*range(4)]
-    )
+    training = german_problem.training
+    network = Network(shape_of(Settings(), training, reversing=True), [*range(4)])
     with torch.no_grad():
         network.parameters["trunk.0.weight"][2] = float("nan")
-    best, history, _ = train(
-        network, [100.0] * 4, [*range(4)], german_problem.training, german_problem.validation,
+    best, _, history, _ = train(
+        network, [(100.0, 100.0)] * 4, [*range(4)], training, german_problem.validation,
         Settings(epochs=5), paper,
     )  # fmt: skip
     got = best.scores(torch.from_numpy(german_problem.test.X)).numpy()
@@ -153,16 +153,16 @@ def test_a_diverging_member_leaves_its_neighbours_untouched(german_problem):
 
 
 def test_the_plain_network_starts_where_grad_does():
-    with_branch = Network(Shape(6, (4,), (3,), ("age",)), [5])
-    without = Network(Shape(6, (4,), (3,), ()), [5])
+    with_branch = Network(Shape(6, (4,), (3,), attributes=(Branch("age", "binary"),)), [5])
+    without = Network(Shape(6, (4,), (3,)), [5])
     for name, value in without.parameters.items():
         theirs = with_branch.parameters[name]
-        theirs = theirs[:, :1] if name.startswith(("branch", "head")) else theirs
+        theirs = theirs[:, :1] if name.startswith("branch") else theirs
         assert torch.equal(value, theirs), name
 
 
 def test_initial_weights_have_the_stated_spread():
-    weight = Network(Shape(400, (200,), (), ()), [0]).parameters["trunk.0.weight"]
+    weight = Network(Shape(400, (200,), ()), [0]).parameters["trunk.0.weight"]
     weight = weight.detach()
     assert float(weight.std()) == pytest.approx(400**-0.5, rel=0.02)
     assert float(weight.mean()) == pytest.approx(0.0, abs=0.001)
@@ -194,9 +194,9 @@ def test_minibatches_are_whole_vectors_and_leave_out_few_rows(rows, batch_size):
 
 def test_a_trunk_needs_a_layer_and_layers_need_units():
     with pytest.raises(InputError, match="trunk needs at least one layer"):
-        Shape(3, (), (2,), ())
+        Shape(3, (), (2,))
     with pytest.raises(InputError, match="at least one unit"):
-        Shape(3, (4, 0), (2,), ())
+        Shape(3, (4, 0), (2,))
 
 
 def test_trials_of_one_pack_share_their_settings(german_problem):

@@ -4,6 +4,7 @@ Every split is stratified by label and protected groups, and depends on its own 
 that are compared see the same rows whatever their own seeds are.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -30,8 +31,22 @@ class Split:
 
 def strata(table: Table) -> NDArray[np.intp]:
     """Number the combinations of label and protected groups, shape (N,)."""
-    cells = np.column_stack([table.y(), table.a()])
-    return np.unique(cells, axis=0, return_inverse=True)[1].reshape(-1)
+    return cells(table.y(), table.a(), [p.continuous for p in table.protected])
+
+
+def cells(
+    y: NDArray[np.generic], a: NDArray[np.float64], continuous: Sequence[bool]
+) -> NDArray[np.intp]:
+    """Number the combinations of label and groups, shape (N,).
+
+    Missing values are a group of their own; continuous attributes do not divide the rows.
+    """
+    columns = [np.unique(y, return_inverse=True)[1]]
+    for column, plain in zip(a.T, continuous, strict=True):
+        if not plain:
+            columns.append(np.unique(column, return_inverse=True)[1])
+    stacked = np.column_stack(columns)
+    return np.unique(stacked, axis=0, return_inverse=True)[1].reshape(-1)
 
 
 def hold_out(
@@ -119,9 +134,21 @@ def check_trainable(table: Table) -> None:
             f"{len(table)} training rows, got only {value!r}"
         )
     for attribute, a in zip(table.protected, table.a().T, strict=True):
-        if a.all() or not a.any():
-            group = "privileged" if a.all() else "unprivileged"
-            raise InputError(
-                f"{table.name}: expected two groups of protected attribute {attribute.name!r} "
-                f"among the {len(table)} training rows, got only the {group} one"
-            )
+        check_groups(attribute.name, a, attribute.continuous)
+
+
+def check_groups(name: str, a: NDArray[np.float64], continuous: bool) -> None:
+    """Refuse a protected attribute that all training rows share.
+
+    Raises
+    ------
+    InputError
+        If fewer than two groups, or numbers, are among the rows.
+    """
+    present = np.unique(a[~np.isnan(a)])
+    if len(present) < 2:
+        what = "values" if continuous else "groups"
+        raise InputError(
+            f"expected at least two {what} of protected attribute {name!r} among the {len(a)} "
+            f"training rows, got {len(present)}"
+        )

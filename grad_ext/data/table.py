@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from grad_ext.errors import InputError, unknown
+from grad_ext.task import Branch
 
 if TYPE_CHECKING:
     from aif360.datasets import BinaryLabelDataset
@@ -40,9 +41,10 @@ class Target:
 
 @dataclass(frozen=True)
 class Protected:
-    """A binary protected attribute: a rule over one column.
+    """A protected attribute: a rule over one column.
 
-    Exactly one of `above` and `values` says who is privileged.
+    Exactly one of `above`, `values`, `levels` and `continuous` says what the groups are. Missing
+    values of the column belong to no group.
 
     Attributes
     ----------
@@ -51,9 +53,13 @@ class Protected:
     column : str
         The column that it is read from.
     above : float, optional
-        Rows whose column is strictly greater are privileged.
+        Two groups: rows whose column is strictly greater are privileged.
     values : tuple, optional
-        Rows whose column is one of these values are privileged.
+        Two groups: rows whose column is one of these values are privileged.
+    levels : tuple, optional
+        A group for each of these values; a value that is not among them belongs to no group.
+    continuous : bool, default False
+        No groups: the column's number itself.
     carriers : tuple of str, optional
         Columns that hold the attribute and so stay out of the features; `column` alone if not
         given.
@@ -63,28 +69,43 @@ class Protected:
     column: str
     above: float | None = None
     values: tuple[Any, ...] | None = None
+    levels: tuple[Any, ...] | None = None
+    continuous: bool = False
     carriers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if (self.above is None) == (self.values is None):
+        rules = (self.above is not None, self.values is not None, self.levels is not None)
+        if sum(rules) + self.continuous != 1:
             raise InputError(
-                f"protected attribute {self.name!r} needs exactly one of `above` and `values`, "
-                f"got above={self.above!r}, values={self.values!r}"
+                f"protected attribute {self.name!r} needs exactly one of `above`, `values`, "
+                f"`levels` and `continuous`, got above={self.above!r}, values={self.values!r}, "
+                f"levels={self.levels!r}, continuous={self.continuous!r}"
             )
         if not self.carriers:
             object.__setattr__(self, "carriers", (self.column,))
 
-    def of(self, frame: pd.DataFrame) -> NDArray[np.bool_]:
-        """Return who is privileged, shape (N,)."""
+    @property
+    def branch(self) -> Branch:
+        """What an attribute branch for it predicts."""
+        if self.continuous:
+            return Branch(self.name, "continuous")
+        return Branch.of_groups(self.name, 2 if self.levels is None else len(self.levels))
+
+    def of(self, frame: pd.DataFrame) -> NDArray[np.float64]:
+        """Return the number of each row's group (1 for the privileged of two), shape (N,).
+
+        The column's number itself for a continuous attribute; nan where it is missing.
+        """
         column = frame[self.column]
-        if column.isna().any():
-            raise InputError(
-                f"protected attribute {self.name!r}: {int(column.isna().sum())} missing values "
-                f"in column {self.column!r}; expected none"
-            )
-        if self.above is not None:
-            return (column > self.above).to_numpy(dtype=bool)
-        return column.isin(self.values or ()).to_numpy(dtype=bool)
+        if self.continuous:
+            return np.asarray(pd.to_numeric(column), dtype=np.float64)
+        if self.levels is not None:
+            codes = pd.Index(self.levels).get_indexer(pd.Index(column))
+            return np.where(codes < 0, np.nan, codes)
+        privileged = (
+            column > self.above if self.above is not None else column.isin(self.values or ())
+        )
+        return np.where(column.isna(), np.nan, privileged.to_numpy(dtype=np.float64))
 
 
 @dataclass(frozen=True)
@@ -172,10 +193,10 @@ class Table:
             )
         return favorable
 
-    def a(self) -> NDArray[np.bool_]:
-        """Return who is privileged by each protected attribute, shape (N, K)."""
+    def a(self) -> NDArray[np.float64]:
+        """Return each row's group by each protected attribute, see `Protected.of`, shape (N, K)."""
         columns = [p.of(self.frame) for p in self.protected]
-        return np.stack(columns, axis=1) if columns else np.zeros((len(self), 0), dtype=bool)
+        return np.stack(columns, axis=1) if columns else np.zeros((len(self), 0))
 
     def w(self) -> NDArray[np.float64]:
         """Return the instance weights, ones if the table has none, shape (N,)."""
