@@ -168,6 +168,11 @@ class _GRADEstimator(BaseEstimator):  # type: ignore[misc]
         X, y, *rest = validation
         frame = self._frame(X, reset=False)
         sensitive = self._sensitive(X, rest[0] if rest else None, len(frame))
+        if not hasattr(rest[0] if rest else X, "columns") and len(sensitive.columns) == len(
+            self.attributes_
+        ):
+            # An array has no names of its own: its columns are those of fitting, in order.
+            sensitive.columns = [attribute.name for attribute in self.attributes_]
         a = numbers(sensitive, self.attributes_)
         labels = self._numbers(y, len(frame))
         return Rows(frame, labels, a, np.ones(len(frame)), task)

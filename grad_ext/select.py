@@ -9,7 +9,7 @@ and the ones before it only.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,19 @@ class History:
     discrimination: Floats
     discrimination_by_attribute: Floats
 
+    def in_units(self, location: float, scale: float) -> History:
+        """Return the history of a predicted number in its own units.
+
+        Training sees it less its mean `location` and divided by its standard deviation `scale`.
+        """
+        return replace(
+            self,
+            loss=self.loss * scale**2,
+            positive_rate=self.positive_rate * scale + location,
+            discrimination=self.discrimination * scale,
+            discrimination_by_attribute=self.discrimination_by_attribute * scale,
+        )
+
 
 Rule = Callable[[History], list[Floats]]
 
@@ -80,6 +93,8 @@ def last(history: History) -> list[Floats]:
 @dataclass(frozen=True)
 class AccuracyWithin:
     """Highest accuracy of the epochs with Discrimination at most `limit`.
+
+    Of a predicted number, `limit` is in standard deviations of the target.
 
     Where no epoch keeps to the limit, the lowest Discrimination.
     """

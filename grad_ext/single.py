@@ -178,7 +178,8 @@ def fit_rows(
     trial = Trial("data", names, lam=lam, seed=seed, settings=settings)
     fitted = GRAD(rule).fit([trial], training, held)
     exact = Network.from_state(fitted.network.shape, fitted.network.state(), torch.float64)
-    fitted = replace(fitted, network=exact)
+    history = fitted.history.in_units(fitted.location, fitted.scale)
+    fitted = replace(fitted, network=exact, history=history)
     return Model(encoder, fitted, constant(fitted, [training, held], lam))
 
 

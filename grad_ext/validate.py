@@ -41,7 +41,7 @@ def figures(
     readout = last_readout(network, X, training)
     if readout is None and network.shape.target.kind == "features":
         nothing = np.full(network.members, np.nan)
-        by_attribute = np.full((validation.a.shape[1], network.members), np.nan)
+        by_attribute = np.full((max(1, validation.a.shape[1]), network.members), np.nan)
         names = ("accuracy", "balanced_accuracy", "positive_rate")
         return {**dict.fromkeys(names, nothing), "discrimination_by_attribute": by_attribute}
     said = predictions(network, readout, valid_X).numpy()

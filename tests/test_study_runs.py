@@ -186,6 +186,7 @@ BAD = {
     "--seeds many": "Invalid value for '--seeds'",
     "--epochs 0": "epochs must be a whole number of at least 1, got 0",
     "--variant prod": "unknown variant 'prod'",
+    "--select best": "unknown rule for the epoch to keep 'best'",
     "--num-cpus 999": "expected 1 to",
     "--pack-size 0": "a pack needs at least one model, got 0",
     "--out occupied": "not empty and holds no study",
@@ -205,6 +206,16 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, tmp_path):
     assert BAD[arguments] in done.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["occupied"]
     assert [p.name for p in (tmp_path / "occupied").iterdir()] == ["file"]
+
+
+def test_the_auto_variant_and_another_rule(tmp_path):
+    arguments = ("--variant", "auto", "--select", "balanced_delta", "--protected", "age,sex")
+    size = ("--values", "0,100", "--seeds", "2", "--epochs", "2")
+    done = run("sweep", "lambda", *arguments, *size, "--out", "study", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    frame = rows(tmp_path / "study")
+    assert frame["method"].tolist() == ["NN-Auto"] * 2 + ["GRAD-Auto"] * 2
+    assert frame["discrimination_sex"].notna().all()
 
 
 def test_another_study_in_the_folder_is_left_alone(finished):

@@ -40,7 +40,14 @@ def sweep_lambda(
     ] = ",".join(f"{lam:g}" for lam in LAMBDAS),
     seeds: Annotated[int, typer.Option(help="Models for each λ, with seeds 0, 1, 2 ...")] = SEEDS,
     epochs: Annotated[int, typer.Option(help="Passes over the training rows.")] = Settings.epochs,
-    variant: Annotated[str, typer.Option(help="Network: pred.")] = Settings.variant,
+    select: Annotated[
+        str,
+        typer.Option(
+            help="Epoch to keep: paper, delta, balanced_delta, last, or accuracy@0.05 (the highest "
+            "accuracy at a Discrimination of at most 0.05)."
+        ),
+    ] = Settings.select,
+    variant: Annotated[str, typer.Option(help="Target branch: pred (labels) or auto (features).")] = Settings.variant,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the study; by default one below studies/.")
     ] = None,
@@ -59,7 +66,7 @@ def sweep_lambda(
     """
     lams = parse_lambdas(values)
     names = [n.strip() for n in protected.split(",") if n.strip()] if protected else None
-    settings = Settings(variant=variant, epochs=epochs)
+    settings = Settings(variant=variant, epochs=epochs, select=select)
 
     from grad_ext.data import load_dataset
 
