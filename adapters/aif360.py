@@ -7,6 +7,7 @@ only this file imports AIF360.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from grad_ext.errors import InputError, MissingToolkit, unknown
 from grad_ext.seeds import seed_from
 from grad_ext.select import Rule
 from grad_ext.single import VALIDATION, Model, Rows, fit_rows, lam_by_attribute, table_rows
+from grad_ext.store import save
 from grad_ext.trial import LAMBDA, Settings, checked_lambda
 
 try:
@@ -323,6 +325,13 @@ class GRADInProcessing(Transformer):  # type: ignore[misc]
         )
         self.constant_ = self.model_.constant
         return self
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted model to a file that `grad_ext.load` reads.
+
+        See `grad_ext.store.save`: a safetensors file, never a pickle.
+        """
+        save(self, path)
 
     def _rows(self, dataset: BinaryLabelDataset) -> Rows:
         table = from_aif360(dataset, self.protected, self.continuous)

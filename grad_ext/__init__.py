@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from grad_ext.adapters.aif360 import GRADInProcessing as GRADInProcessing
+    from grad_ext.attachment import attach as attach
     from grad_ext.data import load_dataset as load_dataset
     from grad_ext.estimator import GRADClassifier as GRADClassifier
     from grad_ext.estimator import GRADEncoder as GRADEncoder
@@ -19,12 +20,19 @@ if TYPE_CHECKING:
     from grad_ext.metrics import consistency as consistency
     from grad_ext.metrics import delta as delta
     from grad_ext.metrics import discrimination as discrimination
+    from grad_ext.onnx import export_onnx as export_onnx
+    from grad_ext.store import load as load
+    from grad_ext.store import save as save
 
 _HOMES = {
     "GRADClassifier": "grad_ext.estimator",
     "GRADEncoder": "grad_ext.estimator",
     "GRADInProcessing": "grad_ext.adapters.aif360",
     "GRADRegressor": "grad_ext.estimator",
+    "attach": "grad_ext.attachment",
+    "export_onnx": "grad_ext.onnx",
+    "load": "grad_ext.store",
+    "save": "grad_ext.store",
     "load_dataset": "grad_ext.data",
     "accuracy": "grad_ext.metrics",
     "balanced_accuracy": "grad_ext.metrics",

@@ -60,35 +60,45 @@ class Arrays:
 
 
 @dataclass(frozen=True)
-class _Numeric:
+class Numeric:
+    """How a column of numbers is encoded: less its mean, divided by its scale."""
+
     column: Hashable
     mean: float
     scale: float
 
     @property
     def width(self) -> int:
+        """How many columns it becomes."""
         return 1
 
     def encode(self, values: pd.Series) -> NDArray[np.float64]:
+        """Return the encoded column, shape (N, 1)."""
         return ((_numbers(values) - self.mean) / self.scale)[:, None]
 
 
 @dataclass(frozen=True)
-class _Categorical:
+class Categorical:
+    """How any other column is encoded: a column of 0 and 1 for each of its levels."""
+
     column: Hashable
     levels: tuple[Hashable, ...]
 
     @property
     def width(self) -> int:
+        """How many columns it becomes."""
         return len(self.levels)
 
     def encode(self, values: pd.Series) -> NDArray[np.float64]:
+        """Return the encoded column, shape (N, number of levels)."""
         if values.isna().any():
             raise InputError(
                 f"feature {values.name!r}: expected no missing values, "
                 f"got {int(values.isna().sum())} in {len(values)} rows"
             )
-        codes = pd.Index(self.levels).get_indexer(pd.Index(values.astype(object)))
+        codes = pd.Index(self.levels, dtype=object).get_indexer(
+            pd.Index(values.astype(object), dtype=object)
+        )
         return np.equal.outer(codes, np.arange(len(self.levels))).astype(np.float64)
 
 
@@ -143,7 +153,7 @@ class Encoder:
         """
         if not len(frame.columns):
             raise InputError("no feature is left once the protected ones are out")
-        self.parts_: list[_Numeric | _Categorical] = [
+        self.parts_: list[Numeric | Categorical] = [
             _part(_taken(frame[c], rows)) for c in frame.columns
         ]
         return self
@@ -156,7 +166,7 @@ class Encoder:
             for part in self.parts_
             for name in (
                 [str(part.column)]
-                if isinstance(part, _Numeric)
+                if isinstance(part, Numeric)
                 else [f"{part.column}={level}" for level in part.levels]
             )
         ]
@@ -221,18 +231,18 @@ def _taken(values: pd.Series, rows: NDArray[np.intp] | None) -> pd.Series:
     return values if rows is None else values.take(rows)
 
 
-def _part(values: pd.Series) -> _Numeric | _Categorical:
+def _part(values: pd.Series) -> Numeric | Categorical:
     if not _is_numeric(values):
         levels = pd.unique(values.astype(object).dropna())
-        return _Categorical(values.name, tuple(sorted(levels, key=lambda v: (str(type(v)), v))))
+        return Categorical(values.name, tuple(sorted(levels, key=lambda v: (str(type(v)), v))))
     numbers = _numbers(values)
     if np.isin(numbers, (0.0, 1.0)).all():
-        return _Numeric(values.name, 0.0, 1.0)
+        return Numeric(values.name, 0.0, 1.0)
     # Scaling by the largest magnitude first keeps the squares of huge values finite.
     unit = float(np.abs(numbers).max())
     scaled = numbers / unit
     deviation = float(scaled.std()) * unit
-    return _Numeric(values.name, float(scaled.mean()) * unit, deviation or 1.0)
+    return Numeric(values.name, float(scaled.mean()) * unit, deviation or 1.0)
 
 
 def checked_weights(w: NDArray[np.float64], name: str) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -26,6 +27,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from grad_ext.encode import checked_weights
 from grad_ext.errors import InputError
 from grad_ext.seeds import seed_from
 from grad_ext.select import Rule
@@ -37,9 +39,10 @@ from grad_ext.sensitive import (
     numbers,
     sensitive_frame,
 )
-from grad_ext.single import VALIDATION, Model, Rows, fit_rows, lam_by_attribute
+from grad_ext.single import VALIDATION, Model, Online, Rows, fit_rows, lam_by_attribute
 from grad_ext.task import Branch, Task
 from grad_ext.trial import LAMBDA, Settings, checked_lambda
+from grad_ext.trunk import Factory
 
 Weights = NDArray[np.float64]
 
@@ -53,7 +56,7 @@ class _GRADEstimator(BaseEstimator):  # type: ignore[misc]
         self,
         *,
         lam: float | Mapping[str, float] = LAMBDA,
-        trunk: Sequence[int] = Settings.trunk,
+        trunk: Sequence[int] | Factory = Settings.trunk,
         branch: Sequence[int] = Settings.branch,
         epochs: int = Settings.epochs,
         batch_size: int = Settings.batch_size,
@@ -86,7 +89,7 @@ class _GRADEstimator(BaseEstimator):  # type: ignore[misc]
         return Settings(
             variant=self._variant,
             recipe=self.recipe,
-            trunk=tuple(self.trunk),
+            trunk=Settings.trunk if callable(self.trunk) else tuple(self.trunk),
             branch=tuple(self.branch),
             epochs=self.epochs,
             batch_size=self.batch_size,
@@ -136,13 +139,7 @@ class _GRADEstimator(BaseEstimator):  # type: ignore[misc]
         settings = self._settings()
         sensitive = self._sensitive(X, sensitive_features, len(frame))
         self.attributes_: tuple[Attribute, ...] = attributes_of(sensitive, self.continuous)
-        if not self.attributes_:
-            warnings.warn(
-                f"{type(self).__name__} was given no sensitive_features: it protects nothing and "
-                "is the plain network",
-                UserWarning,
-                stacklevel=3,
-            )
+        self._say_if_unprotected()
         task = Task(target, tuple(attribute.branch for attribute in self.attributes_))
         a = numbers(sensitive, self.attributes_)
         rows = Rows(frame, y, a, w, task, target_w=target_w)
@@ -150,20 +147,74 @@ class _GRADEstimator(BaseEstimator):  # type: ignore[misc]
         if isinstance(held, (int, float)) and not 0 < held < 1:
             raise InputError(f"validation must be a share between 0 and 1, got {held!r}")
         self.seed_ = seed_from(self.random_state)
-        names = [attribute.name for attribute in self.attributes_]
-        lam = lam_by_attribute(self.lam, names) if names else 0.0
+        lam = self._lam()
         rule = None if isinstance(self.select, str) else self.select
-        self.model_: Model = fit_rows(rows, settings, lam, self.seed_, held, rule)
-        self.history_ = self.model_.fitted.history
-        self.best_epoch_ = int(self.model_.fitted.epochs[0])
-        self.constant_ = self.model_.constant
+        trunk = self.trunk if callable(self.trunk) else None
+        model = fit_rows(rows, settings, lam, self.seed_, held, rule, trunk)
+        self.__dict__.pop("online_", None)
+        return self._keep(model)
+
+    def _partial_fit(
+        self,
+        X: Any,
+        frame: pd.DataFrame,
+        y: Weights,
+        target: Branch,
+        sensitive_features: Any,
+        w: Weights,
+        target_w: Weights | None = None,
+    ) -> Self:
+        """Pass over rows once; the first call decides on encoding, attributes and groups."""
+        settings = self._settings()
+        if callable(self.trunk):
+            raise InputError("partial_fit needs a trunk of layer sizes, got a function")
+        sensitive = self._sensitive(X, sensitive_features, len(frame))
+        first = not hasattr(self, "online_")
+        if first:
+            self.attributes_ = attributes_of(sensitive, self.continuous)
+            self._say_if_unprotected()
+        checked_weights(w, "sample_weight")
+        task = Task(target, tuple(attribute.branch for attribute in self.attributes_))
+        a = numbers(sensitive, self.attributes_)
+        rows = Rows(frame, y, a, w, task, target_w=target_w)
+        if first:
+            self.seed_ = seed_from(self.random_state)
+            self.online_ = Online(rows, settings, self._lam(), self.seed_)
+        return self._keep(self.online_.learn(rows))
+
+    def _lam(self) -> float | tuple[float, ...]:
+        names = [attribute.name for attribute in self.attributes_]
+        return lam_by_attribute(self.lam, names) if names else 0.0
+
+    def _keep(self, model: Model) -> Self:
+        self.model_ = model
+        self.history_ = model.fitted.history
+        self.best_epoch_ = int(model.fitted.epochs[0])
+        self.constant_ = model.constant
         return self
+
+    def _say_if_unprotected(self) -> None:
+        if not self.attributes_:
+            warnings.warn(
+                f"{type(self).__name__} was given no sensitive_features: it protects nothing and "
+                "is the plain network",
+                UserWarning,
+                stacklevel=4,
+            )
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted estimator to a file that `grad_ext.load` reads.
+
+        See `grad_ext.store.save`: a safetensors file, never a pickle.
+        """
+        from grad_ext.store import save
+
+        save(self, path)
 
     def _held(self, validation: Any, task: Task) -> Rows:
         if not isinstance(validation, tuple) or len(validation) not in (2, 3):
             raise InputError(
-                "validation: expected (X, y, sensitive_features), "
-                f"got {type(validation).__name__}"
+                f"validation: expected (X, y, sensitive_features), got {type(validation).__name__}"
             )
         X, y, *rest = validation
         frame = self._frame(X, reset=False)
@@ -200,7 +251,8 @@ class GRADClassifier(ClassifierMixin, _GRADEstimator):  # type: ignore[misc]
     lam : float or mapping of str to float, default 100
         λ, the weight of the attribute branches, or of each by name; 0 gives the plain network.
     trunk, branch : sequence of int, default (40, 40)
-        Hidden units of the trunk's and of each branch's layers.
+        Hidden units of the trunk's and of each branch's layers. `trunk` may also be a function that
+        gets the number of features and returns a `torch.nn.Module`, which then is the trunk.
     epochs : int, default 50
         Passes over the training rows.
     batch_size : int, default 64
@@ -259,7 +311,7 @@ class GRADClassifier(ClassifierMixin, _GRADEstimator):  # type: ignore[misc]
         self,
         *,
         lam: float | Mapping[str, float] = LAMBDA,
-        trunk: Sequence[int] = Settings.trunk,
+        trunk: Sequence[int] | Factory = Settings.trunk,
         branch: Sequence[int] = Settings.branch,
         epochs: int = Settings.epochs,
         batch_size: int = Settings.batch_size,
@@ -341,11 +393,52 @@ class GRADClassifier(ClassifierMixin, _GRADEstimator):  # type: ignore[misc]
             X, frame, codes.astype(np.float64), target, sensitive_features, w, validation, target_w
         )
 
+    def partial_fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        *,
+        sensitive_features: Any = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Pass over rows once and go on from where the last call left off.
+
+        The first call decides on the classes (all of them in `classes`, or those of `y`), the
+        attributes and their groups, and the encoding. A group or level that comes later is left out
+        of its branch or all zeros. There is no choice among epochs: the last state is the model,
+        and `history_` judges each call by its own rows. `fit` begins anew.
+
+        Parameters
+        ----------
+        X, y, sensitive_features, sample_weight
+            As for `fit`.
+        classes : array, optional
+            All labels that will come.
+        """
+        first = not hasattr(self, "online_")
+        frame = self._frame(X, reset=first)
+        labels = _labels(y, len(frame), self)
+        if first:
+            self.classes_ = np.unique(labels if classes is None else np.asarray(classes))
+            if len(self.classes_) < 2:
+                raise InputError(
+                    f"{type(self).__name__} needs at least two classes, got one class: "
+                    f"{self.classes_[0]!r}; name all of them in `classes`"
+                )
+        codes = self._numbers(labels, len(frame))
+        w = _sample_weight(sample_weight, frame)
+        target_w = None
+        if self.class_weight is not None:
+            target_w = w * compute_sample_weight(self.class_weight, labels)
+        target = Branch.of_groups("target", len(self.classes_))
+        return self._partial_fit(X, frame, codes, target, sensitive_features, w, target_w)
+
     def _numbers(self, y: Any, n: int) -> Weights:
         labels = _labels(y, n, self)
         codes = np.searchsorted(self.classes_, labels).clip(max=len(self.classes_) - 1)
         if (self.classes_[codes] != labels).any():
-            raise InputError(f"validation: expected labels among {list(self.classes_)}")
+            raise InputError(f"expected labels among {list(self.classes_)}, got others")
         return codes.astype(np.float64)
 
     def predict_proba(self, X: Any) -> Weights:

@@ -21,6 +21,7 @@ from grad_ext.readout import Readout
 from grad_ext.select import History, Rule, last, rule_named
 from grad_ext.train import location_and_scale, one_thread, shape_of, shared_tensor, train
 from grad_ext.trial import Trial
+from grad_ext.trunk import Factory, ModuleTrunk
 from grad_ext.validate import predictions
 
 
@@ -117,10 +118,14 @@ class GRAD:
     ----------
     rule : callable, optional
         Which epoch to keep, instead of the one that the settings name.
+    trunk : callable, optional
+        Gets the number of features and returns a `torch.nn.Module` that is the trunk, instead of
+        the layers that the settings name: see `grad_ext.trunk.ModuleTrunk`.
     """
 
-    def __init__(self, rule: Rule | None = None) -> None:
+    def __init__(self, rule: Rule | None = None, trunk: Factory | None = None) -> None:
         self.rule = rule
+        self.trunk = trunk
 
     def fit(
         self,
@@ -134,7 +139,8 @@ class GRAD:
         Raises
         ------
         InputError
-            If there is no trial, or two differ in their static settings.
+            If there is no trial, two differ in their static settings, or a module cannot serve as
+            a trunk.
         """
         if not trials:
             raise InputError("expected at least one trial, got none")
@@ -156,7 +162,11 @@ class GRAD:
                 for arrays in (training, validation)
             )
         seeds = [trial.seed for trial in trials]
-        network = Network(shape_of(first.settings, training, first.reversing), seeds)
+        shape, trunk = shape_of(first.settings, training, first.reversing), None
+        if self.trunk is not None:
+            trunk = ModuleTrunk(self.trunk, shape.features, seeds)
+            shape = replace(shape, trunk=(trunk.width,), module=True)
+        network = Network(shape, seeds, trunk=trunk)
         best, readout, history, epochs = train(
             network,
             [trial.lams for trial in trials],

@@ -15,12 +15,15 @@ docs/packs.md for the measurements): every matrix product is a batched one, in w
 multiplied alone, over a number of rows that is a multiple of `ROW_STEP`; and all parameters lie in
 one buffer whose pieces begin and end on multiples of `ALIGN`, so that no element is left over for
 the scalar tail of a vectorised loop, which may round differently.
+
+In place of the trunk's layers there may be a module of the user's: see `grad_ext.trunk`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -31,6 +34,7 @@ from grad_ext.losses import sigmoid, softmax
 from grad_ext.reversal import fork
 from grad_ext.seeds import torch_generator
 from grad_ext.task import Branch
+from grad_ext.trunk import ModuleTrunk
 
 # float32 lanes of the widest vector register (512 bits).
 ALIGN = 16
@@ -53,13 +57,16 @@ class Shape:
     features : int
         D, inputs.
     trunk : tuple of int
-        Units of each trunk layer; at least one layer, since the reversal acts on its output.
+        Units of each trunk layer; at least one layer, since the reversal acts on its output. Of a
+        module of the user's, (H,).
     branch : tuple of int
         Units of each hidden layer of a branch; may be empty.
     target : Branch
         What the target branch predicts.
     attributes : tuple of Branch
         What the attribute branches predict; empty for the plain network (NN).
+    module : bool
+        Whether the trunk is a module of the user's, so that its layers are not made here.
     """
 
     features: int
@@ -67,6 +74,7 @@ class Shape:
     branch: tuple[int, ...]
     target: Branch = BINARY_TARGET
     attributes: tuple[Branch, ...] = ()
+    module: bool = False
 
     def __post_init__(self) -> None:
         if not self.trunk:
@@ -74,6 +82,11 @@ class Shape:
         for what, sizes in (("trunk", self.trunk), ("branch", self.branch)):
             if any(units < 1 for units in sizes):
                 raise InputError(f"{what}: every layer needs at least one unit, got {sizes}")
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """Units of the trunk layers that are made here."""
+        return () if self.module else self.trunk
 
     @property
     def branches(self) -> tuple[Branch, ...]:
@@ -89,13 +102,14 @@ class Shape:
         """Return the shape of every parameter of one member, by name."""
         sizes: dict[str, tuple[int, ...]] = {}
         width = self.features
-        for i, units in enumerate(self.trunk):
+        for i, units in enumerate(self.layers):
             sizes |= {
                 f"trunk.{i}.weight": (units, width),
                 f"trunk.{i}.gain": (units,),
                 f"trunk.{i}.shift": (units,),
             }
             width = units
+        width = self.trunk[-1]
         branches = len(self.branches)
         for i, units in enumerate(self.branch):
             sizes |= {
@@ -137,14 +151,37 @@ class Network:
         One seed a member; their number is P.
     dtype : torch.dtype, default torch.float32
         Of all tensors; float64 shows what rounding does.
+    trunk : ModuleTrunk, optional
+        A module of the user's below the branches, with its own initial weights.
+
+    Raises
+    ------
+    InputError
+        If the shape is that of another trunk, or the trunk's initial weights are not P.
     """
 
     def __init__(
-        self, shape: Shape, seeds: Sequence[int], dtype: torch.dtype = torch.float32
+        self,
+        shape: Shape,
+        seeds: Sequence[int],
+        dtype: torch.dtype = torch.float32,
+        trunk: ModuleTrunk | None = None,
     ) -> None:
+        if shape.module != (trunk is not None) or (trunk and shape.trunk != (trunk.width,)):
+            got = "no module" if trunk is None else f"a module of width {trunk.width}"
+            raise InputError(f"trunk: expected what belongs to {shape}, got {got}")
         self.shape = shape
         self.members = len(seeds)
+        self.seeds = tuple(seeds)
+        self.trunk = None if trunk is None else trunk.bare()
         sizes = {name: (self.members, *size) for name, size in shape.parameters().items()}
+        if trunk is not None:
+            # Rows of a piece are padded, so that each member's begins on a full vector. The padding
+            # is part of the leaf, for autograd wants its leaves without gaps.
+            sizes |= {
+                f"trunk.{name}": (self.members, _padded(size))
+                for name, size in trunk.parameters.items()
+            }
         self.flat = torch.zeros(sum(_padded(size) for size in sizes.values()), dtype=dtype)
         # autograd adds to an existing .grad in place, so one optimiser step over `flat` serves all.
         self.flat.grad = torch.zeros_like(self.flat)
@@ -161,16 +198,51 @@ class Network:
         }
         for member, seed in enumerate(seeds):
             self._draw(member, seed)
+        if trunk is not None:
+            self._take(trunk)
         # +1 for the rows of the target branch, -1 for those of the attribute branches.
         rows = [shape.branch[0] if shape.branch else b.outputs for b in shape.branches]
         signs = torch.tensor([1.0] + [-1.0] * len(shape.attributes), dtype=dtype)
         self._multiplier = signs.repeat_interleave(torch.tensor(rows))[:, None]
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Parameters and gradients are views of one buffer each: pickled one by one, every view
+        # would bring the whole buffer, and come back with a buffer of its own.
+        state = {name: value.numpy() for name, value in self.state().items()}
+        kept = {"shape": self.shape, "dtype": self.flat.dtype, "state": state}
+        return {**kept, "seeds": self.seeds, "trunk": self.trunk}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        # Copied, since joblib hands out large arrays that cannot be written to.
+        state = {name: torch.tensor(value) for name, value in kept["state"].items()}
+        whole = Network.from_state(kept["shape"], state, kept["dtype"], kept["trunk"])
+        # What a module draws goes by the seeds and by the steps that its trunk has counted.
+        vars(self).update(vars(whole), seeds=kept["seeds"], trunk=kept["trunk"])
+
+    def _take(self, trunk: ModuleTrunk) -> None:
+        """Make room for what the module does not train, and begin with its weights if it has any."""
+        for name, (size, dtype) in trunk.fixed.items():
+            kind = self.flat.dtype if dtype.is_floating_point else dtype
+            self.statistics[f"trunk.{name}"] = torch.zeros(self.members, *size, dtype=kind)
+        if trunk.initial:
+            _fill(self._of_trunk(), trunk.initial)
+
+    def _of_trunk(self) -> dict[str, Tensor]:
+        """Return the tensors of the user's module by its own names, without what pads them."""
+        if self.trunk is None:
+            return {}
+        tensors = {name: self.statistics[f"trunk.{name}"] for name in self.trunk.fixed}
+        for name, size in self.trunk.parameters.items():
+            piece = self.parameters[f"trunk.{name}"][:, : torch.Size(size).numel()]
+            tensors[name] = piece.view(self.members, *size)
+        return tensors
+
     def _draw(self, member: int, seed: int) -> None:
         with torch.no_grad():
-            for name, parameter in self.parameters.items():
+            for name in self.shape.parameters():
                 if not name.endswith(".weight"):
                     continue
+                parameter = self.parameters[name]
                 layer = name.removesuffix(".weight")
                 if layer.startswith("branch."):
                     pieces = {
@@ -199,27 +271,35 @@ class Network:
             The target's first.
         """
         parameters, shape, rows = self.parameters, self.shape, x.shape[1]
-        h = x.transpose(1, 2)
-        for i in range(len(shape.trunk)):
-            h = self._normalise(f"trunk.{i}", torch.bmm(parameters[f"trunk.{i}.weight"], h))
+        h = self._trunk(x)
         heads = [parameters[f"{name}.head.weight"] for name in shape.names]
         biases = [parameters[f"{name}.head.bias"].unsqueeze(2) for name in shape.names]
         if not shape.branch:
             joined = fork(h, torch.cat(heads, dim=1), self._multiplier)
-            pieces = torch.split(
-                joined, [branch.outputs for branch in shape.branches], dim=1
-            )
+            pieces = torch.split(joined, [branch.outputs for branch in shape.branches], dim=1)
             return [piece + bias for piece, bias in zip(pieces, biases, strict=True)]
         h = fork(h, parameters["branch.0.weight"].flatten(1, 2), self._multiplier)
         h = self._normalise("branch.0", h)
         for i in range(1, len(shape.branch)):
             weight = parameters[f"branch.{i}.weight"].flatten(0, 1)
             h = self._normalise(f"branch.{i}", torch.bmm(weight, h.view(len(weight), -1, rows)))
-        hidden = h.view(self.members, len(heads), -1, rows).unbind(1)
-        return [
-            torch.bmm(head, branch) + bias
-            for head, branch, bias in zip(heads, hidden, biases, strict=True)
-        ]
+        if len({branch.outputs for branch in shape.branches}) == 1:
+            # Branches of one size in one product: taken apart, their gradients would be copied.
+            weight = torch.stack(heads, dim=1).flatten(0, 1)
+            said = torch.bmm(weight, h.view(len(weight), -1, rows))
+            pieces = said.view(self.members, len(heads), -1, rows).unbind(1)
+        else:
+            hidden = h.view(self.members, len(heads), -1, rows).unbind(1)
+            pieces = tuple(torch.bmm(head, x) for head, x in zip(heads, hidden, strict=True))
+        return [piece + bias for piece, bias in zip(pieces, biases, strict=True)]
+
+    def _trunk(self, x: Tensor) -> Tensor:
+        if self.trunk is not None:
+            return self.trunk.outputs(x, self._of_trunk(), self.seeds)
+        h = x.transpose(1, 2)
+        for i in range(len(self.shape.trunk)):
+            h = self._normalise(f"trunk.{i}", torch.bmm(self.parameters[f"trunk.{i}.weight"], h))
+        return h
 
     def _normalise(self, layer: str, h: Tensor) -> Tensor:
         normal = F.batch_norm(
@@ -285,8 +365,11 @@ class Network:
         """Yield the trunk's output block by block of rows, padded to whole vectors."""
         for start in range(0, len(X), SCORE_ROWS):
             rows = X[start : start + SCORE_ROWS].to(self.flat.dtype)
-            h = F.pad(rows, (0, 0, 0, -len(rows) % ROW_STEP)).T
-            h = h.expand(self.members, *h.shape)
+            rows = F.pad(rows, (0, 0, 0, -len(rows) % ROW_STEP))
+            if self.trunk is not None:
+                yield start, self.trunk.representations(rows, self._of_trunk())
+                continue
+            h = rows.T.expand(self.members, -1, -1)
             for i in range(len(self.shape.trunk)):
                 h = self._apply(f"trunk.{i}", h)
             yield start, h
@@ -304,9 +387,15 @@ class Network:
 
     @classmethod
     def from_state(
-        cls, shape: Shape, state: Mapping[str, Tensor], dtype: torch.dtype = torch.float32
+        cls,
+        shape: Shape,
+        state: Mapping[str, Tensor],
+        dtype: torch.dtype = torch.float32,
+        trunk: ModuleTrunk | None = None,
     ) -> Network:
         """Return the network that `state` describes, in a precision of one's choice.
+
+        A network on a module of the user's needs that module again: its own `trunk`.
 
         Raises
         ------
@@ -314,17 +403,8 @@ class Network:
             If a tensor is missing, or has another shape than the network's.
         """
         members = len(next(iter(state.values()))) if state else 0
-        network = cls(shape, [0] * members, dtype)
-        with torch.no_grad():
-            for name, value in network.state().items():
-                if name not in state:
-                    raise InputError(f"tensor {name!r} is missing from the network's state")
-                if state[name].shape != value.shape:
-                    raise InputError(
-                        f"tensor {name!r}: expected shape {tuple(value.shape)}, "
-                        f"got {tuple(state[name].shape)}"
-                    )
-                value.copy_(state[name])
+        network = cls(shape, [0] * members, dtype, None if trunk is None else trunk.bare())
+        _fill(network.state(), state)
         return network
 
     def state(self) -> dict[str, Tensor]:
@@ -332,6 +412,7 @@ class Network:
         return {
             **{name: value.detach() for name, value in self.parameters.items()},
             **self.statistics,
+            **{f"trunk.{name}": value.detach() for name, value in self._of_trunk().items()},
         }
 
     @torch.no_grad()
@@ -346,6 +427,20 @@ class Network:
         mine, theirs = self.state(), source.state()
         for name, value in mine.items():
             value[members] = theirs[name][members]
+
+
+@torch.no_grad()
+def _fill(tensors: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
+    """Copy what `state` has for each tensor into it, or raise InputError."""
+    for name, value in tensors.items():
+        if name not in state:
+            raise InputError(f"tensor {name!r} is missing from the network's state")
+        if state[name].shape != value.shape:
+            raise InputError(
+                f"tensor {name!r}: expected shape {tuple(value.shape)}, "
+                f"got {tuple(state[name].shape)}"
+            )
+        value.copy_(state[name])
 
 
 def _padded(size: Sequence[int]) -> int:

@@ -49,3 +49,36 @@ def fork(trunk: Tensor, weight: Tensor, multiplier: Tensor) -> Tensor:
     """
     result: Tensor = _Fork.apply(trunk, weight, multiplier)  # type: ignore[no-untyped-call]
     return result
+
+
+class _Reverse(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, strength: float) -> Tensor:
+        ctx.strength = strength
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return gradient * -ctx.strength, None
+
+
+def reverse(x: Tensor, strength: float = 1.0) -> Tensor:
+    """Return the input itself, whose gradient is reversed on its way back.
+
+    Its derivative is minus `strength` times the identity, so what is trained above it to do
+    something well trains what lies below it to make that hard. Second derivatives are those of the
+    map that the gradient describes, ``-strength * x``.
+
+    Parameters
+    ----------
+    x : Tensor of any shape
+        A hidden layer's output.
+    strength : float, default 1.0
+        What the reversed gradient is multiplied by.
+
+    Returns
+    -------
+    Tensor of the same shape
+    """
+    result: Tensor = _Reverse.apply(x, strength)  # type: ignore[no-untyped-call]
+    return result

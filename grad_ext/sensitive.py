@@ -87,9 +87,11 @@ def sensitive_frame(sensitive_features: Any, n: int) -> pd.DataFrame:
             )
         array = array[:, None] if array.ndim == 1 else array
         single = array.shape[1] == 1
-        names = ["sensitive_feature"] if single else [
-            f"sensitive_feature_{k}" for k in range(array.shape[1])
-        ]
+        names = (
+            ["sensitive_feature"]
+            if single
+            else [f"sensitive_feature_{k}" for k in range(array.shape[1])]
+        )
         frame = pd.DataFrame(array, columns=names).infer_objects()
     frame.columns = [str(name) for name in frame.columns]
     if len(frame) != n:

@@ -20,10 +20,24 @@ from grad_ext.encode import Arrays, Encoder, checked_weights
 from grad_ext.errors import ConstantPredictionWarning, InputError
 from grad_ext.method import GRAD, FittedGRAD
 from grad_ext.network import Network
-from grad_ext.seeds import numpy_generator
+from grad_ext.seeds import numpy_generator, torch_generator
 from grad_ext.select import Rule
 from grad_ext.task import Branch, Task
+from grad_ext.train import (
+    Adam,
+    goals_of,
+    history_of,
+    location_and_scale,
+    minibatches,
+    one_thread,
+    run_epoch,
+    shape_of,
+)
 from grad_ext.trial import Settings, Trial
+from grad_ext.trunk import Factory
+from grad_ext.validate import figures, last_readout
+
+Floats = NDArray[np.float64]
 
 # Share of the training rows held out to choose the epoch by, where no validation rows are given.
 VALIDATION = 0.2
@@ -66,7 +80,12 @@ class Rows:
         left out. So a weight of two and a row given twice are the same thing, and the order in
         which the rows came does not matter.
         """
-        content = pd.util.hash_pandas_object(self.frame, index=False).to_numpy()
+        try:
+            content = pd.util.hash_pandas_object(self.frame, index=False).to_numpy()
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"features: expected text that is valid Unicode, got {error}"
+            ) from None
         for column in (self.y, *self.a.T):
             content = content * np.uint64(3) + pd.util.hash_array(column)
         counted = np.flatnonzero(self.w > 0)
@@ -132,6 +151,7 @@ def fit_rows(
     seed: int,
     validation: Rows | float = VALIDATION,
     rule: Rule | None = None,
+    trunk: Factory | None = None,
 ) -> Model:
     """Fit one model.
 
@@ -150,6 +170,8 @@ def fit_rows(
         stratified by label and protected groups.
     rule : callable, optional
         Which epoch to keep, instead of the one that the settings name.
+    trunk : callable, optional
+        Gets the number of features and returns a module that is the trunk.
 
     Raises
     ------
@@ -176,11 +198,79 @@ def fit_rows(
         training, held = rows.arrays(encoder, kept), rows.arrays(encoder, out)
     names = tuple(branch.name for branch in rows.task.attributes)
     trial = Trial("data", names, lam=lam, seed=seed, settings=settings)
-    fitted = GRAD(rule).fit([trial], training, held)
-    exact = Network.from_state(fitted.network.shape, fitted.network.state(), torch.float64)
+    fitted = GRAD(rule, trunk).fit([trial], training, held)
+    network = fitted.network
+    exact = Network.from_state(network.shape, network.state(), torch.float64, network.trunk)
     history = fitted.history.in_units(fitted.location, fitted.scale)
     fitted = replace(fitted, network=exact, history=history)
     return Model(encoder, fitted, constant(fitted, [training, held], lam))
+
+
+class Online:
+    """A network that goes on learning, one pass over the rows of each call.
+
+    The encoding is that of the first call's rows; groups and classes are those of the task. There
+    are no validation rows: the history judges each call by its own rows, and the last state is the
+    model.
+
+    Parameters
+    ----------
+    rows : Rows
+        The first call's rows, from which the encoding is learned.
+    settings : Settings
+        How to train; epochs and the rule for the epoch do not apply.
+    lam : float or tuple of float
+        λ, or one for each attribute.
+    seed : int
+        Of the initial weights and the order of the rows.
+    """
+
+    def __init__(
+        self, rows: Rows, settings: Settings, lam: float | tuple[float, ...], seed: int
+    ) -> None:
+        names = tuple(branch.name for branch in rows.task.attributes)
+        self._trial = Trial("data", names, lam=lam, seed=seed, settings=settings)
+        self._encoder = Encoder().fit(rows.frame)
+        arrays = rows.arrays(self._encoder)
+        self._location, self._scale = 0.0, 1.0
+        if rows.task.target.kind == "continuous":
+            self._location, self._scale = location_and_scale(arrays.y, arrays.w)
+        shape = shape_of(settings, arrays, self._trial.reversing)
+        self._network = Network(shape, [seed])
+        self._optimiser = Adam(self._network, settings.learning_rate)
+        self._order = torch_generator(seed, "rows")
+        self._losses: list[Floats] = []
+        self._judged: list[dict[str, Floats]] = []
+
+    def learn(self, rows: Rows) -> Model:
+        """Pass over rows once, and return the model as it is then.
+
+        Raises
+        ------
+        InputError
+            If the rows lack a feature, hold missing values, or training diverged.
+        """
+        arrays = rows.arrays(self._encoder)
+        arrays = replace(arrays, y=(arrays.y - self._location) / self._scale)
+        X = torch.from_numpy(arrays.X)
+        goals = goals_of(arrays, self._network.shape.branches, X.dtype)
+        strength = torch.tensor([[1.0, *self._trial.lams][: len(goals.values)]], dtype=X.dtype)
+        visible = None if arrays.visible is None else torch.from_numpy(arrays.visible)
+        order = torch.randperm(len(X), generator=self._order)[None]
+        slices = minibatches(len(X), self._trial.settings.batch_size)
+        with one_thread():
+            self._losses.append(
+                run_epoch(
+                    self._network, self._optimiser, X, goals, visible, strength, order, slices
+                )
+            )
+            self._judged.append(figures(self._network, X, arrays, X, arrays))
+            readout = last_readout(self._network, X, arrays)
+        history = history_of(self._losses, self._judged).in_units(self._location, self._scale)
+        exact = Network.from_state(self._network.shape, self._network.state(), torch.float64)
+        calls = np.array([len(self._losses)])
+        fitted = FittedGRAD(exact, readout, history, calls, self._location, self._scale)
+        return Model(self._encoder, fitted, constant(fitted, [arrays], self._trial.lam))
 
 
 def check_rows(rows: Rows, positions: NDArray[np.intp]) -> None:

@@ -48,23 +48,27 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-class _Adam:
-    """torch's fused Adam over one flat buffer.
+class Adam:
+    """torch's fused Adam over the one buffer of a network's parameters.
 
     Through its functional form: constructing torch.optim.Adam loads torch's compiler, which takes
-    longer than a small study's fit.
+    longer than a small study's fit. It holds the network and not the buffer, which a copied network
+    has anew.
     """
 
-    def __init__(self, flat: Tensor, rate: float) -> None:
-        self._flat, self._rate = flat, rate
-        self._mean, self._square = torch.zeros_like(flat), torch.zeros_like(flat)
+    def __init__(self, network: Network, rate: float) -> None:
+        self._network, self._rate = network, rate
+        self._mean = torch.zeros_like(network.flat)
+        self._square = torch.zeros_like(network.flat)
         self._steps = torch.tensor(0.0)
 
     def step(self) -> None:
-        assert self._flat.grad is not None
+        """Move the parameters by their gradients."""
+        flat = self._network.flat
+        assert flat.grad is not None
         adam(
-            [self._flat],
-            [self._flat.grad],
+            [flat],
+            [flat.grad],
             [self._mean],
             [self._square],
             [],
@@ -207,18 +211,18 @@ def train(
     strength = torch.ones(network.members, len(goals.values), dtype=dtype)
     strength[:, 1:] = torch.tensor(lams, dtype=dtype)[:, : len(goals.values) - 1]
     orders = [torch_generator(seed, "rows") for seed in seeds]
-    optimiser = _Adam(network.flat, settings.learning_rate)
+    optimiser = Adam(network, settings.learning_rate)
     slices = minibatches(len(X), settings.batch_size)
 
-    best = Network(network.shape, seeds, dtype)
+    best = Network(network.shape, seeds, dtype, network.trunk)
     losses: list[Floats] = []
     judged: list[dict[str, Floats]] = []
     with one_thread():
         for epoch in range(settings.epochs):
             order = torch.stack([torch.randperm(len(X), generator=g) for g in orders])
-            losses.append(_epoch(network, optimiser, X, goals, visible, strength, order, slices))
+            losses.append(run_epoch(network, optimiser, X, goals, visible, strength, order, slices))
             judged.append(figures(network, X, training, valid_X, validation))
-            history = _history(losses, judged)
+            history = history_of(losses, judged)
             kept = best_epoch(history, rule)
             best.copy_members(torch.from_numpy(kept == epoch), network)
             if on_epoch is not None:
@@ -227,9 +231,9 @@ def train(
     return best, readout, history, kept
 
 
-def _epoch(
+def run_epoch(
     network: Network,
-    optimiser: _Adam,
+    optimiser: Adam,
     X: Tensor,
     goals: Goals,
     visible: Tensor | None,
@@ -265,7 +269,8 @@ def _epoch(
     return np.asarray((total / slices[-1].stop).numpy(), dtype=np.float64)
 
 
-def _history(losses: list[Floats], judged: list[dict[str, Floats]]) -> History:
+def history_of(losses: list[Floats], judged: list[dict[str, Floats]]) -> History:
+    """Return the history of epochs whose losses (P, M) and figures are given."""
     loss = np.stack(losses)
     stacked = {name: np.stack([f[name] for f in judged]) for name in judged[0]}
     return History(

@@ -80,9 +80,7 @@ def judge(said: NDArray[np.floating], rows: Arrays) -> dict[str, Floats]:
     }
 
 
-def _judge_classes(
-    said: NDArray[np.floating], rows: Arrays, target_w: Floats
-) -> dict[str, Floats]:
+def _judge_classes(said: NDArray[np.floating], rows: Arrays, target_w: Floats) -> dict[str, Floats]:
     labels = said.argmax(axis=1)
     right = (labels == rows.y).astype(np.float64)
     classes = [rows.w * (rows.y == c) for c in range(said.shape[1])]

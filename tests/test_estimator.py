@@ -383,3 +383,82 @@ def test_other_columns_at_prediction_are_refused():
         model.predict(X.assign(c=None))
     unseen = X.assign(c="never seen")
     assert model.predict(unseen).shape == (100,)
+
+
+def test_partial_fit_goes_on_from_where_it_was():
+    X, y, a = rows(600)
+    model = quick()
+    for part in np.array_split(np.arange(600), 3) * 6:
+        model.partial_fit(X.iloc[part], y[part], ["no", "yes"], sensitive_features=a.iloc[part])
+    assert model.best_epoch_ == 18
+    assert model.history_.loss.shape == (18, 1)
+    assert model.history_.loss[-3:].mean() < model.history_.loss[:3].mean() - 0.1
+    assert model.score(X, y) > 0.8
+    # All rows each time are what epochs are.
+    again = quick().partial_fit(X, y, sensitive_features=a)
+    first = again.predict_proba(X)
+    again.partial_fit(X, y, sensitive_features=a)
+    assert not np.array_equal(again.predict_proba(X), first)
+    # fit begins anew, and so does a partial_fit after it.
+    fitted = quick().fit(X, y, sensitive_features=a).predict_proba(X)
+    np.testing.assert_array_equal(model.fit(X, y, sensitive_features=a).predict_proba(X), fitted)
+    model.partial_fit(X, y, sensitive_features=a)
+    np.testing.assert_array_equal(model.predict_proba(X), first)
+
+
+def test_partial_fit_refuses_what_it_was_not_told_of():
+    X, y, a = rows(100)
+    model = quick().partial_fit(X, y, sensitive_features=a)
+    with pytest.raises(InputError, match="expected labels among"):
+        model.partial_fit(X, ["maybe"] * 100, sensitive_features=a)
+    with pytest.raises(InputError, match=r"expected \['sex'\], got \['race'\]"):
+        model.partial_fit(X, y, sensitive_features=a.rename("race"))
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.partial_fit(X[["x"]], y, sensitive_features=a)
+    with pytest.raises(InputError, match="name all of them in `classes`"):
+        quick().partial_fit(X, ["yes"] * 100, sensitive_features=a)
+    # A group that comes later belongs to no group that has a branch.
+    late = model.partial_fit(X, y, sensitive_features=a.replace({0: 7}))
+    assert np.isfinite(late.history_.attribute_loss).all()
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_a_copy_goes_on_learning_as_the_original_does(again):
+    X, y, a = rows(200)
+    model = quick().partial_fit(X, y, sensitive_features=a)
+    copied = again(model)
+    for learner in (model, copied):
+        learner.partial_fit(X, y, sensitive_features=a)
+    np.testing.assert_array_equal(copied.predict_proba(X), model.predict_proba(X))
+    before = copied.predict_proba(X)
+    copied.partial_fit(X, y, sensitive_features=a)
+    assert not np.array_equal(copied.predict_proba(X), before)
+
+
+def test_dates_and_odd_text_are_encoded_or_refused():
+    X, y, a = rows(100)
+    dates = X.assign(
+        c=pd.Series([pd.Timestamp(2020, 1, 1 + i % 3) for i in range(100)], dtype=object)
+    )
+    assert quick().fit(dates, y, sensitive_features=a).predict(dates).shape == (100,)
+    with pytest.raises(InputError, match="valid Unicode"):
+        quick().fit(X.assign(c="\ud800"), y, sensitive_features=a)
+
+
+def test_a_module_of_ones_own_as_the_trunk():
+    from torch import nn
+
+    def factory(features):
+        return nn.Sequential(nn.Linear(features, 12), nn.LayerNorm(12), nn.GELU())
+
+    X, y, a = rows(800)
+    model = quick(trunk=factory).fit(X, y, sensitive_features=a)
+    assert model.score(X, y) > 0.8
+    again = quick(trunk=factory).fit(X, y, sensitive_features=a)
+    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+    encoder = quick(GRADEncoder, trunk=factory).fit(X, sensitive_features=a)
+    assert encoder.transform(X).shape == (800, 12)
+    with pytest.raises(InputError, match="partial_fit needs a trunk of layer sizes"):
+        model.partial_fit(X, y, sensitive_features=a)
+    with pytest.raises(InputError):
+        quick(trunk=lambda features: 3).fit(X, y, sensitive_features=a)

@@ -179,3 +179,10 @@ def test_an_installed_wheel_works_and_leaks_no_name(wheel, tmp_path):
     assert str(site) in first
     assert "[None, None, None, None]" in first
     assert second == "(1000, 61)"
+
+
+def test_no_public_name_is_hidden_by_a_module_of_its_name():
+    """Importing a submodule binds it on the package, over the name that is looked up there."""
+    for name, home in grad_ext._HOMES.items():
+        module = importlib.import_module(home)
+        assert getattr(grad_ext, name) is getattr(module, name)

@@ -18,7 +18,9 @@ def test_forward_is_the_matrix_product_and_only_marked_rows_reverse():
         for b in range(4):
             for i in range(3):
                 expected = sum(
-                    float(multiplier[r]) * float(weight.detach()[p, r, i]) * float(upstream[p, r, b])
+                    float(multiplier[r])
+                    * float(weight.detach()[p, r, i])
+                    * float(upstream[p, r, b])
                     for r in range(5)
                 )
                 assert abs(float(to_trunk[p, i, b]) - expected) < 1e-12

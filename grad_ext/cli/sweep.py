@@ -47,7 +47,9 @@ def sweep_lambda(
             "accuracy at a Discrimination of at most 0.05)."
         ),
     ] = Settings.select,
-    variant: Annotated[str, typer.Option(help="Target branch: pred (labels) or auto (features).")] = Settings.variant,
+    variant: Annotated[
+        str, typer.Option(help="Target branch: pred (labels) or auto (features).")
+    ] = Settings.variant,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the study; by default one below studies/.")
     ] = None,
