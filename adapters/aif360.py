@@ -18,6 +18,7 @@ from grad_ext.data.table import Protected, Table, Target
 from grad_ext.errors import InputError, MissingToolkit, unknown
 from grad_ext.seeds import seed_from
 from grad_ext.select import Rule
+from grad_ext.sensitive import MOST_GROUPS
 from grad_ext.single import VALIDATION, Model, Rows, fit_rows, lam_by_attribute, table_rows
 from grad_ext.store import save
 from grad_ext.trial import LAMBDA, Settings, checked_lambda
@@ -30,8 +31,6 @@ except ImportError as error:
 
 # AIF360's own separator of a categorical column's name and level.
 SEPARATOR = "="
-# More groups than this are rather a number that was meant to be continuous.
-MOST_GROUPS = 50
 
 
 def to_aif360(table: Table) -> BinaryLabelDataset:

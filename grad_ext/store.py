@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
-import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 import torch
@@ -37,8 +35,14 @@ from grad_ext.select import History
 from grad_ext.sensitive import Attribute
 from grad_ext.single import Model
 from grad_ext.task import Branch, Kind
-
-T = TypeVar("T")
+from grad_ext.typed_json import (
+    entry,
+    scalar_from_json,
+    scalar_to_json,
+    short,
+    value_from_json,
+    value_to_json,
+)
 
 FORMAT = 1
 KEY = "grad-ext"
@@ -55,19 +59,6 @@ INSTEAD = {
     "select": "name a rule instead, such as 'paper' or 'accuracy@0.05'",
     "random_state": "use an integer instead; the fitted model has the one it used as seed_",
 }
-NUMPY_FAMILIES: dict[type, tuple[type[np.generic], ...]] = {
-    bool: (np.bool_,),
-    int: (np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64),
-    float: (np.float16, np.float32, np.float64),
-    str: (np.str_,),
-}
-NUMPY = {t.__name__: (t, plain) for plain, types in NUMPY_FAMILIES.items() for t in types}
-SCALARS = "str, int, float, bool, None or a numpy scalar of those"
-ARRAY = re.compile(r"[<>|](?:b1|[iu][1248]|f[248]|O|U(\d{1,9}))")
-ARRAY_KINDS = {"b": bool, "i": int, "u": int, "f": float, "U": str}
-MOST_ARRAY_BYTES = 2**26
-# Python refuses to turn much longer integers into decimal digits.
-MOST_BITS = 1024
 # The digest is the document's first entry, here as it stands, escaped, in the file's header.
 # Tensor names are ours, and in any other string the quotes would be escaped once more.
 DIGEST_PREFIX = b'"grad-ext":"{\\"sha256\\":\\"'
@@ -201,13 +192,21 @@ def write_model(path: Path, data: bytes) -> None:
 
 def _parameters(fitted: Any) -> dict[str, Any]:
     given = fitted.get_params(deep=False) if hasattr(fitted, "get_params") else fitted._params
-    return {name: _value_to_json(value, name) for name, value in given.items()}
+    return {name: _parameter_to_json(name, value) for name, value in given.items()}
+
+
+def _parameter_to_json(name: str, value: Any) -> Any:
+    try:
+        return value_to_json(value, name)
+    except InputError as error:
+        hint = f"; {INSTEAD[name]}" if name in INSTEAD else ""
+        raise InputError(f"{error}{hint}") from None
 
 
 def _learned(fitted: Any) -> dict[str, Any]:
     there = {name: vars(fitted)[name] for name in LEARNED if name in vars(fitted)}
     attributes = there.pop("attributes_", None)
-    learned = {name: _value_to_json(value, name) for name, value in there.items()}
+    learned = {name: value_to_json(value, name) for name, value in there.items()}
     if attributes is not None:
         learned["attributes_"] = [_attribute_to_json(attribute) for attribute in attributes]
     return learned
@@ -218,7 +217,7 @@ def _attribute_to_json(attribute: Attribute) -> dict[str, Any]:
     levels = attribute.levels
     return {
         "name": attribute.name,
-        "levels": None if levels is None else [_scalar_to_json(level, what) for level in levels],
+        "levels": None if levels is None else [scalar_to_json(level, what) for level in levels],
     }
 
 
@@ -237,11 +236,11 @@ def _branch_to_json(branch: Branch) -> dict[str, Any]:
 
 
 def _part_to_json(part: Numeric | Categorical) -> dict[str, Any]:
-    column = _scalar_to_json(part.column, f"the column name {part.column!r}")
+    column = scalar_to_json(part.column, f"the column name {part.column!r}")
     if isinstance(part, Numeric):
         return {"kind": "numeric", "column": column, "mean": part.mean, "scale": part.scale}
     what = f"a level of the column {part.column!r}"
-    levels = [_scalar_to_json(level, what) for level in part.levels]
+    levels = [scalar_to_json(level, what) for level in part.levels]
     return {"kind": "categorical", "column": column, "levels": levels}
 
 
@@ -316,7 +315,7 @@ def _document(data: bytes) -> Mapping[str, Any]:
 
 
 def _check_format(document: Mapping[str, Any]) -> None:
-    number = _get(document, "format", int)
+    number = entry(document, "format", int)
     if number > FORMAT:
         raise InputError(
             f"written by a newer grad-ext ({document.get('version')!r}): expected format "
@@ -335,7 +334,7 @@ def _parsed(text: str | bytes) -> Mapping[str, Any]:
     except ValueError:
         raise InputError("the header is damaged: expected JSON") from None
     if not isinstance(parsed, dict):
-        raise InputError(f"the header is damaged: expected a JSON object, got {_short(parsed)}")
+        raise InputError(f"the header is damaged: expected a JSON object, got {short(parsed)}")
     return parsed
 
 
@@ -351,20 +350,20 @@ def _opened(data: bytes) -> dict[str, Mapping[str, Any]]:
 
 
 def _fitted(document: Mapping[str, Any], tensors: Mapping[str, Mapping[str, Any]]) -> Any:
-    name = _get(document, "class", str)
+    name = entry(document, "class", str)
     if name not in HOMES:
         raise unknown("class", name, HOMES)
-    given = _get(document, "parameters", dict)
-    parameters = {key: _value_from_json(value, key) for key, value in given.items()}
-    learned = _learned_from_json(_get(document, "learned", dict))
-    shape = _shape_from_json(_get(document, "network", dict))
-    parts = [_part_from_json(part) for part in _get(document, "encoder", list)]
+    given = entry(document, "parameters", dict)
+    parameters = {key: value_from_json(value, key) for key, value in given.items()}
+    learned = _learned_from_json(entry(document, "learned", dict))
+    shape = _shape_from_json(entry(document, "network", dict))
+    parts = [_part_from_json(part) for part in entry(document, "encoder", list)]
     regressions = _check_agreement(name, parameters, learned, shape, parts)
     arrays = _arrays(tensors, shape, regressions)
     fitted = _pack(document, shape, arrays)
     encoder = Encoder()
     encoder.parts_ = parts
-    model = Model(encoder, fitted, _get(document, "constant", bool))
+    model = Model(encoder, fitted, entry(document, "constant", bool))
     return _rebuilt(name, parameters, learned, model)
 
 
@@ -387,32 +386,32 @@ def _learned_from_json(given: Mapping[str, Any]) -> dict[str, Any]:
     for key in given:
         if key not in LEARNED:
             raise unknown("learned attribute", key, LEARNED)
-    learned: dict[str, Any] = {"seed_": _get(given, "seed_", int)}
+    learned: dict[str, Any] = {"seed_": entry(given, "seed_", int)}
     if "n_features_in_" in given:
-        learned["n_features_in_"] = _get(given, "n_features_in_", int)
+        learned["n_features_in_"] = entry(given, "n_features_in_", int)
     for key in ("classes_", "feature_names_in_"):
         if key in given:
-            learned[key] = _value_from_json(given[key], key)
+            learned[key] = value_from_json(given[key], key)
     if "attributes_" in given:
-        attributes = _get(given, "attributes_", list)
+        attributes = entry(given, "attributes_", list)
         learned["attributes_"] = tuple(_attribute_from_json(one) for one in attributes)
     return learned
 
 
 def _attribute_from_json(given: Any) -> Attribute:
-    name = _get(given, "name", str)
+    name = entry(given, "name", str)
     if given.get("levels") is None:
         return Attribute(name, None)
-    levels = _get(given, "levels", list)
-    return Attribute(name, tuple(_scalar_from_json(level, "levels") for level in levels))
+    levels = entry(given, "levels", list)
+    return Attribute(name, tuple(scalar_from_json(level, "levels") for level in levels))
 
 
 def _shape_from_json(given: Mapping[str, Any]) -> Shape:
-    attributes = tuple(_branch_from_json(one) for one in _get(given, "attributes", list))
+    attributes = tuple(_branch_from_json(one) for one in entry(given, "attributes", list))
     if len({branch.name for branch in attributes}) < len(attributes):
         raise InputError("the network's attributes: expected names that differ")
     return Shape(
-        features=_get(given, "features", int),
+        features=entry(given, "features", int),
         trunk=_sizes(given, "trunk"),
         branch=_sizes(given, "branch"),
         target=_branch_from_json(given.get("target")),
@@ -421,15 +420,15 @@ def _shape_from_json(given: Mapping[str, Any]) -> Shape:
 
 
 def _sizes(given: Mapping[str, Any], key: str) -> tuple[int, ...]:
-    sizes = _get(given, key, list)
+    sizes = entry(given, key, list)
     if any(type(units) is not int for units in sizes):
-        raise InputError(f"{key}: expected whole numbers, got {_short(sizes)}")
+        raise InputError(f"{key}: expected whole numbers, got {short(sizes)}")
     return tuple(sizes)
 
 
 def _branch_from_json(given: Any) -> Branch:
-    name, kind = _get(given, "name", str), _get(given, "kind", str)
-    outputs = _get(given, "outputs", int)
+    name, kind = entry(given, "name", str), entry(given, "kind", str)
+    outputs = entry(given, "outputs", int)
     if kind not in get_args(Kind):
         raise unknown("kind of branch", kind, get_args(Kind))
     single = kind in ("binary", "continuous")
@@ -439,14 +438,14 @@ def _branch_from_json(given: Any) -> Branch:
 
 
 def _part_from_json(given: Any) -> Numeric | Categorical:
-    kind = _get(given, "kind", str)
-    column = _scalar_from_json(given.get("column"), "column")
+    kind = entry(given, "kind", str)
+    column = scalar_from_json(given.get("column"), "column")
     if kind == "categorical":
-        levels = _get(given, "levels", list)
-        return Categorical(column, tuple(_scalar_from_json(level, "levels") for level in levels))
+        levels = entry(given, "levels", list)
+        return Categorical(column, tuple(scalar_from_json(level, "levels") for level in levels))
     if kind != "numeric":
         raise unknown("kind of column", kind, ("numeric", "categorical"))
-    return Numeric(column, _get(given, "mean", float), _get(given, "scale", float))
+    return Numeric(column, entry(given, "mean", float), entry(given, "scale", float))
 
 
 def _check_agreement(
@@ -486,7 +485,7 @@ def _check_names(learned: Mapping[str, Any], columns: int) -> None:
     if "feature_names_in_" in learned:
         names = learned["feature_names_in_"]
         if not isinstance(names, np.ndarray) or len(names) != columns:
-            raise InputError(f"feature_names_in_: expected {columns} names, got {_short(names)}")
+            raise InputError(f"feature_names_in_: expected {columns} names, got {short(names)}")
 
 
 def _target_of(
@@ -501,7 +500,7 @@ def _target_of(
     if name == "GRADEncoder" and classes is None:
         return "features", 0
     if not isinstance(classes, np.ndarray) or not len(classes):
-        raise InputError(f"classes_: expected an array of labels, got {_short(classes)}")
+        raise InputError(f"classes_: expected an array of labels, got {short(classes)}")
     if name == "GRADEncoder":
         return "features", len(classes)
     return Branch.of_groups("target", len(classes)).kind, len(classes)
@@ -519,7 +518,7 @@ def _arrays(
     if surplus or missing:
         raise InputError(
             f"expected {len(expected)} tensors, got {len(tensors)}: missing "
-            f"{_short(sorted(missing))}, not expected {_short(sorted(surplus))}"
+            f"{short(sorted(missing))}, not expected {short(sorted(surplus))}"
         )
     for name, tensor in tensors.items():
         if tensor["dtype"] != "F64" or tuple(tensor["shape"]) != expected[name]:
@@ -557,7 +556,7 @@ def _pack(
     document: Mapping[str, Any], shape: Shape, arrays: Mapping[str, NDArray[np.float64]]
 ) -> FittedGRAD:
     history = History(**{f.name: arrays[f"history.{f.name}"] for f in fields(History)})
-    epoch = _get(document, "epoch", int)
+    epoch = entry(document, "epoch", int)
     if not 1 <= epoch <= len(history.loss):
         raise InputError(f"epoch: expected 1 to {len(history.loss)}, got {epoch}")
     own = (*shape.parameters(), *shape.statistics())
@@ -571,133 +570,6 @@ def _pack(
         readout=None if weight is None else Readout(torch.from_numpy(weight)),
         history=history,
         epochs=np.array([epoch], dtype=np.intp),
-        location=_get(document, "location", float),
-        scale=_get(document, "scale", float),
+        location=entry(document, "location", float),
+        scale=entry(document, "scale", float),
     )
-
-
-# --- values ----------------------------------------------------------------------------------
-
-
-def _get(given: Any, key: str, kind: type[T]) -> T:
-    """Return an entry of a JSON object that must be there and of one type."""
-    if not isinstance(given, dict):
-        raise InputError(f"expected an object with {key!r}, got {_short(given)}")
-    value = given.get(key)
-    # bool is an int to Python; floats must be finite, as all that are saved here.
-    if type(value) is not kind or (isinstance(value, float) and not math.isfinite(value)):
-        raise InputError(f"{key}: expected {kind.__name__}, got {_short(value)}")
-    return value
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:80]}..."
-
-
-def _scalar_to_json(value: object, what: str) -> Any:
-    """Return a label, level or name as JSON that keeps its type: what JSON lacks gets a tag."""
-    if isinstance(value, np.generic):
-        if NUMPY.get(type(value).__name__, (None,))[0] is type(value):
-            plain = _scalar_to_json(value.item(), what)
-            return {"numpy": type(value).__name__, "value": plain}
-    elif type(value) is float and not math.isfinite(value):
-        return {"float": repr(value)}
-    elif value is None or type(value) in (str, bool, float) or _is_short_int(value):
-        return value
-    raise InputError(
-        f"{what} cannot be saved: expected {SCALARS}, got {type(value).__name__} {_short(value)}"
-    )
-
-
-def _is_short_int(value: object) -> bool:
-    return type(value) is int and value.bit_length() <= MOST_BITS
-
-
-def _scalar_from_json(given: Any, what: str) -> Hashable:
-    if given is None or type(given) in (str, bool, int, float):
-        return cast(Hashable, given)
-    if isinstance(given, dict) and set(given) == {"float"}:
-        if given["float"] in ("nan", "inf", "-inf"):
-            return float(given["float"])
-    elif isinstance(given, dict) and set(given) == {"numpy", "value"}:
-        return _numpy_from_json(_get(given, "numpy", str), given["value"], what)
-    raise InputError(f"{what}: expected {SCALARS}, got {_short(given)}")
-
-
-def _numpy_from_json(name: str, given: Any, what: str) -> Hashable:
-    if name not in NUMPY:
-        raise unknown("numpy type", name, NUMPY)
-    kind, plain = NUMPY[name]
-    value = _scalar_from_json(given, what)
-    if type(value) is plain:
-        try:
-            with np.errstate(over="ignore"):
-                return cast(Hashable, kind(value))
-        except OverflowError:
-            pass
-    raise InputError(f"{what}: expected a value of {name}, got {_short(value)}")
-
-
-def _value_to_json(value: Any, what: str) -> Any:
-    """Return a parameter as JSON: a scalar, or a list, tuple, mapping or array of scalars."""
-    if isinstance(value, list):
-        return [_value_to_json(one, what) for one in value]
-    if isinstance(value, tuple):
-        return {"tuple": [_value_to_json(one, what) for one in value]}
-    if isinstance(value, Mapping):
-        pairs = [[_scalar_to_json(k, what), _value_to_json(v, what)] for k, v in value.items()]
-        return {"mapping": pairs}
-    if isinstance(value, np.ndarray):
-        return _array_to_json(value, what)
-    try:
-        return _scalar_to_json(value, what)
-    except InputError as error:
-        hint = f"; {INSTEAD[what]}" if what in INSTEAD else ""
-        raise InputError(f"{error}{hint}") from None
-
-
-def _value_from_json(given: Any, what: str) -> Any:
-    if isinstance(given, list):
-        return [_value_from_json(one, what) for one in given]
-    if not isinstance(given, dict):
-        return _scalar_from_json(given, what)
-    if set(given) == {"tuple"}:
-        return tuple(_value_from_json(one, what) for one in _get(given, "tuple", list))
-    if set(given) == {"mapping"}:
-        pairs = _get(given, "mapping", list)
-        if any(not isinstance(pair, list) or len(pair) != 2 for pair in pairs):
-            raise InputError(f"{what}: expected pairs, got {_short(pairs)}")
-        return {_scalar_from_json(k, what): _value_from_json(v, what) for k, v in pairs}
-    if set(given) == {"array", "values"}:
-        return _array_from_json(given, what)
-    return _scalar_from_json(given, what)
-
-
-def _array_to_json(array: NDArray[Any], what: str) -> dict[str, Any]:
-    if array.ndim != 1 or not ARRAY.fullmatch(array.dtype.str):
-        raise InputError(
-            f"{what} cannot be saved: expected one axis of numbers, bools, text or objects, got "
-            f"{array.dtype} of shape {array.shape}"
-        )
-    values = [_scalar_to_json(value, what) for value in array.tolist()]
-    return {"array": array.dtype.str, "values": values}
-
-
-def _array_from_json(given: Mapping[str, Any], what: str) -> NDArray[Any]:
-    code, values = _get(given, "array", str), _get(given, "values", list)
-    match = ARRAY.fullmatch(code)
-    if not match or 4 * int(match[1] or 0) * len(values) > MOST_ARRAY_BYTES:
-        raise InputError(f"{what}: expected a type of numbers, text or objects, got {code!r}")
-    scalars = [_scalar_from_json(value, what) for value in values]
-    if code.endswith("O"):
-        array = np.empty(len(scalars), dtype=object)
-        array[:] = scalars
-        return array
-    if all(type(scalar) is ARRAY_KINDS[code[1]] for scalar in scalars):
-        try:
-            with np.errstate(over="ignore"):
-                return np.array(scalars, dtype=np.dtype(code))
-        except (OverflowError, TypeError):
-            pass
-    raise InputError(f"{what}: expected values of {code!r}, got {_short(values)}")

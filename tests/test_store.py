@@ -25,7 +25,7 @@ from safetensors.numpy import load as from_bytes
 from safetensors.numpy import save as to_bytes
 from sklearn.base import clone
 
-from grad_ext import GRADClassifier, GRADEncoder, GRADInProcessing, GRADRegressor, store
+from grad_ext import GRADClassifier, GRADEncoder, GRADInProcessing, GRADRegressor, store, typed_json
 from grad_ext.errors import ConstantPredictionWarning, InputError
 from grad_ext.select import balanced_delta
 from grad_ext.store import load, save
@@ -239,8 +239,10 @@ VALUES = st.recursive(
 @given(VALUES)
 @settings(max_examples=200, deadline=None)
 def test_values_keep_their_types_through_json(value):
-    text = json.dumps(store._value_to_json(value, "x"), allow_nan=False)
-    assert typed(store._value_from_json(store._parsed(f'{{"x":{text}}}')["x"], "x")) == typed(value)
+    text = json.dumps(typed_json.value_to_json(value, "x"), allow_nan=False)
+    assert typed(typed_json.value_from_json(store._parsed(f'{{"x":{text}}}')["x"], "x")) == typed(
+        value
+    )
 
 
 @pytest.mark.parametrize(
@@ -257,8 +259,8 @@ def test_values_keep_their_types_through_json(value):
     ids=lambda values: values.dtype.str,
 )
 def test_arrays_keep_their_dtype(values):
-    text = json.dumps(store._value_to_json(values, "classes_"), allow_nan=False)
-    again = store._value_from_json(json.loads(text), "classes_")
+    text = json.dumps(typed_json.value_to_json(values, "classes_"), allow_nan=False)
+    again = typed_json.value_from_json(json.loads(text), "classes_")
     np.testing.assert_array_equal(again, values, strict=True)
     assert [type(v) for v in again] == [type(v) for v in values]
     assert again.dtype.str == values.dtype.str
@@ -277,7 +279,7 @@ def test_arrays_keep_their_dtype(values):
 )
 def test_a_level_of_another_type_is_refused_by_name(value, message):
     with pytest.raises(InputError, match=f"the level cannot be saved: expected str.*{message}"):
-        store._scalar_to_json(value, "the level")
+        typed_json.scalar_to_json(value, "the level")
 
 
 def test_levels_and_columns_of_other_types_are_refused_before_writing(tmp_path):
