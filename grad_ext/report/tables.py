@@ -115,7 +115,8 @@ def cell(mean: float, deviation: float) -> str:
     """Return "mean ± standard deviation" to three decimals."""
     if np.isnan(mean):
         return "–"
-    return f"{mean:.3f}" if np.isnan(deviation) else f"{mean:.3f} ± {deviation:.3f}"
+    # The second space does not break, so a narrow terminal puts the deviation below the mean.
+    return f"{mean:.3f}" if np.isnan(deviation) else f"{mean:.3f} ±\u00a0{deviation:.3f}"
 
 
 def lines(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
