@@ -97,7 +97,7 @@ def test_the_table_has_the_majority_class_on_top():
     assert (one.constant, ten.constant) == (0.0, 1.0)
     heading, body = lines(rows)
     assert all(len(line) == len(heading) for line in body)
-    assert body[1][2] == "0.750 ±\u00a00.071"
+    assert body[1][2] == "0.750 ±0.071"
     assert body[2][2] == "0.750"  # a single model has no spread
     assert cell(np.nan, np.nan) == "–"
     with pytest.raises(InputError, match="at least one record"):

@@ -112,11 +112,11 @@ def _favors(frame: pd.DataFrame) -> bool:
 
 
 def cell(mean: float, deviation: float) -> str:
-    """Return "mean ± standard deviation" to three decimals."""
+    """Return "mean ±standard deviation" to three decimals."""
     if np.isnan(mean):
         return "–"
-    # The second space does not break, so a narrow terminal puts the deviation below the mean.
-    return f"{mean:.3f}" if np.isnan(deviation) else f"{mean:.3f} ±\u00a0{deviation:.3f}"
+    # One space only, so that a narrow terminal puts the deviation below the mean.
+    return f"{mean:.3f}" if np.isnan(deviation) else f"{mean:.3f} ±{deviation:.3f}"
 
 
 def lines(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
