@@ -194,6 +194,7 @@ def fit_rows(
         training, held = rows.arrays(encoder, positions), validation.arrays(encoder)
     else:
         kept, out = _divided(rows, positions, validation, seed)
+        check_rows(rows, kept)
         encoder.fit(rows.frame, kept)
         training, held = rows.arrays(encoder, kept), rows.arrays(encoder, out)
     names = tuple(branch.name for branch in rows.task.attributes)
@@ -302,7 +303,14 @@ def _divided(
     y, a = rows.y[positions], rows.a[positions]
     labels = np.zeros(len(y)) if rows.task.target.kind in ("continuous", "features") else y
     plain = [branch.kind == "continuous" for branch in rows.task.attributes]
-    kept, out = hold_out(cells(labels, a, plain), share, numpy_generator(seed, "validation"))
+    strata = cells(labels, a, plain)
+    # The only row of its label and groups is for training: held out, it could not be learned. The
+    # others are held out a little more often instead.
+    shared = np.flatnonzero((np.bincount(strata) > 1)[strata])
+    if 0 < len(shared) < len(strata):
+        share = min(max(share, 0.5), share * len(strata) / len(shared))
+    out = shared[hold_out(strata[shared], share, numpy_generator(seed, "validation"))[1]]
+    kept = np.setdiff1d(np.arange(len(strata)), out)
     if not len(out) or not len(kept):
         raise InputError(
             f"a share of {share} of {len(y)} rows leaves {len(kept)} to train on and "

@@ -462,3 +462,17 @@ def test_a_module_of_ones_own_as_the_trunk():
         model.partial_fit(X, y, sensitive_features=a)
     with pytest.raises(InputError):
         quick(trunk=lambda features: 3).fit(X, y, sensitive_features=a)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_only_row_of_a_class_is_trained_on_and_not_held_out(seed):
+    """Held out, it would leave one class to learn from, and nobody would know."""
+    rng = np.random.default_rng(seed)
+    # With 58 rows the last stratum's only row lies where the fifth of the rows is taken.
+    X, a = rng.normal(size=(58, 2)), rng.integers(0, 2, 58)
+    y = np.where(np.arange(58) == 57, "rare", "common")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConstantPredictionWarning)
+        model = quick(epochs=1, random_state=seed).fit(X, y, sensitive_features=a)
+    # Balanced accuracy needs both classes, so it tells whether validation rows hold the rare one.
+    assert np.isnan(model.history_.balanced_accuracy).all()
