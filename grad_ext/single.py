@@ -27,7 +27,6 @@ from grad_ext.train import (
     Adam,
     goals_of,
     history_of,
-    location_and_scale,
     minibatches,
     one_thread,
     run_epoch,
@@ -35,7 +34,7 @@ from grad_ext.train import (
 )
 from grad_ext.trial import Settings, Trial
 from grad_ext.trunk import Factory
-from grad_ext.validate import figures, last_readout
+from grad_ext.validate import figures
 
 Floats = NDArray[np.float64]
 
@@ -208,7 +207,7 @@ def fit_rows(
 
 
 class Online:
-    """A network that goes on learning, one pass over the rows of each call.
+    """A classifying network that goes on learning, one pass over the rows of each call.
 
     The encoding is that of the first call's rows; groups and classes are those of the task. There
     are no validation rows: the history judges each call by its own rows, and the last state is the
@@ -232,11 +231,7 @@ class Online:
         names = tuple(branch.name for branch in rows.task.attributes)
         self._trial = Trial("data", names, lam=lam, seed=seed, settings=settings)
         self._encoder = Encoder().fit(rows.frame)
-        arrays = rows.arrays(self._encoder)
-        self._location, self._scale = 0.0, 1.0
-        if rows.task.target.kind == "continuous":
-            self._location, self._scale = location_and_scale(arrays.y, arrays.w)
-        shape = shape_of(settings, arrays, self._trial.reversing)
+        shape = shape_of(settings, rows.arrays(self._encoder), self._trial.reversing)
         self._network = Network(shape, [seed])
         self._optimiser = Adam(self._network, settings.learning_rate)
         self._order = torch_generator(seed, "rows")
@@ -249,28 +244,29 @@ class Online:
         Raises
         ------
         InputError
-            If the rows lack a feature, hold missing values, or training diverged.
+            If there are fewer than two rows, they lack a feature or hold missing values, or
+            training diverged.
         """
+        if len(rows) < 2:
+            raise InputError(
+                f"expected at least 2 samples a call, got {len(rows)} sample: batch normalisation "
+                "needs rows to normalise by"
+            )
         arrays = rows.arrays(self._encoder)
-        arrays = replace(arrays, y=(arrays.y - self._location) / self._scale)
         X = torch.from_numpy(arrays.X)
         goals = goals_of(arrays, self._network.shape.branches, X.dtype)
         strength = torch.tensor([[1.0, *self._trial.lams][: len(goals.values)]], dtype=X.dtype)
-        visible = None if arrays.visible is None else torch.from_numpy(arrays.visible)
         order = torch.randperm(len(X), generator=self._order)[None]
         slices = minibatches(len(X), self._trial.settings.batch_size)
         with one_thread():
             self._losses.append(
-                run_epoch(
-                    self._network, self._optimiser, X, goals, visible, strength, order, slices
-                )
+                run_epoch(self._network, self._optimiser, X, goals, None, strength, order, slices)
             )
             self._judged.append(figures(self._network, X, arrays, X, arrays))
-            readout = last_readout(self._network, X, arrays)
-        history = history_of(self._losses, self._judged).in_units(self._location, self._scale)
+        history = history_of(self._losses, self._judged)
         exact = Network.from_state(self._network.shape, self._network.state(), torch.float64)
         calls = np.array([len(self._losses)])
-        fitted = FittedGRAD(exact, readout, history, calls, self._location, self._scale)
+        fitted = FittedGRAD(exact, None, history, calls)
         return Model(self._encoder, fitted, constant(fitted, [arrays], self._trial.lam))
 
 

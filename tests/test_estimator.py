@@ -417,6 +417,8 @@ def test_partial_fit_refuses_what_it_was_not_told_of():
         model.partial_fit(X[["x"]], y, sensitive_features=a)
     with pytest.raises(InputError, match="name all of them in `classes`"):
         quick().partial_fit(X, ["yes"] * 100, sensitive_features=a)
+    with pytest.raises(InputError, match="at least 2 samples a call, got 1 sample"):
+        model.partial_fit(X[:1], y[:1], sensitive_features=a[:1])
     # A group that comes later belongs to no group that has a branch.
     late = model.partial_fit(X, y, sensitive_features=a.replace({0: 7}))
     assert np.isfinite(late.history_.attribute_loss).all()
