@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from grad_ext.adapters.aif360 import GRADInProcessing as GRADInProcessing
+    from grad_ext.adapters.aif360.inprocessing import GRADInProcessing as GRADInProcessing
     from grad_ext.attachment import attach as attach
     from grad_ext.data import load_dataset as load_dataset
     from grad_ext.estimator import GRADClassifier as GRADClassifier
@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from grad_ext.estimator import GRADRegressor as GRADRegressor
     from grad_ext.metrics import accuracy as accuracy
     from grad_ext.metrics import balanced_accuracy as balanced_accuracy
+    from grad_ext.metrics import balanced_delta as balanced_delta
     from grad_ext.metrics import consistency as consistency
     from grad_ext.metrics import delta as delta
     from grad_ext.metrics import discrimination as discrimination
+    from grad_ext.metrics import discrimination_floor as discrimination_floor
+    from grad_ext.neighbors import neighbor_graph as neighbor_graph
     from grad_ext.onnx import export_onnx as export_onnx
     from grad_ext.store import load as load
     from grad_ext.store import save as save
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "GRADClassifier": "grad_ext.estimator",
     "GRADEncoder": "grad_ext.estimator",
-    "GRADInProcessing": "grad_ext.adapters.aif360",
+    "GRADInProcessing": "grad_ext.adapters.aif360.inprocessing",
     "GRADRegressor": "grad_ext.estimator",
     "attach": "grad_ext.attachment",
     "export_onnx": "grad_ext.onnx",
@@ -36,9 +39,12 @@ _HOMES = {
     "load_dataset": "grad_ext.data",
     "accuracy": "grad_ext.metrics",
     "balanced_accuracy": "grad_ext.metrics",
+    "balanced_delta": "grad_ext.metrics",
     "consistency": "grad_ext.metrics",
     "delta": "grad_ext.metrics",
     "discrimination": "grad_ext.metrics",
+    "discrimination_floor": "grad_ext.metrics",
+    "neighbor_graph": "grad_ext.neighbors",
 }
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605

@@ -211,6 +211,36 @@ class Encoder:
         return X
 
 
+def metric_space(
+    table: Table | pd.DataFrame,
+    use_protected: bool = False,
+    like: Table | pd.DataFrame | None = None,
+) -> NDArray[np.float64]:
+    """Return where rows lie for metrics that need distances: an encoding that is no model's own.
+
+    Standardised numeric columns, 0/1 columns as they are, a column for each level of the others.
+
+    Parameters
+    ----------
+    table : Table or pandas.DataFrame
+        N rows.
+    use_protected : bool, default False
+        Count a table's protected columns too. Consistency asks whether people who are alike but for
+        those are treated alike, so they do not count unless asked for.
+    like : Table or pandas.DataFrame, optional
+        Rows to take means, scales and levels from, instead of these.
+
+    Returns
+    -------
+    array of shape (N, D)
+    """
+    frames = [
+        given.inputs(use_protected) if isinstance(given, Table) else given
+        for given in (table, table if like is None else like)
+    ]
+    return Encoder().fit(frames[1]).transform(frames[0]).astype(np.float64)
+
+
 def arrays(table: Table, encoder: Encoder, use_protected: bool = False) -> Arrays:
     """Return a table as arrays: features, labels, protected groups and weights."""
     carried = {c for p in table.protected for c in p.carriers}

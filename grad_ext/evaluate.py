@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from grad_ext.data.split import Split
-from grad_ext.encode import Arrays, Encoder, arrays
+from grad_ext.encode import Arrays, Encoder, arrays, metric_space
+from grad_ext.files import cache_folder
 from grad_ext.method import Method
 from grad_ext.metrics import (
     accuracy,
@@ -21,11 +21,9 @@ from grad_ext.metrics import (
     positive_rate,
     toolkit_metrics,
 )
-from grad_ext.neighbors import neighbor_graph
+from grad_ext.neighbors import NeighborGraph, cached_graph
 from grad_ext.trial import Record, Settings, Trial
 from grad_ext.validate import continuous, gaps
-
-NEIGHBORS = 5
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class Problem:
     training: Arrays
     validation: Arrays
     test: Arrays
-    graph: sparse.csr_array
+    graph: NeighborGraph
 
 
 def prepare(split: Split, settings: Settings) -> Problem:
@@ -50,12 +48,13 @@ def prepare(split: Split, settings: Settings) -> Problem:
     """
     use = settings.use_protected
     encoder = Encoder().fit(split.train.inputs(use))
-    plain = Encoder().fit(split.train.inputs())
     return Problem(
         training=arrays(split.train, encoder, use),
         validation=arrays(split.valid, encoder, use),
         test=arrays(split.test, encoder, use),
-        graph=neighbor_graph(plain.transform(split.test.inputs()), k=NEIGHBORS),
+        graph=cached_graph(
+            metric_space(split.test, like=split.train), folder=cache_folder("neighbors")
+        ),
     )
 
 
@@ -115,7 +114,7 @@ def evaluate(
 def judge(
     scores: NDArray[np.floating],
     test: Arrays,
-    graph: sparse.csr_array,
+    graph: NeighborGraph,
     protected: Sequence[str],
 ) -> dict[str, NDArray[np.float64]]:
     """Return every figure of P models' predicted labels, each of shape (P,), by name.
@@ -127,15 +126,15 @@ def judge(
     y, a, w = test.y, test.a, test.w
     acc = accuracy(y, labels, sample_weight=w)
     apart = gaps(labels, test)
-    rate = positive_rate(labels, sample_weight=w)
-    share = positive_rate(y, sample_weight=w)
+    rate = positive_rate(y, labels, sample_weight=w)
+    share = positive_rate(y, y, sample_weight=w)
     figures = {
         "accuracy": acc,
         "balanced_accuracy": balanced_accuracy(y, labels, sample_weight=w),
         "discrimination": apart.mean(axis=0),
         **{f"discrimination_{name}": gap for name, gap in zip(protected, apart, strict=True)},
         "delta": acc - apart.mean(axis=0),
-        "consistency": consistency(labels, graph=graph),
+        "consistency": consistency(y, labels, graph=graph),
         "positive_rate": rate,
         "majority_accuracy": np.full(len(scores), max(share, 1.0 - share)),
         "majority_favorable": np.full(len(scores), float(share >= 0.5)),

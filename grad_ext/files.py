@@ -4,6 +4,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from platformdirs import user_cache_dir
+
 from grad_ext.errors import InputError
 
 
@@ -44,3 +46,11 @@ def writable_folder(path: Path) -> Path:
     except OSError as error:
         raise InputError(f"cannot write to the folder {path}: {error.strerror}") from None
     return path
+
+
+def cache_folder(name: str) -> Path:
+    """Return where what can be made or fetched again is kept between runs.
+
+    The user's cache folder, or the one that the environment variable GRAD_EXT_CACHE names.
+    """
+    return Path(os.environ.get("GRAD_EXT_CACHE") or user_cache_dir("grad-ext")) / name

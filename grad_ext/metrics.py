@@ -6,7 +6,8 @@ Representations", section 5, as the GRAD paper writes them (section 3.1). A pred
 label") is why grad-ext hands them labels unless told otherwise.
 
 Predictions have shape (..., N): leading axes (members of a pack, say) are kept, so one call judges
-many models. Groups are 0 and 1, numbers or names.
+many models. Groups are 0 and 1, numbers or names. Every function has the signature of Fairlearn's
+metrics, ``(y_true, y_pred, *, sensitive_features, sample_weight)``, as far as it needs them.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse, stats
+from scipy import stats
 
 from grad_ext.errors import InputError
-from grad_ext.neighbors import neighbor_graph
+from grad_ext.neighbors import NEIGHBORS, NeighborGraph, neighbor_graph
 
 Floats = NDArray[np.float64]
 # Bins of a continuous attribute.
@@ -98,8 +99,14 @@ def balanced_accuracy(
     return (_mean(right, weight * true) + _mean(right, weight * (1.0 - true))) / 2.0
 
 
-def positive_rate(y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None) -> Any:
-    """Return mean ŷ: the share of favorable predictions."""
+def positive_rate(
+    y_true: ArrayLike | None, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None
+) -> Any:
+    """Return mean ŷ: the share of favorable predictions.
+
+    Fairlearn's ``selection_rate``, and its ``mean_prediction`` for scores. `y_true` is not looked
+    at.
+    """
     predicted = _rows("y_pred", y_pred)
     return _mean(predicted, _weights(sample_weight, predicted.shape[-1]))
 
@@ -117,6 +124,15 @@ def _columns(sensitive_features: ArrayLike, n: int) -> Floats:
         return groups.T.astype(np.float64)
     except (TypeError, ValueError):
         return np.stack([_codes(column) for column in groups.T])
+
+
+def _given(sensitive_features: ArrayLike | None, protected: ArrayLike | None) -> ArrayLike:
+    if (sensitive_features is None) == (protected is None):
+        raise InputError(
+            "expected exactly one of sensitive_features and protected, got "
+            f"{'neither' if protected is None else 'both'}"
+        )
+    return protected if sensitive_features is None else sensitive_features  # type: ignore[return-value]
 
 
 def _codes(column: NDArray[Any]) -> Floats:
@@ -169,9 +185,11 @@ def _spread(values: Floats, column: Floats, weight: Floats, continuous: bool) ->
 
 
 def discrimination_by_attribute(
+    y_true: ArrayLike | None,
     y_pred: ArrayLike,
     *,
-    sensitive_features: ArrayLike,
+    sensitive_features: ArrayLike | None = None,
+    protected: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
     continuous: Sequence[int] = (),
 ) -> Floats:
@@ -186,10 +204,15 @@ def discrimination_by_attribute(
 
     Parameters
     ----------
+    y_true : array of shape (N,) or None
+        Not looked at.
     y_pred : array of shape (..., N)
         Labels or scores.
     sensitive_features : array of shape (N,) or (N, K)
         Groups, or numbers; rows where an attribute is nan (or None) do not count for it.
+    protected : array of shape (N,) or (N, K)
+        The same under another name, for Fairlearn's ``make_derived_metric``, which keeps
+        ``sensitive_features`` to itself; exactly one of the two is needed.
     sample_weight : array of shape (N,), optional
     continuous : sequence of int, optional
         Which columns are continuous.
@@ -201,16 +224,19 @@ def discrimination_by_attribute(
     """
     predicted = _rows("y_pred", y_pred)
     n = predicted.shape[-1]
-    columns, weight = _columns(sensitive_features, n), _weights(sample_weight, n)
+    columns = _columns(_given(sensitive_features, protected), n)
+    weight = _weights(sample_weight, n)
     return np.stack(
         [_spread(predicted, column, weight, k in continuous) for k, column in enumerate(columns)]
     )
 
 
 def discrimination(
+    y_true: ArrayLike | None,
     y_pred: ArrayLike,
     *,
-    sensitive_features: ArrayLike,
+    sensitive_features: ArrayLike | None = None,
+    protected: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
     continuous: Sequence[int] = (),
 ) -> Any:
@@ -229,12 +255,14 @@ def discrimination(
     Examples
     --------
     >>> from grad_ext import discrimination
-    >>> float(discrimination([1, 1, 1, 0], sensitive_features=[1, 1, 0, 0]))
+    >>> float(discrimination([1, 0, 1, 0], [1, 1, 1, 0], sensitive_features=[1, 1, 0, 0]))
     0.5
     """
     return discrimination_by_attribute(
+        y_true,
         y_pred,
         sensitive_features=sensitive_features,
+        protected=protected,
         sample_weight=sample_weight,
         continuous=continuous,
     ).mean(axis=0)
@@ -244,13 +272,17 @@ def delta(
     y_true: ArrayLike,
     y_pred: ArrayLike,
     *,
-    sensitive_features: ArrayLike,
+    sensitive_features: ArrayLike | None = None,
+    protected: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
+    continuous: Sequence[int] = (),
 ) -> Any:
     """Return Delta: accuracy minus (mean) Discrimination.
 
     GRAD paper, section 3.1. A constant prediction scores the majority's share, which on German
-    credit is above every method of the paper's Table 1.
+    credit is above every method of the paper's Table 1: see `balanced_delta`.
+
+    Parameters as `discrimination_by_attribute`, but that `y_true` is needed.
 
     Examples
     --------
@@ -259,60 +291,115 @@ def delta(
     0.25
     """
     return accuracy(y_true, y_pred, sample_weight=sample_weight) - discrimination(
-        y_pred, sensitive_features=sensitive_features, sample_weight=sample_weight
+        y_true,
+        y_pred,
+        sensitive_features=sensitive_features,
+        protected=protected,
+        sample_weight=sample_weight,
+        continuous=continuous,
+    )
+
+
+def balanced_delta(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sensitive_features: ArrayLike | None = None,
+    protected: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    continuous: Sequence[int] = (),
+) -> Any:
+    """Return balanced accuracy minus (mean) Discrimination; 0.5 for a constant label.
+
+    Delta's form with an accuracy that a constant prediction does not win. Parameters as `delta`.
+
+    Examples
+    --------
+    >>> from grad_ext import balanced_delta
+    >>> float(balanced_delta([1, 1, 1, 0], [1, 1, 1, 1], sensitive_features=[1, 1, 0, 0]))
+    0.5
+    """
+    return balanced_accuracy(y_true, y_pred, sample_weight=sample_weight) - discrimination(
+        y_true,
+        y_pred,
+        sensitive_features=sensitive_features,
+        protected=protected,
+        sample_weight=sample_weight,
+        continuous=continuous,
     )
 
 
 def consistency(
+    y_true: ArrayLike | None,
     y_pred: ArrayLike,
-    X: ArrayLike | None = None,
     *,
-    graph: sparse.csr_array | None = None,
-    k: int = 5,
+    X: ArrayLike | None = None,
+    graph: NeighborGraph | None = None,
+    sensitive_features: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    k: int = NEIGHBORS,
     include_self: bool = False,
+    ties: str = "share",
 ) -> Any:
     """Return Consistency: 1 - mean |ŷ - mean ŷ of the k nearest neighbours|.
 
-    GRAD paper, equation 2. A constant prediction has Consistency 1.
+    GRAD paper, equation 2; Zemel et al. (2013), section 5.2 (yNN). A constant prediction has
+    Consistency 1.
 
     Parameters
     ----------
+    y_true : array of shape (N,) or None
+        Not looked at.
     y_pred : array of shape (..., N)
         Labels or scores.
-    X : array of shape (N, D), optional
-        Where the rows lie; Euclidean distance.
-    graph : sparse array of shape (N, N), optional
+    X : array of shape (N, D)
+        Where the rows lie, as numbers that are comparable (`grad_ext.neighbors.metric_space`
+        encodes a table's or a frame's columns); Euclidean distance.
+    graph : NeighborGraph
         Instead of `X`: `grad_ext.neighbors.neighbor_graph` of it, found once for many predictions;
-        `k` and `include_self` are then the graph's.
+        `k`, `include_self` and `ties` are then the graph's.
+    sensitive_features : array, optional
+        Not looked at, so that all metrics can be called alike: whether the protected attributes
+        count in the distance is a matter of `X`.
+    sample_weight : array of shape (N,), optional
+        Of the rows in the mean; every neighbour counts alike.
     k : int, default 5
         Number of neighbours (AIF360's default; the paper does not say).
     include_self : bool, default False
         Count each row among its own neighbours, as AIF360's ``consistency`` does. That flatters
         every model, so it is off.
+    ties : {'share', 'first'}, default 'share'
+        What becomes of rows tied at the k-th distance: they share the weight that is left, so that
+        the order of the rows does not matter, or those that come first are taken.
 
     Returns
     -------
     float or array of shape (...)
 
+    Raises
+    ------
+    InputError
+        If neither or both of `X` and `graph` are given, or they have another number of rows.
+
     Examples
     --------
     >>> from grad_ext import consistency
-    >>> float(consistency([1, 1, 0, 0], [[0.0], [1.0], [1.8], [5.0]], k=1))
+    >>> X = [[0.0], [1.0], [1.8], [5.0]]
+    >>> float(consistency([1, 1, 0, 0], [1, 1, 0, 0], X=X, k=1))
     0.5
     """
     predicted = _rows("y_pred", y_pred)
+    n = predicted.shape[-1]
     if (X is None) == (graph is None):
         raise InputError("consistency needs exactly one of X and graph")
     if graph is None:
         points = np.asarray(X)
-        if points.ndim != 2 or len(points) != predicted.shape[-1]:
-            raise InputError(f"X: expected {predicted.shape[-1]} rows, got shape {points.shape}")
-        graph = neighbor_graph(points, k=k, include_self=include_self)
-    elif graph.shape[0] != predicted.shape[-1]:
-        raise InputError(f"graph: expected {predicted.shape[-1]} rows, got {graph.shape[0]}")
-    flat = predicted.reshape(-1, predicted.shape[-1])
-    gaps = np.abs(flat - (graph @ flat.T).T).mean(axis=1)
-    return (1.0 - gaps).reshape(predicted.shape[:-1])[()]
+        if points.ndim != 2 or len(points) != n:
+            raise InputError(f"X: expected {n} rows, got shape {points.shape}")
+        graph = neighbor_graph(points, k=k, include_self=include_self, ties=ties)
+    elif len(graph) != n:
+        raise InputError(f"graph: expected {n} rows, got {len(graph)}")
+    return 1.0 - _mean(np.abs(predicted - graph.mean(predicted)), _weights(sample_weight, n))
 
 
 def discrimination_floor(

@@ -3,46 +3,151 @@
 On one-hot data many rows lie at the k-th distance, and which of them a search returns depends on
 the order of the rows. Here the neighbours tied at the k-th distance share the weight that is left,
 so that the graph, and Consistency, do not depend on the order.
+
+Rows that are alike are one point. All pairs of points are looked at in blocks of single precision,
+on the CPU or a GPU, which leaves a few candidates for each; their distances are then computed in
+double precision from the differences of the coordinates, which decides. Rounding cannot hide a
+neighbour: the candidates are all those whose distance, less the largest error that the block may
+have, is not above that of k others.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from scipy.spatial.distance import cdist
 
-from grad_ext.errors import InputError
+from grad_ext.errors import InputError, unknown
+from grad_ext.files import write_atomically
 
-# Distances that differ by less than this share of themselves are rounding, not order.
-TIE = 1e-9
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+# Pairs of points: of whom, and who is near.
+_Found = tuple[Ints, Ints]
+
+# Number of neighbours: AIF360's default, where the paper is silent.
+NEIGHBORS = 5
+TIES = ("share", "first")
+# Squared distances that differ by less than this share of themselves are rounding, not order.
+TIE = 2e-9
 # Bytes of the block of distances held at once.
-BLOCK_BYTES = 256 * 2**20
+BLOCK_BYTES = 128 * 2**20
+# Bytes that the finished graph may have.
+GRAPH_BYTES = 2 * 2**30
+# Columns of a block of which only the nearest is looked at first.
+STRIDE = 64
+# Candidates for each point beyond which single precision is too coarse for these numbers.
+COARSE = 256
+# Pairs whose exact distance is computed at once.
+PAIRS = 2**16
+# Graphs of this process that are remembered.
+REMEMBERED = 8
+# Fewer rows than this have their graph sooner than a file is read.
+WORTH_A_FILE = 2000
+# Part of a cached graph's name: another number for another content.
+FORMAT = 1
 
 
-def neighbor_graph(X: ArrayLike, k: int = 5, include_self: bool = False) -> sparse.csr_array:
-    """Return the k-nearest-neighbour graph as weights that sum to 1 in every row.
+@dataclass(frozen=True)
+class NeighborGraph:
+    """Who is near whom among N rows that lie at U different points.
+
+    Attributes
+    ----------
+    points : int array of shape (N,)
+        The point of each row.
+    own : array of shape (U,)
+        Weight of each other row at a point for a row there (and of itself, with `include_self`).
+    others : scipy.sparse.csr_array of shape (U, U)
+        Weight of each row at another point.
+    include_self : bool
+        Whether a row is among its own neighbours.
+    """
+
+    points: Ints
+    own: Floats
+    others: sparse.csr_array
+    include_self: bool
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def mean(self, values: ArrayLike) -> Floats:
+        """Return the mean of values over each row's neighbours.
+
+        Parameters
+        ----------
+        values : array of shape (..., N)
+            One or many predictions.
+
+        Returns
+        -------
+        array of shape (..., N)
+            A constant's mean is that constant exactly.
+        """
+        array = np.asarray(values, dtype=np.float64)
+        flat = array.reshape(-1, len(self)).T
+        total = self._total(np.ones((len(self), 1)))
+        return np.asarray((self._total(flat) / total).T.reshape(array.shape))
+
+    def _total(self, values: Floats) -> Floats:
+        """Return the weighted sum over each row's neighbours, shape (N, P)."""
+        n = len(self)
+        at = sparse.csr_array((np.ones(n), self.points, np.arange(n + 1)), shape=(n, len(self.own)))
+        sums = np.asarray(at.T @ values)
+        at_points = self.own[:, None] * sums + np.asarray(self.others @ sums)
+        near: Floats = at_points[self.points]
+        return near if self.include_self else near - self.own[self.points, None] * values
+
+    def toarray(self) -> Floats:
+        """Return the weights as a matrix of shape (N, N), each row of which sums to 1."""
+        return self._total(np.eye(len(self)))
+
+
+def neighbor_graph(
+    X: ArrayLike,
+    k: int = NEIGHBORS,
+    include_self: bool = False,
+    ties: str = "share",
+    device: str = "cpu",
+) -> NeighborGraph:
+    """Return the exact k-nearest-neighbour graph.
 
     Parameters
     ----------
     X : array of shape (N, D)
-        Where the rows lie; Euclidean distance, computed in float64.
+        Where the rows lie; Euclidean distance, decided in float64.
     k : int, default 5
         Number of neighbours, smaller than N (at most N with `include_self`).
     include_self : bool, default False
         Count each row among its own neighbours.
+    ties : {'share', 'first'}, default 'share'
+        Rows tied at the k-th distance share the weight that is left; or those of them that come
+        first are taken, for comparison with searches that do so.
+    device : str, default 'cpu'
+        Where the pairs are looked at: 'cpu', or a device of torch such as 'cuda'. The graph is the
+        same.
 
     Returns
     -------
-    scipy.sparse.csr_array of shape (N, N)
-        ``graph @ y`` is the mean of y over each row's neighbours.
+    NeighborGraph
 
     Raises
     ------
     InputError
-        If `k` is out of range or `X` is not a finite matrix.
+        If `k` is out of range, `X` is not a finite matrix, or so many rows are tied that the graph
+        would need more than 2 GiB.
     """
-    points = np.asarray(X, dtype=np.float64)
+    points = np.array(X, dtype=np.float64, ndmin=1)
     if points.ndim != 2:
         raise InputError(f"X: expected a matrix of shape (N, D), got shape {points.shape}")
     if not np.isfinite(points).all():
@@ -51,22 +156,295 @@ def neighbor_graph(X: ArrayLike, k: int = 5, include_self: bool = False) -> spar
     most = n if include_self else n - 1
     if not 1 <= k <= most:
         raise InputError(f"k: expected 1 to {most} neighbours for {n} rows, got {k}")
-    step = max(1, BLOCK_BYTES // (8 * n))
-    blocks = [_block(points, start, step, k, include_self) for start in range(0, n, step)]
-    graph: sparse.csr_array = sparse.vstack(blocks, format="csr")
+    if ties not in TIES:
+        raise unknown("ties", ties, TIES)
+    # A minus before a zero makes no other point.
+    unique, at, sizes = np.unique(points + 0.0, axis=0, return_inverse=True, return_counts=True)
+    at = at.reshape(-1)
+    beside = sizes - (0 if include_self else 1)
+    left = np.maximum(k - beside, 0)
+    found = _search(unique, sizes, left, k, device)
+    if ties == "first":
+        return _first(at, found, k, include_self)
+    weight = np.where(found.tied, found.share, 1.0) / k
+    return NeighborGraph(
+        points=at,
+        own=1.0 / np.maximum(beside, k),
+        others=sparse.csr_array((weight, (found.of, found.near)), shape=(len(unique),) * 2),
+        include_self=include_self,
+    )
+
+
+_remembered: OrderedDict[str, NeighborGraph] = OrderedDict()
+
+
+def cached_graph(
+    X: ArrayLike,
+    k: int = NEIGHBORS,
+    include_self: bool = False,
+    ties: str = "share",
+    device: str = "cpu",
+    folder: Path | None = None,
+) -> NeighborGraph:
+    """Return `neighbor_graph`, found once for the same content and arguments.
+
+    Parameters
+    ----------
+    X, k, include_self, ties, device
+        As `neighbor_graph`.
+    folder : pathlib.Path, optional
+        Where the graphs of many rows are kept for later processes, named by a hash of the content;
+        a file that is damaged is made anew. Without it, the last few are remembered by this process.
+    """
+    points = np.ascontiguousarray(X, dtype=np.float64)
+    about = repr((FORMAT, points.shape, k, include_self, ties))
+    key = sha256(about.encode() + points.tobytes()).hexdigest()
+    graph = _remembered.pop(key, None)
+    path = None if folder is None or len(points) < WORTH_A_FILE else folder / f"{key}.npz"
+    if graph is None and path is not None:
+        graph = _read(path, len(points))
+    if graph is None:
+        graph = neighbor_graph(points, k, include_self, ties, device)
+        if path is not None:
+            # A cache that cannot be written to is no reason to fail.
+            with suppress(OSError):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(path, _written(graph))
+    _remembered[key] = graph
+    while len(_remembered) > REMEMBERED:
+        _remembered.popitem(last=False)
     return graph
 
 
-def _block(
-    points: np.ndarray, start: int, step: int, k: int, include_self: bool
-) -> sparse.csr_array:
-    distance = cdist(points[start : start + step], points)
-    rows = np.arange(len(distance))
+def _written(graph: NeighborGraph) -> bytes:
+    file = BytesIO()
+    np.savez(
+        file,
+        points=graph.points,
+        own=graph.own,
+        weight=graph.others.data,
+        near=graph.others.indices,
+        ends=graph.others.indptr,
+        include_self=np.array(graph.include_self),
+    )
+    return file.getvalue()
+
+
+def _read(path: Path, n: int) -> NeighborGraph | None:
+    """Return the graph in a file, or None if there is none that is whole."""
+    try:
+        with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as file:
+            stored = dict(file)
+        size = len(stored["own"])
+        others = sparse.csr_array(
+            (stored["weight"], stored["near"], stored["ends"]), shape=(size, size)
+        )
+        others.check_format()
+        points = stored["points"]
+        if points.shape != (n,) or points.min() < 0 or points.max() >= size:
+            return None
+        return NeighborGraph(points, stored["own"], others, bool(stored["include_self"]))
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        return None
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Points and their nearest other points, ordered by the first.
+
+    `tied` marks those at the k-th distance, `share` is what of the number of neighbours is left for
+    them, divided by their rows.
+    """
+
+    of: Ints
+    near: Ints
+    tied: NDArray[np.bool_]
+    share: Floats
+
+
+def _search(points: Floats, sizes: Ints, left: Ints, k: int, device: str) -> _Pairs:
+    """Find, for each point that lacks neighbours, the points that its `left` next rows lie at."""
+    asking = np.flatnonzero(left)
+    none = np.zeros(0, dtype=np.intp)
+    blocks, entries = [_Pairs(none, none, none.astype(np.bool_), none.astype(np.float64))], 0
+    step = max(1, BLOCK_BYTES // (8 * len(points)))
+    # A device multiplies in double precision: single may there be rounded more than it says.
+    single = _Candidates(points, k, np.float32) if device == "cpu" else None
+    double = None if single else _Candidates(points, k, np.float64, device)
+    for start in range(0, len(asking), step):
+        rows = asking[start : start + step]
+        found = single.of(rows, COARSE * len(rows)) if single else None
+        if found is None:
+            single, double = None, double or _Candidates(points, k, np.float64)
+            found = double.of(rows)
+            assert found is not None
+        block = _decide(points, sizes, left, *found)
+        entries += len(block.of)
+        if 16 * entries > GRAPH_BYTES:
+            raise InputError(
+                f"X: so many rows are tied at the distance of their neighbour {k} that the graph "
+                f"would need more than {GRAPH_BYTES / 2**30:g} GiB"
+            )
+        blocks.append(block)
+    return _Pairs(
+        of=np.concatenate([block.of for block in blocks]),
+        near=np.concatenate([block.near for block in blocks]),
+        tied=np.concatenate([block.tied for block in blocks]),
+        share=np.concatenate([block.share for block in blocks]),
+    )
+
+
+class _Candidates:
+    """Finds, for points, all others that may be among the k nearest, in one precision."""
+
+    def __init__(
+        self,
+        points: Floats,
+        k: int,
+        precision: type[np.float32 | np.float64],
+        device: str = "cpu",
+    ) -> None:
+        self._points, self._device = points, device
+        self._wanted = min(k, len(points) - 1)
+        # Columns that lie so far apart that the least of each is found by whole rows of a matrix.
+        self._width = STRIDE if len(points) >= STRIDE * max(STRIDE, 4 * k) else 1
+        self._groups = -(-len(points) // self._width)
+        # Near the origin the same rounding is smaller.
+        centred = points - points.mean(axis=0)
+        self._square = (centred**2).sum(axis=1)
+        # More than the error of the rounded product of D + 1 terms.
+        terms = points.shape[1] + 8
+        self._slack = 4.0 * terms * float(np.finfo(precision).eps) * self._square
+        # One product gives |y|² - 2 x·y, less its largest error: a coordinate more holds the square.
+        asked = np.column_stack([centred, np.ones(len(points))])
+        self._asked: NDArray[np.floating] = asked.astype(precision)
+        self._told = np.zeros((points.shape[1] + 1, self._width * self._groups), dtype=precision)
+        self._told[:-1, : len(points)] = -2.0 * centred.T
+        self._told[-1] = np.inf
+        self._told[-1, : len(points)] = self._square - self._slack
+        if device != "cpu":
+            import torch
+
+            self._here = torch.from_numpy(self._asked).to(device)
+            self._there = torch.from_numpy(self._told).to(device)
+
+    def of(self, rows: Ints, most: float = np.inf) -> _Found | None:
+        """Return pairs of a row and a candidate, or None if there are more than `most`."""
+        find = self._on_cpu if self._device == "cpu" else self._on_device
+        found = find(rows, most)
+        return None if found is None or len(found[0]) > most else found
+
+    def _limit(self, rows: Ints, near: Ints) -> Any:
+        """Return what a candidate's product may be at most, given k points that are near."""
+        of = np.repeat(rows, near.shape[1])
+        farthest = _squared(self._points, of, near.ravel()).reshape(near.shape).max(axis=1)
+        limit = farthest - self._square[rows] + self._slack[rows]
+        limit += TIE * farthest
+        precision = self._asked.dtype.type
+        return np.nextafter(limit.astype(precision), precision(np.inf))
+
+    def _on_cpu(self, rows: Ints, most: float) -> _Found | None:
+        each = np.arange(len(rows))
+        product = self._asked[rows] @ self._told
+        product[each, rows] = np.inf
+        groups = product.reshape(len(rows), self._width, self._groups)
+        least = groups.min(axis=1)
+        first = np.argpartition(least, self._wanted - 1, axis=1)[:, : self._wanted]
+        depth = groups[each[:, None], :, first].argmin(axis=2)
+        limit = self._limit(rows, depth * self._groups + first)
+        of, group = np.nonzero(least <= limit[:, None])
+        if len(of) > most:
+            return None
+        pair, depth = np.nonzero(groups[of, :, group] <= limit[of, None])
+        return rows[of[pair]], depth * self._groups + group[pair]
+
+    def _on_device(self, rows: Ints, most: float) -> _Found | None:
+        import torch
+
+        there = torch.from_numpy(rows).to(self._device)
+        each = torch.arange(len(rows), device=self._device)
+        product = self._here[there] @ self._there
+        product[each, there] = torch.inf
+        groups = product.view(len(rows), self._width, self._groups)
+        least = groups.amin(dim=1)
+        first = least.topk(self._wanted, dim=1, largest=False).indices
+        depth = groups[each[:, None], :, first].argmin(dim=2)
+        limit = torch.from_numpy(self._limit(rows, (depth * self._groups + first).cpu().numpy()))
+        limit = limit.to(self._device)
+        of, group = torch.nonzero(least <= limit[:, None], as_tuple=True)
+        if len(of) > most:
+            return None
+        pair, depth = torch.nonzero(groups[of, :, group] <= limit[of, None], as_tuple=True)
+        return (
+            rows[of[pair].cpu().numpy()],
+            (depth * self._groups + group[pair]).cpu().numpy(),
+        )
+
+
+def _squared(points: Floats, of: Ints, near: Ints) -> Floats:
+    """Return the squared distances of pairs of points, from the differences of the coordinates."""
+    squared = np.empty(len(of))
+    for start in range(0, len(of), PAIRS):
+        part = slice(start, start + PAIRS)
+        squared[part] = ((points[of[part]] - points[near[part]]) ** 2).sum(axis=1)
+    return squared
+
+
+def _decide(points: Floats, sizes: Ints, left: Ints, of: Ints, near: Ints) -> _Pairs:
+    """Choose the nearest among candidates, by exact distance."""
+    squared = _squared(points, of, near)
+    order = np.lexsort((squared, of))
+    of, near, squared = of[order], near[order], squared[order]
+    first = np.flatnonzero(np.r_[True, of[1:] != of[:-1]])
+    which = np.repeat(np.arange(len(first)), np.diff(np.r_[first, len(of)]))
+    rows = np.cumsum(sizes[near])
+    rows -= (rows[first] - sizes[near][first])[which]
+    # The k-th row lies at the first point with which there are enough.
+    enough = np.flatnonzero(rows >= left[of])
+    kth = squared[enough[np.r_[True, which[enough][1:] != which[enough][:-1]]]][which]
+    nearer = squared < kth * (1.0 - TIE)
+    tied = (squared <= kth * (1.0 + TIE)) & ~nearer
+    remaining = left[of[first]] - np.bincount(which, nearer * sizes[near])
+    share = (remaining / np.bincount(which, tied * sizes[near]))[which]
+    kept = nearer | tied
+    return _Pairs(of[kept], near[kept], tied[kept], share[kept])
+
+
+def _first(at: Ints, found: _Pairs, k: int, include_self: bool) -> NeighborGraph:
+    """Return the graph in which the first of the tied rows are taken; every row is a point."""
+    n = len(at)
+    members = np.argsort(at, kind="stable")
+    sizes = np.bincount(at)
+    starts = np.cumsum(sizes) - sizes
+    # Rows at nearer points all count; of the tied, and of those at the same point, the first.
+    of = np.r_[found.of, np.arange(len(sizes))]
+    near = np.r_[found.near, np.arange(len(sizes))]
+    rank = np.r_[np.where(found.tied, 2, 1), np.zeros(len(sizes), dtype=int)]
+    # One more than k may be needed where a row is among those at its own point.
+    capped = np.minimum(sizes[near], k + 1)
+    pair = np.repeat(np.arange(len(of)), capped)
+    member = members[starts[near[pair]] + _counting(capped)]
+    order = np.lexsort((member, rank[pair], of[pair]))
+    point, member = of[pair][order], member[order]
+    taken = _counting(np.bincount(point, minlength=len(sizes))) <= k
+    point, member = point[taken], member[taken]
+    many = np.bincount(point, minlength=len(sizes))
+    ends = np.cumsum(many)
+    row = np.repeat(np.arange(n), many[at])
+    neighbor = member[(ends - many)[at[row]] + _counting(many[at])]
     if not include_self:
-        distance[rows, start + rows] = np.inf
-    kth = np.partition(distance, k - 1, axis=1)[:, k - 1 : k]
-    nearer = distance < kth * (1.0 - TIE)
-    tied = (distance <= kth * (1.0 + TIE)) & ~nearer
-    left = (k - nearer.sum(axis=1)) / tied.sum(axis=1)
-    weight = (nearer + tied * left[:, None]) / k
-    return sparse.csr_array(weight)
+        row, neighbor = row[row != neighbor], neighbor[row != neighbor]
+    kept = _counting(np.bincount(row, minlength=n)) < k
+    row, neighbor = row[kept], neighbor[kept]
+    weight = np.full(len(row), 1.0 / k)
+    return NeighborGraph(
+        points=np.arange(n),
+        own=np.zeros(n),
+        others=sparse.csr_array((weight, (row, neighbor)), shape=(n, n)),
+        include_self=True,
+    )
+
+
+def _counting(sizes: Ints) -> Ints:
+    """Return 0, 1, ... up to each size, one after another."""
+    return np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)

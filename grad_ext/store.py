@@ -50,7 +50,7 @@ KEY = "grad-ext"
 HOMES = {
     "GRADClassifier": "grad_ext.estimator",
     "GRADEncoder": "grad_ext.estimator",
-    "GRADInProcessing": "grad_ext.adapters.aif360",
+    "GRADInProcessing": "grad_ext.adapters.aif360.inprocessing",
     "GRADRegressor": "grad_ext.estimator",
 }
 # What fitting leaves on the estimators beside the model.

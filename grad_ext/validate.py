@@ -62,7 +62,7 @@ def judge(said: NDArray[np.floating], rows: Arrays) -> dict[str, Floats]:
         return {
             "accuracy": accuracy(rows.y, labels, sample_weight=target_w),
             "balanced_accuracy": balanced_accuracy(rows.y, labels, sample_weight=w),
-            "positive_rate": positive_rate(labels, sample_weight=w),
+            "positive_rate": positive_rate(rows.y, labels, sample_weight=w),
             "discrimination_by_attribute": gaps(labels, rows),
         }
     if kind == "categorical":
@@ -101,6 +101,7 @@ def gaps(predicted: NDArray[np.generic], rows: Arrays) -> Floats:
     if not rows.a.shape[1]:
         return np.zeros((1, len(predicted)))
     return discrimination_by_attribute(
+        rows.y,
         predicted,
         sensitive_features=rows.a,
         sample_weight=rows.w,

@@ -8,6 +8,15 @@ from grad_ext.evaluate import prepare
 from grad_ext.trial import Settings
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory):
+    """A cache of the tests' own, also for the processes that they start."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRAD_EXT_CACHE", str(folder))
+        yield folder
+
+
 @pytest.fixture(scope="session")
 def german():
     """German credit with both of its attributes protected."""

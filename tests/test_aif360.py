@@ -17,7 +17,7 @@ from aif360.datasets import (
 from aif360.metrics import BinaryLabelDatasetMetric, ClassificationMetric
 
 from grad_ext import GRADInProcessing, load_dataset
-from grad_ext.adapters.aif360 import from_aif360
+from grad_ext.adapters.aif360.datasets import from_aif360
 from grad_ext.data import embedded
 from grad_ext.errors import ConstantPredictionWarning, InputError
 from grad_ext.metrics import balanced_accuracy

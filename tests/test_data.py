@@ -159,7 +159,7 @@ def test_encodings_are_fitted_on_the_training_rows_alone(german):
 
 def test_a_table_and_its_one_hot_form_are_encoded_alike(german):
     """So GRAD sees the same numbers through AIF360 as through a table."""
-    from grad_ext.adapters.aif360 import from_aif360
+    from grad_ext.adapters.aif360.datasets import from_aif360
 
     plain = Encoder().fit(german.inputs()).transform(german.inputs())
     through = from_aif360(german.to_aif360()).inputs()

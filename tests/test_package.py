@@ -141,7 +141,7 @@ def test_a_wheel_puts_one_name_at_the_top(wheel):
         "py.typed",
         "data/german.data.gz",
         "data/adult.test.gz",
-        "adapters/aif360.py",
+        "adapters/aif360/datasets.py",
         "sweeps/tune.py",
         "cli/sweep.py",
         "report/page.py",

@@ -225,7 +225,7 @@ class Table:
         return replace(self, frame=self.frame.iloc[rows], n_test=0)
 
     def to_aif360(self) -> BinaryLabelDataset:
-        """Return the table as an AIF360 data set; see `grad_ext.adapters.aif360.to_aif360`."""
-        from grad_ext.adapters.aif360 import to_aif360
+        """Return the table as an AIF360 data set; see `grad_ext.adapters.aif360.datasets.to_aif360`."""
+        from grad_ext.adapters.aif360.datasets import to_aif360
 
         return to_aif360(self)
