@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from grad_ext.adapters.aif360.inprocessing import GRADInProcessing as GRADInProcessing
+    from grad_ext.adapters.aif360.metrics import ZemelMetric as ZemelMetric
     from grad_ext.attachment import attach as attach
+    from grad_ext.data import Table as Table
     from grad_ext.data import load_dataset as load_dataset
+    from grad_ext.data import load_table as load_table
     from grad_ext.estimator import GRADClassifier as GRADClassifier
     from grad_ext.estimator import GRADEncoder as GRADEncoder
     from grad_ext.estimator import GRADRegressor as GRADRegressor
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
     from grad_ext.metrics import discrimination_floor as discrimination_floor
     from grad_ext.neighbors import neighbor_graph as neighbor_graph
     from grad_ext.onnx import export_onnx as export_onnx
+    from grad_ext.scoring import zemel_metrics as zemel_metrics
+    from grad_ext.scoring import zemel_params as zemel_params
+    from grad_ext.scoring import zemel_scorer as zemel_scorer
     from grad_ext.store import load as load
     from grad_ext.store import save as save
 
@@ -32,11 +38,14 @@ _HOMES = {
     "GRADEncoder": "grad_ext.estimator",
     "GRADInProcessing": "grad_ext.adapters.aif360.inprocessing",
     "GRADRegressor": "grad_ext.estimator",
+    "ZemelMetric": "grad_ext.adapters.aif360.metrics",
     "attach": "grad_ext.attachment",
     "export_onnx": "grad_ext.onnx",
     "load": "grad_ext.store",
     "save": "grad_ext.store",
+    "Table": "grad_ext.data",
     "load_dataset": "grad_ext.data",
+    "load_table": "grad_ext.data",
     "accuracy": "grad_ext.metrics",
     "balanced_accuracy": "grad_ext.metrics",
     "balanced_delta": "grad_ext.metrics",
@@ -45,6 +54,9 @@ _HOMES = {
     "discrimination": "grad_ext.metrics",
     "discrimination_floor": "grad_ext.metrics",
     "neighbor_graph": "grad_ext.neighbors",
+    "zemel_metrics": "grad_ext.scoring",
+    "zemel_params": "grad_ext.scoring",
+    "zemel_scorer": "grad_ext.scoring",
 }
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605

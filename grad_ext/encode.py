@@ -8,15 +8,16 @@ becoming all zeros.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from grad_ext.data.table import Table
-from grad_ext.errors import InputError
+from grad_ext.errors import InputError, unknown
 from grad_ext.task import Branch, Task
 
 # Beyond this a standardised feature would overflow the float32 arithmetic of the network.
@@ -57,6 +58,24 @@ class Arrays:
 
     def __len__(self) -> int:
         return len(self.y)
+
+    def only(self, attributes: Sequence[str]) -> Arrays:
+        """Return the same rows with the named protected attributes alone, in that order.
+
+        Raises
+        ------
+        InputError
+            If there is no such attribute.
+        """
+        names = [branch.name for branch in self.task.attributes]
+        if list(attributes) == names:
+            return self
+        for name in attributes:
+            if name not in names:
+                raise unknown("protected attribute", name, names)
+        chosen = [names.index(name) for name in attributes]
+        branches = tuple(self.task.attributes[k] for k in chosen)
+        return replace(self, a=self.a[:, chosen], task=replace(self.task, attributes=branches))
 
 
 @dataclass(frozen=True)
@@ -178,9 +197,14 @@ class Encoder:
         return np.flatnonzero([owner in wanted for owner in owners])
 
     def transform(
-        self, frame: pd.DataFrame, rows: NDArray[np.intp] | None = None
-    ) -> NDArray[np.float32]:
+        self,
+        frame: pd.DataFrame,
+        rows: NDArray[np.intp] | None = None,
+        dtype: type[np.floating] = np.float32,
+    ) -> NDArray[Any]:
         """Return the encoded columns, shape (N, D), of all rows or those at the given positions.
+
+        In single precision, the network's, unless asked for another.
 
         Raises
         ------
@@ -196,7 +220,7 @@ class Encoder:
             )
         # Column by column into the result: a second copy of a large array would double the memory.
         n = len(frame) if rows is None else len(rows)
-        X = np.empty((n, sum(part.width for part in self.parts_)), dtype=np.float32)
+        X = np.empty((n, sum(part.width for part in self.parts_)), dtype=dtype)
         start = 0
         for part in self.parts_:
             block = part.encode(_taken(frame[part.column], rows))
@@ -238,7 +262,8 @@ def metric_space(
         given.inputs(use_protected) if isinstance(given, Table) else given
         for given in (table, table if like is None else like)
     ]
-    return Encoder().fit(frames[1]).transform(frames[0]).astype(np.float64)
+    # In double precision, so that equal distances between whole numbers stay equal.
+    return Encoder().fit(frames[1]).transform(frames[0], dtype=np.float64)
 
 
 def arrays(table: Table, encoder: Encoder, use_protected: bool = False) -> Arrays:

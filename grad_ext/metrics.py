@@ -52,7 +52,12 @@ def _mean(values: Floats, weight: Floats) -> Any:
     total = weight.sum()
     if not total > 0:
         return np.full(values.shape[:-1], np.nan)[()]
-    return (values @ weight) / total
+    return np.where(_constant(values), values[..., 0], (values @ weight) / total)[()]
+
+
+def _constant(values: Floats) -> NDArray[np.bool_]:
+    """Return which predictions give every row the same: their means shall be that exactly."""
+    return np.asarray((values == values[..., :1]).all(axis=-1))
 
 
 def accuracy(
@@ -111,19 +116,34 @@ def positive_rate(
     return _mean(predicted, _weights(sample_weight, predicted.shape[-1]))
 
 
-def _columns(sensitive_features: ArrayLike, n: int) -> Floats:
+def _columns(sensitive_features: Any, n: int) -> Floats:
     """Return the columns of sensitive features as numbers, shape (K, N)."""
-    groups = np.asarray(sensitive_features)
-    groups = groups[:, None] if groups.ndim == 1 else groups
-    if groups.ndim != 2 or len(groups) != n:
+    if isinstance(sensitive_features, pd.DataFrame):
+        columns = [column.to_numpy() for _, column in sensitive_features.items()]
+        shape: tuple[int, ...] = sensitive_features.shape
+    else:
+        groups = sensitive_features
+        if not hasattr(groups, "dtype"):
+            # As objects, so that None and nan beside names stay missing and become no names.
+            groups = np.asarray(groups, dtype=object)
+        groups = np.asarray(groups)
+        shape = groups.shape
+        columns = [groups] if groups.ndim == 1 else list(groups.T)
+    if len(shape) not in (1, 2) or shape[0] != n or not columns:
         raise InputError(
-            f"sensitive_features: expected shape ({n},) or ({n}, K), "
-            f"got {np.asarray(sensitive_features).shape}"
+            f"sensitive_features: expected shape ({n},) or ({n}, K), got {tuple(shape)}"
         )
+    return np.stack([_numbers(column) for column in columns])
+
+
+def _numbers(column: NDArray[Any]) -> Floats:
+    """Return a column as numbers; names are numbered, what is missing is nan."""
     try:
-        return groups.T.astype(np.float64)
+        return column.astype(np.float64)
     except (TypeError, ValueError):
-        return np.stack([_codes(column) for column in groups.T])
+        codes = pd.factorize(column, sort=False)[0].astype(np.float64)
+        codes[codes < 0] = np.nan
+        return codes
 
 
 def _given(sensitive_features: ArrayLike | None, protected: ArrayLike | None) -> ArrayLike:
@@ -133,13 +153,6 @@ def _given(sensitive_features: ArrayLike | None, protected: ArrayLike | None) ->
             f"{'neither' if protected is None else 'both'}"
         )
     return protected if sensitive_features is None else sensitive_features  # type: ignore[return-value]
-
-
-def _codes(column: NDArray[Any]) -> Floats:
-    """Number the values of a column of names; what is missing is nan."""
-    codes = pd.factorize(column, sort=False)[0].astype(np.float64)
-    codes[codes < 0] = np.nan
-    return codes
 
 
 def _two_groups(sensitive_features: ArrayLike, n: int) -> Floats:
@@ -159,9 +172,9 @@ def _group_means(values: Floats, column: Floats, weight: Floats) -> tuple[Floats
     member = np.equal.outer(np.arange(len(numbers)), codes) * weight[present]
     total = member.sum(axis=1)
     kept = total > 0
-    # Sums first, then the division: a constant's means are then exactly the constant.
     sums = np.tensordot(member[kept], values[..., present], axes=(1, -1))
-    return total[kept], sums / total[kept].reshape(-1, *[1] * (values.ndim - 1))
+    means = sums / total[kept].reshape(-1, *[1] * (values.ndim - 1))
+    return total[kept], np.where(_constant(values), values[..., 0], means)
 
 
 def _bins(column: Floats) -> Floats:
@@ -426,7 +439,8 @@ def discrimination_floor(
     array of shape (K, ...)
         nan where fewer than two groups have rows.
     """
-    rate = np.asarray(positive, dtype=np.float64)
+    # A weighted mean of ones may exceed 1 by rounding.
+    rate = np.clip(np.asarray(positive, dtype=np.float64), 0.0, 1.0)
     columns = _columns(sensitive_features, len(np.asarray(sensitive_features)))
     units = [_unit_floor(column, k in continuous) for k, column in enumerate(columns)]
     return np.asarray(np.multiply.outer(np.array(units), np.sqrt(rate * (1.0 - rate))))

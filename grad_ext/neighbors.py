@@ -13,7 +13,9 @@ have, is not above that of k others.
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -25,6 +27,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
+from scipy.spatial import KDTree
 
 from grad_ext.errors import InputError, unknown
 from grad_ext.files import write_atomically
@@ -47,6 +50,8 @@ GRAPH_BYTES = 2 * 2**30
 STRIDE = 64
 # Candidates for each point beyond which single precision is too coarse for these numbers.
 COARSE = 256
+# Points beyond which a tree is tried too, on SAMPLE of them; it is asked for SPARE more than k.
+WORTH_A_TREE, SAMPLE, SPARE = 1024, 128, 8
 # Pairs whose exact distance is computed at once.
 PAIRS = 2**16
 # Graphs of this process that are remembered.
@@ -264,20 +269,9 @@ class _Pairs:
 
 def _search(points: Floats, sizes: Ints, left: Ints, k: int, device: str) -> _Pairs:
     """Find, for each point that lacks neighbours, the points that its `left` next rows lie at."""
-    asking = np.flatnonzero(left)
     none = np.zeros(0, dtype=np.intp)
     blocks, entries = [_Pairs(none, none, none.astype(np.bool_), none.astype(np.float64))], 0
-    step = max(1, BLOCK_BYTES // (8 * len(points)))
-    # A device multiplies in double precision: single may there be rounded more than it says.
-    single = _Candidates(points, k, np.float32) if device == "cpu" else None
-    double = None if single else _Candidates(points, k, np.float64, device)
-    for start in range(0, len(asking), step):
-        rows = asking[start : start + step]
-        found = single.of(rows, COARSE * len(rows)) if single else None
-        if found is None:
-            single, double = None, double or _Candidates(points, k, np.float64)
-            found = double.of(rows)
-            assert found is not None
+    for found in _found(points, np.flatnonzero(left), k, device):
         block = _decide(points, sizes, left, *found)
         entries += len(block.of)
         if 16 * entries > GRAPH_BYTES:
@@ -292,6 +286,66 @@ def _search(points: Floats, sizes: Ints, left: Ints, k: int, device: str) -> _Pa
         tied=np.concatenate([block.tied for block in blocks]),
         share=np.concatenate([block.share for block in blocks]),
     )
+
+
+def _found(points: Floats, asking: Ints, k: int, device: str) -> Iterator[_Found]:
+    """Yield candidates for some points, a block of them at a time."""
+    # A device multiplies in double precision: single may there be rounded more than it says.
+    single = _Candidates(points, k, np.float32) if device == "cpu" else None
+    double = None if single else _Candidates(points, k, np.float64, device)
+    step = max(1, BLOCK_BYTES // (8 * len(points)))
+    if single and len(asking) >= WORTH_A_TREE:
+        tree, block = _Tree(points, k), single
+        sample = asking[:: max(1, len(asking) // SAMPLE)]
+        # Both are exact, so which of them is faster here changes nothing but the time.
+        if _seconds(lambda: tree.of(sample)) < _seconds(lambda: block.of(sample)):
+            for start in range(0, len(asking), step):
+                yield tree.of(asking[start : start + step])
+            return
+    for start in range(0, len(asking), step):
+        rows = asking[start : start + step]
+        found = single.of(rows, COARSE * len(rows)) if single else None
+        if found is None:
+            single, double = None, double or _Candidates(points, k, np.float64)
+            found = double.of(rows)
+            assert found is not None
+        yield found
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+class _Tree:
+    """Finds the same by a k-d tree, which is faster where few coordinates tell points apart."""
+
+    def __init__(self, points: Floats, k: int) -> None:
+        # The sooner a sum of squares grows, the sooner a point is seen to be too far.
+        self._points = points[:, np.argsort(-points.var(axis=0), kind="stable")]
+        self._tree = KDTree(self._points)
+        self._wanted = min(k, len(points) - 1)
+        self._asked = min(self._wanted + SPARE, len(points))
+
+    def of(self, rows: Ints) -> _Found:
+        """Return pairs of a row and a candidate."""
+        here = self._points[rows]
+        asked = self._tree.query(here, k=np.arange(1, self._asked + 1), workers=-1)
+        distance, near = np.asarray(asked[0]), np.asarray(asked[1])
+        # Nearest is the point itself, for no two are alike.
+        reach = distance[:, self._wanted] * (1.0 + TIE)
+        inside = distance <= reach[:, None]
+        # Where the last one asked for is no farther, there may be more.
+        more = np.flatnonzero(inside[:, -1]) if self._asked < len(self._points) else rows[:0]
+        inside[more] = False
+        of, place = np.nonzero(inside)
+        of, near = rows[of], near[of, place]
+        if len(more):
+            lists = self._tree.query_ball_point(here[more], reach[more], workers=-1)
+            of = np.r_[of, np.repeat(rows[more], [len(each) for each in lists])]
+            near = np.r_[near, np.concatenate([np.asarray(e, dtype=np.intp) for e in lists])]
+        return of[of != near], near[of != near]
 
 
 class _Candidates:

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from grad_ext.errors import InputError
 from grad_ext.metrics import (
@@ -129,6 +131,33 @@ def test_a_constant_looks_perfect_but_for_balanced_accuracy():
     assert delta(y, [1] * 4, sensitive_features=GROUP) == 0.75
     assert balanced_accuracy(y, [1] * 4) == 0.5
     assert discrimination_floor(1.0, GROUP)[0] == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10**6), n=st.integers(2, 3000))
+def test_a_constant_looks_perfect_whatever_the_weights(seed, n):
+    rng = np.random.default_rng(seed)
+    w, groups = rng.uniform(size=n), rng.integers(0, 3, n)
+    groups[:2] = 0, 1
+    for constant in (np.ones(n), np.zeros((2, n)), np.full(n, 0.3)):
+        assert (
+            discrimination(None, constant, sensitive_features=groups, sample_weight=w) == 0
+        ).all()
+        assert (positive_rate(None, constant, sample_weight=w) == constant[..., 0]).all()
+    rate = positive_rate(None, rng.integers(0, 2, n) * 0 + 1, sample_weight=w)
+    assert discrimination_floor(rate, groups)[0] == 0
+
+
+def test_missing_names_and_numbers_beside_names():
+    import pandas as pd
+
+    labels = [1, 0, 1, 1, 0]
+    names = ["a", "b", None, np.nan, "b"]
+    assert discrimination(None, labels, sensitive_features=names) == 1.0
+    mixed = pd.DataFrame({"region": names, "age": [30.0, 20.0, 31.0, 32.0, 21.0]})
+    both = discrimination_by_attribute(None, labels, sensitive_features=mixed, continuous=[1])
+    alone = discrimination(None, labels, sensitive_features=mixed["age"], continuous=[0])
+    np.testing.assert_allclose(both, [1.0, alone])
 
 
 def test_what_has_no_rows_is_nan():

@@ -54,15 +54,21 @@ def clouds(draw):
     coarse=st.sampled_from([0, 256]),
     block=st.sampled_from([1, 2**27]),
     device=st.sampled_from(DEVICES),
+    tree=st.booleans(),
 )
 def test_against_the_matrix_of_all_distances(
-    X, k, include_self, ties, stride, coarse, block, device
+    X, k, include_self, ties, stride, coarse, block, device, tree
 ):
     k = min(k, len(X) - 1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(neighbors, "STRIDE", stride)
         patch.setattr(neighbors, "COARSE", coarse)
         patch.setattr(neighbors, "BLOCK_BYTES", block)
+        patch.setattr(neighbors, "WORTH_A_TREE", 1)
+        patch.setattr(neighbors, "SPARE", 2)
+        # Of the two ways that are timed, the tree's first, the one chosen here is the faster.
+        seconds = iter([not tree, tree])
+        patch.setattr(neighbors, "_seconds", lambda call: next(seconds))
         graph = neighbor_graph(X, k, include_self, ties, device)
     expected = slow_graph(X, k, include_self, ties)
     np.testing.assert_allclose(graph.toarray(), expected, atol=1e-12)
@@ -79,6 +85,7 @@ def test_thousands_of_points_go_through_the_least_of_columns(device, scale):
     X = np.column_stack([rng.normal(size=4500) * scale, rng.integers(0, 2, (4500, 6))])
     assert len(X) >= neighbors.STRIDE**2
     graph = neighbor_graph(X, device=device)
+    assert len(X) >= neighbors.WORTH_A_TREE
     theirs = NearestNeighbors(n_neighbors=5, algorithm="brute").fit(X)
     near = theirs.kneighbors(return_distance=False)
     y = rng.integers(0, 2, 4500)
