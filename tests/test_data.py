@@ -1,4 +1,4 @@
-"""The embedded data against published counts, roles, splits and encodings."""
+"""The data sets with names against published counts; roles, splits and encodings."""
 
 import gzip
 
@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grad_ext import load_dataset
-from grad_ext.data import embedded
+from grad_ext.cli import main
+from grad_ext.data import DATA_SETS, embedded
 from grad_ext.data.split import check_trainable, hold_out, split, strata
 from grad_ext.data.table import Protected, Table, Target
 from grad_ext.encode import Encoder, arrays
@@ -69,6 +70,72 @@ def test_adult_has_the_published_counts():
 def test_the_first_attribute_is_protected_by_default():
     assert load_dataset("german").attribute_names == ("age",)
     assert load_dataset("german", ["sex", "age"]).attribute_names == ("sex", "age")
+
+
+@pytest.mark.parametrize("name", ["german", "adult"])
+def test_the_catalog_says_what_the_tables_hold(name):
+    said = DATA_SETS[name]
+    table = said.load(None)
+    assert (len(table), len(table.features)) == (said.rows, said.features)
+    assert table.attribute_names == said.protected
+    assert said.licence in table.source
+    assert set(table.checksums.items()) <= set(embedded.SHA256.items())
+    assert said.state() == "comes with the package"
+    # Whatever is protected, all rows have a group, and the columns that tell stay out.
+    assert not np.isnan(table.a()).any()
+    for attribute in table.protected:
+        assert set(attribute.carriers).isdisjoint(table.protecting([attribute.name]).inputs())
+
+
+def test_groups_of_many_values_and_numbers_of_the_embedded_data_sets():
+    adult = load_dataset("adult", protected=["race_groups", "age_years", "race"])
+    groups, age, white = adult.a().T
+    # Counted in adult.data and adult.test with grep: complete rows of each race.
+    assert np.bincount(groups.astype(int)).tolist() == [38_903, 4_228, 1_303, 435, 353]
+    np.testing.assert_array_equal(white == 1, groups == 0)
+    np.testing.assert_array_equal(age, adult.frame["age"])
+    kinds = [(p.branch.kind, p.branch.outputs) for p in adult.protected]
+    assert kinds == [("categorical", 5), ("continuous", 1), ("binary", 1)]
+
+
+def test_rows_of_one_unit_are_numbered_as_they_come():
+    frame = small().frame.assign(who=["q", "p", "q", None])
+    table = small(frame=frame, groups="who")
+    assert table.g().tolist() == [0, 1, 0, 2]
+    assert table.take(np.array([3, 2, 0])).g().tolist() == [0, 1, 1]
+    assert small().g().tolist() == [0, 1, 2, 3]
+
+
+def test_rows_of_no_group_are_left_out_on_demand():
+    table = small(frame=small().frame.assign(g=["m", None, "f", "x"]), n_test=2)
+    known = table.known()
+    assert known.frame["x"].tolist() == [1, 3, 6]
+    assert known.n_test == 2
+    many = small(frame=table.frame, protected=(Protected("g", "g", levels=("m", "f")),), n_test=2)
+    assert many.known().frame["x"].tolist() == [1, 3]
+    assert many.known().n_test == 1
+    assert len(small().known()) == 4
+
+
+def test_the_command_line_lists_and_describes(capsys):
+    assert main(["data", "list"]) == 0
+    out = capsys.readouterr().out
+    for data_set in DATA_SETS.values():
+        assert data_set.name in out
+        assert ", ".join(data_set.protected) in out
+    assert "45,222" in out
+    assert main(["data", "info", "adult"]) == 0
+    out = capsys.readouterr().out
+    assert "Rows: 45,222, the last 15,060 the source's own test part" in out
+    assert "favorable '>50K' (24.8%)" in out
+    assert "Asian-Pac-Islander" in out
+    assert embedded.SHA256["adult.test"] in out
+    assert load_dataset("adult", DATA_SETS["adult"].protected).digest() in out
+    assert main(["data", "fetch", "german"]) == 0
+    assert "nothing to fetch" in capsys.readouterr().out
+    for command in ("info", "fetch"):
+        assert main(["data", command, "germna"]) == 2
+        assert "did you mean 'german'" in capsys.readouterr().err
 
 
 def test_a_damaged_file_is_refused(monkeypatch, tmp_path):
@@ -212,6 +279,10 @@ BAD_TABLES = {
     "no attribute": (lambda: load_dataset("german", []), "protected is empty"),
     "a string": (lambda: load_dataset("german", "age"), "list of names, got the string 'age'"),
     "no such column": (lambda: small(features=("q",)), "no column 'q'"),
+    "no such unit": (lambda: small(groups="who"), "no column 'who'"),
+    "no such weights": (lambda: small(weights="w"), "no column 'w'"),
+    "label as feature": (lambda: small(features=("x", "y")), "the label, 'y', must not be a feature"),
+    "unit as feature": (lambda: small(groups="c"), "the unit of the rows, 'c', must not be"),
     "no rule": (lambda: Protected("g", "g"), "exactly one of `above`, `values`"),
     "NaN": (
         lambda: Encoder().fit(FRAME.assign(x=[1, np.nan, 3, 4])),

@@ -1,27 +1,36 @@
-"""Data sets by name.
+"""Data sets by name, and tables from files.
 
 Read table.py first: it says what a data set is here. embedded.py holds the files that come with the
-package, split.py cuts a table into training, validation and test rows.
+package, diabetes.py and health.py those that do not, fetch.py finds or downloads them; files.py
+reads any table of the user's; split.py cuts a table into training, validation and test rows.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 
-from grad_ext.data.embedded import adult, german
+from grad_ext.data.catalog import DATA_SETS
+from grad_ext.data.files import load_table
 from grad_ext.data.table import Table
 from grad_ext.errors import InputError, unknown
 
-LOADERS: dict[str, Callable[[], Table]] = {"german": german, "adult": adult}
+__all__ = ["DATA_SETS", "Table", "load_dataset", "load_table"]
 
 
-def load_dataset(name: str, protected: Sequence[str] | None = None) -> Table:
+def load_dataset(
+    name: str, protected: Sequence[str] | None = None, data_dir: str | Path | None = None
+) -> Table:
     """Load a data set by name.
 
     Parameters
     ----------
-    name : {'german', 'adult'}
+    name : {'german', 'adult', 'diabetes', 'health'}
         The data set; see docs/data.md.
     protected : sequence of str, optional
         The attributes to protect, in order; the data set's first one if not given.
+    data_dir : path, optional
+        Folder with the files of a data set that does not come with the package. Then follow the
+        folder that the environment variable GRAD_EXT_DATA_DIR names, the cache, and, for Diabetes,
+        a download.
 
     Returns
     -------
@@ -31,7 +40,8 @@ def load_dataset(name: str, protected: Sequence[str] | None = None) -> Table:
     Raises
     ------
     InputError
-        If there is no such data set, or it has no such protected attribute.
+        If there is no such data set, it has no such protected attribute, or its files are missing
+        and cannot be downloaded: the message says which, where to get them and where to put them.
 
     Examples
     --------
@@ -40,15 +50,16 @@ def load_dataset(name: str, protected: Sequence[str] | None = None) -> Table:
     >>> len(table), table.attribute_names
     (1000, ('age',))
     """
-    if name not in LOADERS:
-        raise unknown("data set", name, LOADERS)
+    if name not in DATA_SETS:
+        raise unknown("data set", name, DATA_SETS)
     if isinstance(protected, str):
         raise InputError(f"protected must be a list of names, got the string {protected!r}")
-    table = LOADERS[name]()
-    if protected is None:
-        return table.protecting(table.attribute_names[:1])
-    if not protected:
-        raise InputError(
-            f"protected is empty; name at least one of {', '.join(table.attribute_names)}"
-        )
-    return table.protecting(protected)
+    known = DATA_SETS[name].protected
+    if protected is not None and not protected:
+        raise InputError(f"protected is empty; name at least one of {', '.join(known)}")
+    chosen = known[:1] if protected is None else list(protected)
+    for attribute in chosen:
+        # Before a file is read or downloaded for nothing.
+        if attribute not in known:
+            raise unknown(f"protected attribute of {name!r}", attribute, known)
+    return DATA_SETS[name].load(data_dir).protecting(chosen)

@@ -12,6 +12,7 @@ import gzip
 import hashlib
 from importlib.resources import files
 from io import StringIO
+from pathlib import Path
 
 import pandas as pd
 
@@ -39,6 +40,7 @@ ADULT_COLUMNS = (
     "relationship", "race", "sex", "capital_gain", "capital_loss", "hours_per_week",
     "native_country", "income",
 )  # fmt: skip
+ADULT_RACES = ("White", "Black", "Asian-Pac-Islander", "Amer-Indian-Eskimo", "Other")
 
 
 def raw_text(name: str) -> str:
@@ -63,12 +65,13 @@ def raw_text(name: str) -> str:
     return content.decode("ascii")
 
 
-def german() -> Table:
+def german(data_dir: str | Path | None = None) -> Table:
     """Return German credit: 1,000 rows, 7 numeric and 13 categorical features.
 
     The favorable label is good credit (1). Protected attributes: ``age`` (privileged: above 25, the
-    cut of Kamiran and Calders 2009 that AIF360 uses) and ``sex`` (privileged: male), read from
-    ``personal_status``, which holds sex and marital status in one code.
+    cut of Kamiran and Calders 2009 that AIF360 uses), ``sex`` (privileged: male), read from
+    ``personal_status``, which holds sex and marital status in one code, and ``age_years`` (the
+    number). `data_dir` is not looked at: the file comes with the package.
     """
     frame = pd.read_csv(
         StringIO(raw_text("german.data")), sep=" ", header=None, names=list(GERMAN_COLUMNS)
@@ -81,17 +84,20 @@ def german() -> Table:
         protected=(
             Protected("age", column="age", above=25),
             Protected("sex", column="personal_status", values=("A91", "A93", "A94")),
+            Protected("age_years", column="age", continuous=True),
         ),
         source="UCI Statlog (German Credit Data), doi:10.24432/C5NC77, CC BY 4.0",
+        checksums={"german.data": SHA256["german.data"]},
     )
 
 
-def adult() -> Table:
+def adult(data_dir: str | Path | None = None) -> Table:
     """Return Adult income: 30,162 rows of adult.data, then 15,060 of adult.test.
 
     Rows with a missing value ("?") are dropped; the survey weight ``fnlwgt`` stays in the frame but
     is no feature. The favorable label is an income above 50,000 dollars. Protected attributes:
-    ``sex`` (privileged: male) and ``race`` (privileged: white).
+    ``sex`` (privileged: male), ``race`` (privileged: white), ``race_groups`` (five groups) and
+    ``age_years`` (the number). `data_dir` is not looked at: the files come with the package.
     """
     parts = [
         pd.read_csv(
@@ -114,7 +120,10 @@ def adult() -> Table:
         protected=(
             Protected("sex", column="sex", values=("Male",)),
             Protected("race", column="race", values=("White",)),
+            Protected("race_groups", column="race", levels=ADULT_RACES),
+            Protected("age_years", column="age", continuous=True),
         ),
         n_test=len(parts[1]),
         source="UCI Adult, doi:10.24432/C5XW20, CC BY 4.0",
+        checksums={name: SHA256[name] for name in ("adult.data", "adult.test")},
     )
