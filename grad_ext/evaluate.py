@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grad_ext.data.split import Split
 from grad_ext.encode import Arrays, Encoder, arrays, metric_space
+from grad_ext.errors import InputError, unknown
 from grad_ext.files import cache_folder
 from grad_ext.method import Method
 from grad_ext.metrics import (
@@ -21,9 +22,48 @@ from grad_ext.metrics import (
     positive_rate,
     toolkit_metrics,
 )
-from grad_ext.neighbors import NeighborGraph, cached_graph
+from grad_ext.neighbors import NEIGHBORS, TIES, NeighborGraph, cached_graph
 from grad_ext.trial import Record, Settings, Trial
 from grad_ext.validate import continuous, gaps
+
+
+@dataclass(frozen=True)
+class Judging:
+    """What the paper leaves open about its metrics; each default has its reason.
+
+    Attributes
+    ----------
+    prediction : {'label', 'score'}
+        What ŷ is. The label, since "only the predicted label ŷ is used" (section 3.1); Zemel et al.
+        (2013) use scores.
+    k : int
+        Number of neighbours. AIF360's default, since the paper does not say.
+    use_protected : bool
+        Count the protected columns in the distance. They do not count, since Consistency asks
+        whether people who are alike but for those are treated alike.
+    include_self : bool
+        Count each row among its own neighbours, as AIF360 does. That flatters every model.
+    ties : {'share', 'first'}
+        What becomes of rows tied at the k-th distance. They share what is left, so that the order
+        of the rows does not matter.
+    """
+
+    prediction: str = "label"
+    k: int = NEIGHBORS
+    use_protected: bool = False
+    include_self: bool = False
+    ties: str = "share"
+
+    def __post_init__(self) -> None:
+        if self.prediction not in PREDICTIONS:
+            raise unknown("prediction", self.prediction, PREDICTIONS)
+        if self.ties not in TIES:
+            raise unknown("ties", self.ties, TIES)
+        if self.k < 1:
+            raise InputError(f"k: expected at least 1 neighbour, got {self.k}")
+
+
+PREDICTIONS = ("label", "score")
 
 
 @dataclass(frozen=True)
@@ -31,30 +71,73 @@ class Problem:
     """A split data set as arrays, with the neighbour graph of its test rows.
 
     Everything that the models of a study share: found once, sent once.
+
+    Attributes
+    ----------
+    training, validation, test : Arrays
+        Encoded rows, with every attribute that models are judged by.
+    judging : Judging
+        How models are judged.
+    graph : NeighborGraph
+        Of the test rows.
+    others : dict of str to (Judging, NeighborGraph)
+        Further ways to judge them, by the name that their figures bear after an @.
     """
 
     training: Arrays
     validation: Arrays
     test: Arrays
+    judging: Judging
     graph: NeighborGraph
+    others: dict[str, tuple[Judging, NeighborGraph]] = field(default_factory=dict)
 
 
-def prepare(split: Split, settings: Settings) -> Problem:
+def prepare(
+    split: Split,
+    settings: Settings,
+    judging: Judging | None = None,
+    others: Mapping[str, Judging] | None = None,
+) -> Problem:
     """Encode a split, everything fitted on its training rows alone.
 
-    Consistency has an encoding of its own, the same for every method: standardised numeric and
-    one-hot columns without the protected ones, since it asks whether people who are alike but for
-    those are treated alike.
+    Consistency has an encoding of its own, the same for every method: see
+    `grad_ext.encode.metric_space`.
+
+    Parameters
+    ----------
+    split : Split
+        The rows.
+    settings : Settings
+        How they are encoded for the network.
+    judging : Judging, optional
+        How models are judged.
+    others : mapping of str to Judging, optional
+        Further ways to judge them.
+
+    Raises
+    ------
+    InputError
+        If there are fewer test rows than neighbours, or a feature cannot be encoded.
     """
-    use = settings.use_protected
+    judging, use = judging or Judging(), settings.use_protected
     encoder = Encoder().fit(split.train.inputs(use))
     return Problem(
         training=arrays(split.train, encoder, use),
         validation=arrays(split.valid, encoder, use),
         test=arrays(split.test, encoder, use),
-        graph=cached_graph(
-            metric_space(split.test, like=split.train), folder=cache_folder("neighbors")
-        ),
+        judging=judging,
+        graph=_graph(split, judging),
+        others={name: (other, _graph(split, other)) for name, other in (others or {}).items()},
+    )
+
+
+def _graph(split: Split, judging: Judging) -> NeighborGraph:
+    return cached_graph(
+        metric_space(split.test, judging.use_protected, like=split.train),
+        k=judging.k,
+        include_self=judging.include_self,
+        ties=judging.ties,
+        folder=cache_folder("neighbors"),
     )
 
 
@@ -82,11 +165,17 @@ def evaluate(
     list of Record
         One a trial, in order.
     """
+    protected = trials[0].protected
+    training, validation = problem.training.only(protected), problem.validation.only(protected)
     start = time.perf_counter()
-    fitted = method.fit(trials, problem.training, problem.validation, on_epoch)
+    fitted = method.fit(trials, training, validation, on_epoch)
     scores = fitted.scores(problem.test.X)[:, 0]
     seconds = (time.perf_counter() - start) / len(trials)
-    figures = judge(scores, problem.test, problem.graph, trials[0].protected)
+    judged = problem.test.only([*protected, *trials[0].watched])
+    figures = judge(scores, judged, problem.graph, problem.judging)
+    for name, (judging, graph) in problem.others.items():
+        other = judge(scores, judged, graph, judging)
+        figures |= {f"{figure}@{name}": other[figure] for figure in ZEMEL}
     diverged = np.isnan(scores.mean(axis=1))
     share = np.asarray(scores >= 0.5).mean(axis=1)
     constant = (share == 0.0) | (share == 1.0)
@@ -111,30 +200,39 @@ def evaluate(
     return records
 
 
+# The paper's figures, which depend on what it leaves open.
+ZEMEL = ("accuracy", "discrimination", "delta", "consistency")
+
+
 def judge(
     scores: NDArray[np.floating],
     test: Arrays,
     graph: NeighborGraph,
-    protected: Sequence[str],
+    judging: Judging | None = None,
 ) -> dict[str, NDArray[np.float64]]:
-    """Return every figure of P models' predicted labels, each of shape (P,), by name.
+    """Return every figure of P models' predictions, each of shape (P,), by name.
 
     The names are those of results.csv. All are taken with the rows' instance weights but
-    Consistency, which has none in its definition.
+    Consistency, which has none in its definition. Balanced accuracy, the positive rate, the chance
+    level and the toolkits' metrics are those of the labels whatever ŷ is.
     """
     labels = scores >= 0.5
+    predicted = scores if (judging or Judging()).prediction == "score" else labels
     y, a, w = test.y, test.a, test.w
-    acc = accuracy(y, labels, sample_weight=w)
-    apart = gaps(labels, test)
+    acc = accuracy(y, predicted, sample_weight=w)
+    apart = gaps(predicted, test)
     rate = positive_rate(y, labels, sample_weight=w)
     share = positive_rate(y, y, sample_weight=w)
+    names = [branch.name for branch in test.task.attributes]
+    balanced = balanced_accuracy(y, labels, sample_weight=w)
     figures = {
         "accuracy": acc,
-        "balanced_accuracy": balanced_accuracy(y, labels, sample_weight=w),
+        "balanced_accuracy": balanced,
         "discrimination": apart.mean(axis=0),
-        **{f"discrimination_{name}": gap for name, gap in zip(protected, apart, strict=True)},
+        **{f"discrimination_{name}": gap for name, gap in zip(names, apart, strict=True)},
         "delta": acc - apart.mean(axis=0),
-        "consistency": consistency(y, labels, graph=graph),
+        "balanced_delta": balanced - apart.mean(axis=0),
+        "consistency": consistency(y, predicted, graph=graph),
         "positive_rate": rate,
         "majority_accuracy": np.full(len(scores), max(share, 1.0 - share)),
         "majority_favorable": np.full(len(scores), float(share >= 0.5)),
@@ -142,11 +240,11 @@ def judge(
             rate, a, continuous=continuous(test.task)
         ).mean(axis=0),
     }
-    for k, (attribute, branch) in enumerate(zip(protected, test.task.attributes, strict=True)):
+    for k, branch in enumerate(test.task.attributes):
         if branch.kind == "binary":
             known = ~np.isnan(a[:, k])
             judged = toolkit_metrics(
                 y[known], labels[:, known], sensitive_features=a[known, k], sample_weight=w[known]
             )
-            figures |= {f"{name}_{attribute}": values[0] for name, values in judged.items()}
+            figures |= {f"{name}_{branch.name}": values[0] for name, values in judged.items()}
     return figures

@@ -15,6 +15,8 @@ from grad_ext.select import rule_named
 VARIANTS = ("pred", "auto")
 RECIPES = ("paper",)
 LAMBDA = 100.0
+# What decides rows and features: see `Trial.rows`.
+RowsKey = tuple[object, ...]
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,10 @@ class Trial:
         Of the rows' division into training, validation and test part.
     settings : Settings
         The rest.
+    watched : tuple of str
+        Attributes that the model is judged by but not protected against, in order. Their columns
+        stay out of the features as those of protected ones do, so that models which protect one or
+        the other see the same inputs.
     """
 
     dataset: str
@@ -114,8 +120,12 @@ class Trial:
     seed: int = 0
     split_seed: int = 0
     settings: Settings = field(default_factory=Settings)
+    watched: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        both = set(self.protected) & set(self.watched)
+        if both:
+            raise InputError(f"watched: {both.pop()!r} is protected already")
         object.__setattr__(self, "lam", self._checked_lam())
         if self.seed < 0:
             raise InputError(f"seed must not be negative, got {self.seed}")
@@ -148,7 +158,13 @@ class Trial:
     @property
     def static(self) -> tuple[object, ...]:
         """What trials of one pack must share."""
-        return (self.dataset, self.protected, self.split_seed, self.settings, self.reversing)
+        return (*self.rows, self.protected, self.settings, self.reversing)
+
+    @property
+    def rows(self) -> RowsKey:
+        """What decides the rows and the columns that are kept from the features."""
+        judged = tuple(sorted({*self.protected, *self.watched}))
+        return (self.dataset, judged, self.split_seed, self.settings.use_protected)
 
     def to_json(self) -> dict[str, Any]:
         """Return the trial as plain values that JSON keeps."""
@@ -164,6 +180,7 @@ class Trial:
             **{
                 **values,
                 "protected": tuple(values["protected"]),
+                "watched": tuple(values.get("watched", ())),
                 "lam": tuple(lam) if isinstance(lam := values["lam"], list) else lam,
                 "settings": Settings(**settings),
             }

@@ -1,6 +1,6 @@
 """A study is a folder: what was planned, what is there, what is missing.
 
-    study.json    the plan, and the versions that made it
+    study.json    the plan: what it is about, its trials, and the versions that made it
     records/      what each pack wrote, one JSON line a model
     results.csv, figures, report.html    made from the records, and can be made again
 
@@ -12,17 +12,18 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from grad_ext.errors import InputError
+from grad_ext.evaluate import Judging
 from grad_ext.files import writable_folder, write_atomically
 from grad_ext.trial import Record, Trial, fingerprint
 
-FORMAT = 1
+FORMAT = 2
 PACKAGES = ("grad-ext", "torch", "numpy", "pandas", "scikit-learn", "ray", "aif360")
 
 
@@ -37,20 +38,25 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _base(trials: Sequence[Trial]) -> dict[str, Any]:
-    """Return what all trials of a λ study share; λ and seed may be extended later."""
-    bases = []
-    for trial in trials:
-        values = trial.to_json()
-        bases.append({n: v for n, v in values.items() if n not in ("lam", "seed")})
-    if any(base != bases[0] for base in bases):
+def lambda_study(trials: Sequence[Trial], judging: Judging | None = None) -> dict[str, Any]:
+    """Return what a λ study is about: all that its trials share; λ and seed may be extended later.
+
+    Raises
+    ------
+    InputError
+        If the trials differ in anything else.
+    """
+    shared = [
+        {n: v for n, v in trial.to_json().items() if n not in ("lam", "seed")} for trial in trials
+    ]
+    if any(each != shared[0] for each in shared):
         raise InputError("the trials of a λ study may differ in λ and seed only")
-    return bases[0]
+    return {"kind": "lambda", **shared[0], "judging": asdict(judging or Judging())}
 
 
 @dataclass(frozen=True)
 class Study:
-    """The folder of a λ study.
+    """The folder of a study.
 
     Attributes
     ----------
@@ -64,8 +70,20 @@ class Study:
     trials: tuple[Trial, ...]
 
     @classmethod
-    def open(cls, folder: Path, trials: Sequence[Trial]) -> Study:
+    def open(
+        cls, folder: Path, trials: Sequence[Trial], about: Mapping[str, Any] | None = None
+    ) -> Study:
         """Open a folder for these trials, creating or extending the study in it.
+
+        Parameters
+        ----------
+        folder : pathlib.Path
+            New, empty, or a study's.
+        trials : sequence of Trial
+            What is asked for; what the study has already stays part of it.
+        about : mapping, optional
+            What must be the same for the folder to hold the same study, as JSON can hold it;
+            `lambda_study` of the trials if not given.
 
         Raises
         ------
@@ -73,34 +91,34 @@ class Study:
             If the folder cannot be written to, holds a study of other settings, or holds other
             files and no study.
         """
-        base = _base(trials)
+        about = lambda_study(trials) if about is None else about
         plan = folder / "study.json"
         known: list[Trial] = []
         if plan.exists():
             stored = _read_plan(plan)
-            different = {
-                n: (stored["base"].get(n), v) for n, v in base.items() if stored["base"].get(n) != v
-            }
-            if different:
-                name, (there, asked) = next(iter(different.items()))
-                raise InputError(
-                    f"{folder} holds another study: its {name} is {there}, asked for was {asked}; "
-                    "give another --out"
-                )
-            known = [Trial.from_json({**base, **point}) for point in stored["points"]]
+            there = _flat(stored["about"])
+            asked = _flat(json.loads(json.dumps(about)))
+            for name in sorted({*there, *asked}):
+                if there.get(name) != asked.get(name):
+                    raise InputError(
+                        f"{folder} holds another study: its {name} is {there.get(name)!r}, asked "
+                        f"for was {asked.get(name)!r}; give another --out"
+                    )
+            known = [Trial.from_json(values) for values in stored["trials"]]
         elif folder.is_dir() and any(folder.iterdir()):
             raise InputError(
                 f"{folder} is not empty and holds no study (no study.json); give another --out"
             )
         every = {trial.key: trial for trial in [*known, *trials]}
-        study = cls(
-            writable_folder(folder),
-            tuple(sorted(every.values(), key=lambda t: (t.lam, t.seed))),
-        )
+        study = cls(writable_folder(folder), tuple(sorted(every.values(), key=_order)))
         if [t.key for t in study.trials] != [t.key for t in known]:
             (study.folder / "records").mkdir(exist_ok=True)
-            points = [{"lam": t.lam, "seed": t.seed} for t in study.trials]
-            content = {"format": FORMAT, "versions": versions(), "base": base, "points": points}
+            content = {
+                "format": FORMAT,
+                "versions": versions(),
+                "about": about,
+                "trials": [trial.to_json() for trial in study.trials],
+            }
             write_atomically(plan, json.dumps(content, indent=1) + "\n")
         return study
 
@@ -135,15 +153,43 @@ class Study:
 def _read_plan(path: Path) -> dict[str, Any]:
     try:
         stored = json.loads(path.read_text())
-        if not {"format", "base", "points"} <= set(stored):
-            raise ValueError("keys are missing")
+        if "format" not in stored:
+            raise ValueError("it names no format")
     except (ValueError, TypeError) as error:
         raise InputError(f"{path} is damaged or foreign: {error}") from None
     if stored["format"] != FORMAT:
         raise InputError(
             f"{path} has format {stored['format']}, this grad-ext reads format {FORMAT}"
         )
+    if not {"about", "trials"} <= set(stored):
+        raise InputError(f"{path} is damaged: it lacks what the study is about, or its trials")
     return stored  # type: ignore[no-any-return]
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings by dotted names."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
+
+
+def _order(trial: Trial) -> tuple[Any, ...]:
+    settings = trial.settings
+    return (
+        trial.dataset,
+        settings.recipe,
+        settings.variant,
+        trial.rows,
+        trial.protected,
+        trial.split_seed,
+        trial.lams,
+        trial.seed,
+        trial.key,
+    )
 
 
 def write_records(folder: Path, records: Sequence[Record]) -> None:
@@ -156,8 +202,6 @@ def write_records(folder: Path, records: Sequence[Record]) -> None:
     write_atomically(folder / "records" / f"{name}.jsonl", "\n".join(lines) + "\n")
 
 
-def default_folder(trials: Sequence[Trial]) -> Path:
-    """Return the folder of a λ study that was given none: its name tells the settings apart."""
-    first = trials[0]
-    name = "-".join(["lambda", first.dataset, *first.protected, fingerprint(_base(trials))[:6]])
-    return Path("studies") / name
+def default_folder(about: Mapping[str, Any], *names: str) -> Path:
+    """Return the folder of a study that was given none: its name tells the settings apart."""
+    return Path("studies") / "-".join([about["kind"], *names, fingerprint(about)[:6]])

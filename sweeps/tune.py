@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from grad_ext.evaluate import Problem, evaluate
 from grad_ext.method import GRAD
 from grad_ext.sweeps.pack import packs
 from grad_ext.sweeps.study import Study, write_records
-from grad_ext.trial import Trial
+from grad_ext.trial import RowsKey, Trial
 
 # Ray reads these when it is imported and when Tune starts: no reports of use, no output of its own
 # beside the progress bar, no loggers but the one that Tune needs.
@@ -81,7 +81,7 @@ def checked_cpus(num_cpus: int | None) -> int:
 
 def run(
     study: Study,
-    problem: Problem,
+    problems: Mapping[RowsKey, Problem],
     num_cpus: int | None = None,
     pack_size: int | None = None,
     progress: bool = False,
@@ -92,8 +92,8 @@ def run(
     ----------
     study : Study
         The folder and its trials.
-    problem : Problem
-        The rows, sent to every worker once.
+    problems : mapping of `Trial.rows` to Problem
+        The rows of every trial, sent to every worker once.
     num_cpus : int, optional
         How many packs run side by side, one CPU each; all CPUs if not given.
     pack_size : int, optional
@@ -104,7 +104,7 @@ def run(
     Raises
     ------
     InputError
-        If there are fewer CPUs.
+        If there are fewer CPUs, or a trial's rows are not given.
     MissingToolkit
         If Ray is not installed.
     KeyboardInterrupt
@@ -116,9 +116,12 @@ def run(
     missing = study.missing()
     if not missing:
         return
+    for trial in missing:
+        if trial.rows not in problems:
+            raise InputError(f"expected the rows of {trial.rows}, got those of {list(problems)}")
     plan = packs(missing, workers, pack_size)
     with _environment():
-        errors = _tune(plan, study.folder, problem, min(workers, len(plan)), progress)
+        errors = _tune(plan, study.folder, problems, min(workers, len(plan)), progress)
     left = study.missing()
     if left and errors:
         raise StudyIncomplete(
@@ -130,7 +133,11 @@ def run(
 
 
 def _tune(
-    plan: list[list[Trial]], folder: Path, problem: Problem, workers: int, progress: bool
+    plan: list[list[Trial]],
+    folder: Path,
+    problems: Mapping[RowsKey, Problem],
+    workers: int,
+    progress: bool,
 ) -> list[str]:
     """Run the packs and return the errors of those that failed."""
     try:
@@ -141,7 +148,7 @@ def _tune(
         raise MissingToolkit("ray", "tune") from error
     from grad_ext.sweeps.progress import PackProgress
 
-    def train_pack(config: dict[str, Any], problem: Problem) -> None:
+    def train_pack(config: dict[str, Any], problems: Mapping[RowsKey, Problem]) -> None:
         trials: Sequence[Trial] = plan[config["pack"]]
         epochs = trials[0].settings.epochs
         step = max(1, epochs // REPORTS)
@@ -150,7 +157,7 @@ def _tune(
             if done % step == 0 and done < epochs:
                 tune.report({"epoch": done})
 
-        write_records(folder, evaluate(GRAD(), trials, problem, on_epoch=say))
+        write_records(folder, evaluate(GRAD(), trials, problems[trials[0].rows], on_epoch=say))
         tune.report({"epoch": epochs})
 
     owned = not ray.is_initialized()
@@ -169,7 +176,9 @@ def _tune(
             if progress:
                 callbacks.append(PackProgress([(len(p), p[0].settings.epochs) for p in plan]))
             tuner = tune.Tuner(
-                tune.with_resources(tune.with_parameters(train_pack, problem=problem), {"cpu": 1}),
+                tune.with_resources(
+                    tune.with_parameters(train_pack, problems=problems), {"cpu": 1}
+                ),
                 param_space={"pack": tune.grid_search(list(range(len(plan))))},
                 tune_config=tune.TuneConfig(
                     reuse_actors=True, trial_dirname_creator=lambda trial: f"pack-{trial.trial_id}"

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -153,10 +154,11 @@ original, tune.write_records = tune.write_records, write
 import ray, cloudpickle
 cloudpickle.register_pickle_by_value(tune)
 settings = Settings(epochs=2)
-study = Study.open(Path("study"), lambda_grid("german", ["age"], (1.0, 100.0), (0, 1), settings))
+trials = lambda_grid("german", ["age"], (1.0, 100.0), (0, 1), settings)
+study = Study.open(Path("study"), trials)
 problem = prepare(split(load_dataset("german", ["age"])), settings)
 try:
-    run(study, problem, 2, 2)
+    run(study, {trials[0].rows: problem}, 2, 2)
 except StudyIncomplete as error:
     print("INCOMPLETE", error)
 print("LEFT", [(t.lam, t.seed) for t in study.missing()])
@@ -178,7 +180,7 @@ print("LEFT", [(t.lam, t.seed) for t in study.missing()])
 
 BAD = {
     "--dataset germna": "unknown data set 'germna': did you mean 'german'?",
-    "--protected agee": "unknown protected attribute of 'german' 'agee': did you mean 'age'?",
+    "--protected agee": "unknown protected attribute of 'german' 'agee': did you mean 'age'",
     "--values=-1": "lambda must be a finite number of at least 0, got '-1'",
     "--values 1,abc": "lambda must be a number of at least 0, got 'abc'",
     "--values nan": "lambda must be a finite number",
@@ -253,3 +255,24 @@ def test_a_study_records_its_versions(finished):
     folder, _ = finished
     plan = json.loads((folder / "study" / "study.json").read_text())
     assert {"python", "grad-ext", "torch", "ray", "numpy"} <= set(plan["versions"])
+
+
+def test_a_file_of_ones_own_and_what_becomes_of_it(tmp_path):
+    rng = np.random.default_rng(0)
+    sex, x = rng.choice(["Male", "Female"], 400), rng.normal(size=400)
+    income = np.where(x + (sex == "Male") + rng.normal(size=400) > 0.5, ">50K", "<=50K")
+    frame = pd.DataFrame({"x": x, "sex": sex, "income": income})
+    frame.to_csv(tmp_path / "people.csv", index=False)
+    command = (
+        "sweep", "lambda", "--data", "people.csv", "--label", "income", "--favorable", ">50K",
+        "--protected", "sex", "--values", "1", "--seeds", "2", "--epochs", "2", "--out", "study",
+    )  # fmt: skip
+    done = run(*command, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert rows(tmp_path / "study")["dataset"].tolist() == ["people", "people"]
+    results = (tmp_path / "study" / "results.csv").read_bytes()
+    frame.iloc[:-1].to_csv(tmp_path / "people.csv", index=False)
+    done = run(*command, cwd=tmp_path)
+    assert done.returncode == 2
+    assert re.search(r"its data is '\w{64}', asked for was '\w{64}'", done.stderr)
+    assert (tmp_path / "study" / "results.csv").read_bytes() == results

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from grad_ext.cli import data, sweep
+from grad_ext.cli import data, reproduce, sweep
 from grad_ext.errors import InputError, MissingToolkit
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(sweep.app, name="sweep")
+app.command("reproduce")(reproduce.reproduce)
 app.add_typer(data.app, name="data")
 
 # Late versions of typer carry a copy of click: its errors are found by way of the one it exports.

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from grad_ext.errors import unknown
 from grad_ext.sweeps.grid import LAMBDAS, SEEDS, lambda_grid, parse_lambdas
 from grad_ext.trial import Settings
 
-PIPE_WIDTH = 160
+MISSING = ("error", "drop")
 
 app = typer.Typer(help="Study how a setting changes the outcome.", invoke_without_command=True)
 
@@ -30,10 +30,39 @@ def _sweep(context: typer.Context) -> None:
 
 @app.command("lambda")
 def sweep_lambda(
-    dataset: Annotated[str, typer.Option(help="Data set: german or adult.")] = "german",
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="Data set, see `grad-ext data list`; german if no file is named."),
+    ] = None,
     protected: Annotated[
         str | None,
         typer.Option(help="Attributes to protect, separated by commas; the data set's first one."),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="A CSV or Parquet file of your own instead of a data set.")
+    ] = None,
+    label: Annotated[str | None, typer.Option(help="Its label column.")] = None,
+    favorable: Annotated[
+        str | None, typer.Option(help="The favorable value of the label; 1 of 0 and 1.")
+    ] = None,
+    continuous: Annotated[
+        str | None, typer.Option(help="Protected columns of the file that are numbers, not groups.")
+    ] = None,
+    features: Annotated[
+        str | None, typer.Option(help="Feature columns of the file; all others by default.")
+    ] = None,
+    drop: Annotated[str | None, typer.Option(help="Columns of the file to leave out.")] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="Column of the file with instance weights.")
+    ] = None,
+    groups: Annotated[
+        str | None, typer.Option(help="Column of the file that names the unit of each row.")
+    ] = None,
+    missing: Annotated[
+        str, typer.Option(help="Rows of the file with missing values: error or drop.")
+    ] = "error",
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder with the files of Diabetes or Health.")
     ] = None,
     values: Annotated[
         str, typer.Option(help="Values of λ, separated by commas; 0 is the plain network.")
@@ -50,6 +79,11 @@ def sweep_lambda(
     variant: Annotated[
         str, typer.Option(help="Target branch: pred (labels) or auto (features).")
     ] = Settings.variant,
+    protocol: Annotated[
+        str,
+        typer.Option(help="How rows are divided: auto, random, source (Adult's own) or grouped."),
+    ] = "auto",
+    split_seed: Annotated[int, typer.Option(help="Seed of the division of the rows.")] = 0,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the study; by default one below studies/.")
     ] = None,
@@ -64,58 +98,62 @@ def sweep_lambda(
 
     The same command run again does only what is missing; more values or seeds extend the study.
 
-    Example: grad-ext sweep lambda --dataset german --protected age,sex --values 1,100 --seeds 5
+    Examples: grad-ext sweep lambda --dataset german --protected age,sex --values 1,100 --seeds 5;
+    grad-ext sweep lambda --data people.csv --label income --favorable '>50K' --protected race,sex
     """
     lams = parse_lambdas(values)
-    names = [n.strip() for n in protected.split(",") if n.strip()] if protected else None
     settings = Settings(variant=variant, epochs=epochs, select=select)
+    if missing not in MISSING:
+        raise unknown("way with missing values", missing, MISSING)
 
-    from grad_ext.data import load_dataset
+    from grad_ext.data.options import table_from_options
 
-    table = load_dataset(dataset, names)
-    trials = lambda_grid(dataset, table.attribute_names, lams, range(seeds), settings)
+    table = table_from_options(
+        "german" if dataset is None and data is None else dataset,
+        protected,
+        data=data,
+        label=label,
+        favorable=favorable,
+        continuous=continuous,
+        features=features,
+        drop=drop,
+        weights=weights,
+        groups=groups,
+        missing="drop" if missing == "drop" else "error",
+        data_dir=data_dir,
+    )
+    trials = lambda_grid(
+        table.name, table.attribute_names, lams, range(seeds), settings, split_seed
+    )
 
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-
-    from grad_ext.data.split import split
+    from grad_ext.cli.studies import carry_out, show_sentences, show_table
+    from grad_ext.data.split import checked_protocol, split
     from grad_ext.evaluate import prepare
+    from grad_ext.files import cache_folder
     from grad_ext.report.page import title, write_report
     from grad_ext.report.tables import by_lambda, lines, results
     from grad_ext.report.words import verdict
     from grad_ext.sweeps.pack import checked_size
-    from grad_ext.sweeps.study import Study, default_folder, versions
-    from grad_ext.sweeps.tune import StudyIncomplete, checked_cpus, run
+    from grad_ext.sweeps.study import Study, default_folder, lambda_study, versions
+    from grad_ext.sweeps.tune import checked_cpus
 
     cpus, width = checked_cpus(num_cpus), checked_size(pack_size)
-    problem = prepare(split(table), settings)
-    study = Study.open(out or default_folder(trials), trials)
-    try:
-        run(study, problem, cpus, width, progress=sys.stderr.isatty())
-    except StudyIncomplete as error:
-        typer.echo(f"Error: {error}", err=True)
-        return 1
-    except KeyboardInterrupt:
-        done = len(study.records())
-        typer.echo(
-            f"Interrupted: {done} of {len(study.trials)} models are done and kept; "
-            "the same command goes on from there",
-            err=True,
-        )
-        return 130
+    about = {
+        **lambda_study(trials),
+        "data": table.digest(),
+        "protocol": checked_protocol(table, protocol),
+    }
+    cut = split(table, split_seed, protocol, cache_folder("splits"))
+    problems = {trials[0].rows: prepare(cut, settings)}
+    folder = out or default_folder(about, table.name, *table.attribute_names)
+    study = Study.open(folder, trials, about)
+    if stopped := carry_out(study, problems, cpus, width):
+        return stopped
     records = study.records()
     page = write_report(study.folder, records, versions())
     frame = results(records)
-    heading, body = lines(by_lambda(frame))
-    grid = Table(*heading, title=title(records[-1]), box=SIMPLE_HEAD, padding=(0, 1))
-    for row in body:
-        grid.add_row(*row)
-    # A file or a pipe has no width to keep to.
-    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
-    console.print(grid)
-    for sentence in verdict(frame):
-        console.print(sentence, highlight=False)
+    show_table(title(records[-1]), *lines(by_lambda(frame)))
+    show_sentences(verdict(frame))
     # Plain echo: a path is for copying, and must not be wrapped to the terminal's width.
     typer.echo(f"\nStudy folder: {study.folder}\nReport: {page}")
     return 0

@@ -42,6 +42,7 @@ def results(records: Sequence[Record]) -> pd.DataFrame:
                 "variant": trial.settings.variant,
                 "recipe": trial.settings.recipe,
                 "protected": ",".join(trial.protected),
+                "watched": ",".join(trial.watched),
                 "lam": trial.lam,
                 "seed": trial.seed,
                 "split_seed": trial.split_seed,

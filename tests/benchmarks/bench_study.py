@@ -31,7 +31,7 @@ from grad_ext.trial import Settings
 def packs(problem, trials):
     with tempfile.TemporaryDirectory() as folder:
         study = Study.open(Path(folder), trials)
-        run(study, problem)
+        run(study, {trials[0].rows: problem})
         assert not study.missing()
 
 

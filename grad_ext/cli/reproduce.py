@@ -1,0 +1,138 @@
+"""`grad-ext reproduce`: the paper's tables and its figure, beside what the same models do here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grad_ext.errors import InputError, unknown
+
+
+def _split(text: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+
+
+def _attributes(options: list[str] | None) -> dict[str, tuple[str, ...]]:
+    chosen = {}
+    for option in options or []:
+        dataset, _, names = option.partition("=")
+        if not _split(names):
+            raise InputError(f"--protected: expected something like german=sex, got {option!r}")
+        chosen[dataset.strip()] = _split(names)
+    return chosen
+
+
+def reproduce(
+    table: Annotated[str, typer.Argument(help="table1, table2 or figure2.")],
+    datasets: Annotated[
+        str | None,
+        typer.Option(
+            help="Only these data sets, separated by commas; by default all that are there."
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Models for each line, with seeds 0, 1, 2 ...")] = 10,
+    recipes: Annotated[
+        str | None, typer.Option(help="Training recipes, separated by commas; by default all.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the training rows; the recipe's by default.")
+    ] = None,
+    protected: Annotated[
+        list[str] | None,
+        typer.Option(help="Protect other attributes, such as german=sex; may be given repeatedly."),
+    ] = None,
+    prediction: Annotated[
+        str, typer.Option(help="What ŷ is in the metrics: label or score.")
+    ] = "label",
+    k: Annotated[int, typer.Option(help="Neighbours in Consistency.")] = 5,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder with the files of Diabetes or Health.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the study; by default one below studies/.")
+    ] = None,
+    num_cpus: Annotated[
+        int | None, typer.Option(help="CPUs to use, a pack on each; by default all.")
+    ] = None,
+    pack_size: Annotated[
+        int | None, typer.Option(help="Most models trained as one pack; by default 16.")
+    ] = None,
+) -> int:
+    """Run the models of the paper's tables that are ours, and set them beside the published figures.
+
+    The same command run again does only what is missing; more seeds, data sets or recipes extend
+    the study.
+
+    Example: grad-ext reproduce table1 --datasets german --seeds 3
+    """
+    from grad_ext.cli.studies import carry_out, show_sentences, show_table
+    from grad_ext.data import load_dataset
+    from grad_ext.data.split import split
+    from grad_ext.evaluate import Judging, prepare
+    from grad_ext.files import cache_folder
+    from grad_ext.report.published import TABLES
+    from grad_ext.report.reproduction import claims, disguised, lines
+    from grad_ext.report.reproduction_page import (
+        text_lines,
+        write_figure2,
+        write_reproduction,
+    )
+    from grad_ext.report.tables import results
+    from grad_ext.sweeps.pack import checked_size
+    from grad_ext.sweeps.reproduce import OTHERS, Reproduction, algorithm
+    from grad_ext.sweeps.study import Study, default_folder, versions
+    from grad_ext.sweeps.tune import checked_cpus
+    from grad_ext.trial import RECIPES
+
+    asked = Reproduction(
+        table=table,
+        seeds=seeds,
+        recipes=_split(recipes) or RECIPES,
+        judging=Judging(prediction=prediction, k=k),
+        protected=_attributes(protected),
+        epochs=epochs,
+    )
+    cpus, width = checked_cpus(num_cpus), checked_size(pack_size)
+    for name in _split(datasets):
+        if name not in asked.datasets:
+            raise unknown(f"data set of {table}", name, asked.datasets)
+    wanted, there, missing = _split(datasets) or asked.datasets, [], []
+    for name in wanted:
+        try:
+            load_dataset(name, asked.attributes(name), data_dir)
+            there.append(name)
+        except InputError as error:
+            if datasets or len(wanted) == 1:
+                raise
+            missing.append(f"{name} was not run: {error}")
+    trials = asked.trials(there)
+    problems = {}
+    for trial in trials:
+        if trial.rows not in problems:
+            rows = load_dataset(trial.dataset, [*trial.protected, *trial.watched], data_dir).known()
+            cut = split(rows, trial.split_seed, folder=cache_folder("splits"))
+            problems[trial.rows] = prepare(cut, trial.settings, asked.judging, OTHERS)
+    about = asked.about()
+    study = Study.open(out or default_folder(about), trials, about)
+    if stopped := carry_out(study, problems, cpus, width):
+        return stopped
+    records = study.records()
+    frame = results(records)
+    frame["algorithm"] = [algorithm(record.trial) for record in records]
+    frame["attributes"] = [",".join(asked.in_order(record.trial)) for record in records]
+    if table == "figure2":
+        page = write_figure2(study.folder, frame, versions(), missing)
+    else:
+        judged = {name: ",".join(asked.attributes(name)) for name in asked.datasets}
+        made = lines(frame, TABLES[table], judged)
+        for (dataset, attributes), group in made.groupby(["dataset", "attributes"], sort=False):
+            judges = str(attributes).replace(",", " and ")
+            show_table(f"{dataset}, judged by {judges}", *text_lines(group))
+        show_sentences([*missing, *claims(frame), *disguised(frame, TABLES[table], judged)])
+        page = write_reproduction(
+            study.folder, table, frame, TABLES[table], judged, versions(), missing
+        )
+    typer.echo(f"\nStudy folder: {study.folder}\nReport: {page}")
+    return 0
