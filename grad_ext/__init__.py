@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from grad_ext.adapters.aif360.inprocessing import GRADInProcessing as GRADInProcessing
     from grad_ext.adapters.aif360.metrics import ZemelMetric as ZemelMetric
     from grad_ext.attachment import attach as attach
+    from grad_ext.auditing.audit import audit as audit
     from grad_ext.data import Table as Table
     from grad_ext.data import load_dataset as load_dataset
     from grad_ext.data import load_table as load_table
@@ -40,6 +41,7 @@ _HOMES = {
     "GRADRegressor": "grad_ext.estimator",
     "ZemelMetric": "grad_ext.adapters.aif360.metrics",
     "attach": "grad_ext.attachment",
+    "audit": "grad_ext.auditing.audit",
     "export_onnx": "grad_ext.onnx",
     "load": "grad_ext.store",
     "save": "grad_ext.store",
