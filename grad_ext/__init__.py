@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from grad_ext.scoring import zemel_scorer as zemel_scorer
     from grad_ext.store import load as load
     from grad_ext.store import save as save
+    from grad_ext.uncertainty import intervals as intervals
+    from grad_ext.uncertainty import paired_test as paired_test
 
 _HOMES = {
     "GRADClassifier": "grad_ext.estimator",
@@ -55,7 +57,9 @@ _HOMES = {
     "delta": "grad_ext.metrics",
     "discrimination": "grad_ext.metrics",
     "discrimination_floor": "grad_ext.metrics",
+    "intervals": "grad_ext.uncertainty",
     "neighbor_graph": "grad_ext.neighbors",
+    "paired_test": "grad_ext.uncertainty",
     "zemel_metrics": "grad_ext.scoring",
     "zemel_params": "grad_ext.scoring",
     "zemel_scorer": "grad_ext.scoring",
