@@ -4,12 +4,17 @@ Numeric columns are standardised with the training rows' mean and standard devia
 hold only 0 and 1 among the training rows stay as they are, so that a table and its one-hot form
 (AIF360's) are encoded alike; all others are one-hot encoded, a level that was not seen in training
 becoming all zeros.
+
+The 'quantile' encoding puts beside every standardised column how far its value lies in each of some
+bins: the piecewise-linear encoding of Gorishniy et al. (2022), "On Embeddings for Numerical Features
+in Tabular Deep Learning", section 3.2.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,7 +24,15 @@ from numpy.typing import NDArray
 from grad_ext.data.table import Table
 from grad_ext.errors import InputError, unknown
 from grad_ext.task import Branch, Task
+from grad_ext.trial import ENCODINGS
 
+# Edges of the bins: quantiles of the training values, and of their distinct values, without which
+# a value that most rows share (Adult's capital gain of 0) would leave no edge among the others.
+VALUE_EDGES, DISTINCT_EDGES = np.linspace(0, 1, 17), np.linspace(0, 1, 9)
+# In standard deviations: edges that differ by rounding alone are one.
+LEAST_BIN = 1e-6
+# A bin that few rows lie in has a small standard deviation, which would make those rows huge.
+LEAST_SCALE = 0.1
 # Beyond this a standardised feature would overflow the float32 arithmetic of the network.
 LARGEST = 1e30
 
@@ -79,21 +92,53 @@ class Arrays:
 
 
 @dataclass(frozen=True)
+class Bin:
+    """A stretch of a column of numbers, encoded by how far a value lies in it.
+
+    Attributes
+    ----------
+    start, stop : float
+        Its edges, in the column's standard deviations from its mean.
+    mean, scale : float
+        What the share of the bin that lies below a value, from 0 to 1, is standardised by.
+    """
+
+    start: float
+    stop: float
+    mean: float
+    scale: float
+
+    def share(self, standard: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return which share of the bin lies below standardised values, shape (N,)."""
+        return np.clip((standard - self.start) / (self.stop - self.start), 0.0, 1.0)
+
+
+@dataclass(frozen=True)
 class Numeric:
-    """How a column of numbers is encoded: less its mean, divided by its scale."""
+    """How a column of numbers is encoded: less its mean, divided by its scale, and by its bins."""
 
     column: Hashable
     mean: float
     scale: float
+    bins: tuple[Bin, ...] = ()
 
     @property
     def width(self) -> int:
         """How many columns it becomes."""
-        return 1
+        return 1 + len(self.bins)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of those columns."""
+        return [str(self.column), *(f"{self.column} bin {i}" for i in range(len(self.bins)))]
 
     def encode(self, values: pd.Series) -> NDArray[np.float64]:
-        """Return the encoded column, shape (N, 1)."""
-        return ((_numbers(values) - self.mean) / self.scale)[:, None]
+        """Return the encoded column, shape (N, width)."""
+        encoded = np.empty((self.width, len(values)))
+        encoded[0] = (_numbers(values) - self.mean) / self.scale
+        for row, part in zip(encoded[1:], self.bins, strict=True):
+            row[:] = (part.share(encoded[0]) - part.mean) / part.scale
+        return encoded.T
 
 
 @dataclass(frozen=True)
@@ -107,6 +152,11 @@ class Categorical:
     def width(self) -> int:
         """How many columns it becomes."""
         return len(self.levels)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of those columns."""
+        return [f"{self.column}={level}" for level in self.levels]
 
     def encode(self, values: pd.Series) -> NDArray[np.float64]:
         """Return the encoded column, shape (N, number of levels)."""
@@ -141,6 +191,11 @@ def _numbers(values: pd.Series) -> NDArray[np.float64]:
 class Encoder:
     """Turns frames like the one it was fitted on into an array.
 
+    Parameters
+    ----------
+    encoding : {'standard', 'quantile'}, default 'standard'
+        Of columns of numbers; `Settings.encoding` of the model that is to be trained.
+
     Attributes
     ----------
     parts_ : list
@@ -153,10 +208,17 @@ class Encoder:
     >>> frame = load_dataset("german", protected=["age"]).inputs()
     >>> Encoder().fit(frame).transform(frame).shape
     (1000, 60)
+    >>> Encoder("quantile").fit(frame).transform(frame).shape
+    (1000, 138)
     """
 
+    def __init__(self, encoding: str = "standard") -> None:
+        if encoding not in ENCODINGS:
+            raise unknown("encoding", encoding, ENCODINGS)
+        self.encoding = encoding
+
     def fit(self, frame: pd.DataFrame, rows: NDArray[np.intp] | None = None) -> Encoder:
-        """Learn means, scales and levels from training rows.
+        """Learn means, scales, bins and levels from training rows.
 
         Parameters
         ----------
@@ -173,22 +235,14 @@ class Encoder:
         if not len(frame.columns):
             raise InputError("no feature is left once the protected ones are out")
         self.parts_: list[Numeric | Categorical] = [
-            _part(_taken(frame[c], rows)) for c in frame.columns
+            _part(_taken(frame[c], rows), self.encoding) for c in frame.columns
         ]
         return self
 
     @property
     def names(self) -> list[str]:
-        """Names of the encoded columns: the column's, with ``=level`` where it is one-hot."""
-        return [
-            name
-            for part in self.parts_
-            for name in (
-                [str(part.column)]
-                if isinstance(part, Numeric)
-                else [f"{part.column}={level}" for level in part.levels]
-            )
-        ]
+        """Names of the encoded columns: the column's, with ``=level`` or ``bin i``."""
+        return [name for part in self.parts_ for name in part.names]
 
     def positions(self, columns: Iterable[Hashable]) -> NDArray[np.intp]:
         """Return which encoded columns the given columns became."""
@@ -286,7 +340,7 @@ def _taken(values: pd.Series, rows: NDArray[np.intp] | None) -> pd.Series:
     return values if rows is None else values.take(rows)
 
 
-def _part(values: pd.Series) -> Numeric | Categorical:
+def _part(values: pd.Series, encoding: str) -> Numeric | Categorical:
     if not _is_numeric(values):
         levels = pd.unique(values.astype(object).dropna())
         return Categorical(values.name, tuple(sorted(levels, key=lambda v: (str(type(v)), v))))
@@ -297,7 +351,26 @@ def _part(values: pd.Series) -> Numeric | Categorical:
     unit = float(np.abs(numbers).max())
     scaled = numbers / unit
     deviation = float(scaled.std()) * unit
-    return Numeric(values.name, float(scaled.mean()) * unit, deviation or 1.0)
+    mean, scale = float(scaled.mean()) * unit, deviation or 1.0
+    bins = _bins((numbers - mean) / scale) if encoding == "quantile" else ()
+    return Numeric(values.name, mean, scale, bins)
+
+
+def _bins(standard: NDArray[np.float64]) -> tuple[Bin, ...]:
+    """Return the bins of standardised training values; none for fewer than three edges."""
+    standard = np.sort(standard)
+    distinct = standard[np.diff(standard, prepend=-np.inf) > 0]
+    edges = np.sort(
+        np.concatenate([np.quantile(standard, VALUE_EDGES), np.quantile(distinct, DISTINCT_EDGES)])
+    )
+    edges = edges[np.diff(edges, prepend=-np.inf) > LEAST_BIN]
+    if len(edges) < 3:
+        return ()
+    bins = []
+    for start, stop in pairwise(edges.tolist()):
+        share = Bin(start, stop, 0.0, 1.0).share(standard)
+        bins.append(Bin(start, stop, float(share.mean()), max(float(share.std()), LEAST_SCALE)))
+    return tuple(bins)
 
 
 def checked_weights(w: NDArray[np.float64], name: str) -> NDArray[np.float64]:

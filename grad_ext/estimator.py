@@ -41,7 +41,7 @@ from grad_ext.sensitive import (
 )
 from grad_ext.single import VALIDATION, Model, Online, Rows, fit_rows, lam_by_attribute
 from grad_ext.task import Branch, Task
-from grad_ext.trial import LAMBDA, Settings, checked_lambda
+from grad_ext.trial import DECIDED, LAMBDA, Settings, checked_lambda
 from grad_ext.trunk import Factory
 
 Weights = NDArray[np.float64]
@@ -58,11 +58,20 @@ class _GRADEstimator(BaseEstimator):  # type: ignore[misc]
         lam: float | Mapping[str, float] = LAMBDA,
         trunk: Sequence[int] | Factory = Settings.trunk,
         branch: Sequence[int] = Settings.branch,
-        epochs: int = Settings.epochs,
-        batch_size: int = Settings.batch_size,
-        learning_rate: float = Settings.learning_rate,
         recipe: str = Settings.recipe,
-        select: str | Rule = Settings.select,
+        encoding: str | None = None,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        attribute_learning_rate: float | None = None,
+        beta1: float | None = None,
+        final_rate: float | None = None,
+        dropout: float | None = None,
+        lam_multiplies: str | None = None,
+        saturation: Sequence[float] | None = None,
+        ramp: float | None = None,
+        balance_groups: bool | None = None,
+        select: str | Rule | None = None,
         validation: float = VALIDATION,
         intersections: bool = False,
         continuous: Sequence[str] = (),
@@ -72,10 +81,19 @@ class _GRADEstimator(BaseEstimator):  # type: ignore[misc]
         self.lam = lam
         self.trunk = trunk
         self.branch = branch
+        self.recipe = recipe
+        self.encoding = encoding
         self.epochs = epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
-        self.recipe = recipe
+        self.attribute_learning_rate = attribute_learning_rate
+        self.beta1 = beta1
+        self.final_rate = final_rate
+        self.dropout = dropout
+        self.lam_multiplies = lam_multiplies
+        self.saturation = saturation
+        self.ramp = ramp
+        self.balance_groups = balance_groups
         self.select = select
         self.validation = validation
         self.intersections = intersections
@@ -86,15 +104,13 @@ class _GRADEstimator(BaseEstimator):  # type: ignore[misc]
     def _settings(self) -> Settings:
         for value in self.lam.values() if isinstance(self.lam, Mapping) else [self.lam]:
             checked_lambda(value)
+        decided = {name: getattr(self, name) for name in DECIDED}
         return Settings(
             variant=self._variant,
             recipe=self.recipe,
             trunk=Settings.trunk if callable(self.trunk) else tuple(self.trunk),
             branch=tuple(self.branch),
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            select=self.select if isinstance(self.select, str) else Settings.select,
+            **{**decided, "select": None if callable(self.select) else self.select},
         )
 
     def _frame(self, X: Any, reset: bool) -> pd.DataFrame:
@@ -148,7 +164,7 @@ class _GRADEstimator(BaseEstimator):  # type: ignore[misc]
             raise InputError(f"validation must be a share between 0 and 1, got {held!r}")
         self.seed_ = seed_from(self.random_state)
         lam = self._lam()
-        rule = None if isinstance(self.select, str) else self.select
+        rule = self.select if callable(self.select) else None
         trunk = self.trunk if callable(self.trunk) else None
         model = fit_rows(rows, settings, lam, self.seed_, held, rule, trunk)
         self.__dict__.pop("online_", None)
@@ -242,8 +258,7 @@ class GRADClassifier(ClassifierMixin, _GRADEstimator):  # type: ignore[misc]
     """A classifier whose network unlearns what tells protected groups apart.
 
     Gradient Reversal Against Discrimination (Raff and Sylvester), the Pred variant. Frames may mix
-    numbers and categories; numbers are standardised and categories one-hot encoded with what the
-    training rows show. Equal rows are trained on once with the sum of their weights, and the order
+    numbers and categories; both are encoded with what the training rows show. Equal rows are trained on once with the sum of their weights, and the order
     of the rows does not matter.
 
     Parameters
@@ -253,15 +268,32 @@ class GRADClassifier(ClassifierMixin, _GRADEstimator):  # type: ignore[misc]
     trunk, branch : sequence of int, default (40, 40)
         Hidden units of the trunk's and of each branch's layers. `trunk` may also be a function that
         gets the number of features and returns a `torch.nn.Module`, which then is the trunk.
-    epochs : int, default 50
+    recipe : {'paper', 'steady'}
+        The training recipe. It decides the following settings down to `select` that are None;
+        `grad_ext.trial.Settings` says what each is and what it is in which recipe.
+    encoding : {'standard', 'quantile'}, optional
+        How columns of numbers are encoded.
+    epochs : int, optional
         Passes over the training rows.
-    batch_size : int, default 64
+    batch_size : int, optional
         Rows of a minibatch.
-    learning_rate : float, default 0.001
-        Of Adam.
-    recipe : {'paper'}
-        The training recipe.
-    select : str or callable, default 'paper'
+    learning_rate, attribute_learning_rate : float, optional
+        Of Adam, and that of the attribute branches.
+    beta1 : float, optional
+        Adam's decay of the mean gradient.
+    final_rate : float, optional
+        Share of the learning rates that is left at the end of their cosine decay; 1 for none.
+    dropout : float, optional
+        Share of the units dropped in the trunk and the target branch.
+    lam_multiplies : {'loss', 'reversal'}, optional
+        Whether λ acts on the attribute branches' own steps too.
+    saturation : (limit, midpoint) or (), optional
+        The strength of the reversal is limit · λ / (λ + midpoint), or λ.
+    ramp : float, optional
+        How fast the reversal grows to its strength; 0 for the whole of it from the first step on.
+    balance_groups : bool, optional
+        Weight the attribute losses so that each group counts alike.
+    select : str or callable, optional
         Which epoch to keep: ``paper`` (lowest Discrimination on validation rows, ties by accuracy),
         ``delta``, ``balanced_delta``, ``last``, ``accuracy@0.05`` (highest accuracy at a
         Discrimination of at most 0.05), or a function of a `grad_ext.select.History`.
@@ -313,11 +345,20 @@ class GRADClassifier(ClassifierMixin, _GRADEstimator):  # type: ignore[misc]
         lam: float | Mapping[str, float] = LAMBDA,
         trunk: Sequence[int] | Factory = Settings.trunk,
         branch: Sequence[int] = Settings.branch,
-        epochs: int = Settings.epochs,
-        batch_size: int = Settings.batch_size,
-        learning_rate: float = Settings.learning_rate,
         recipe: str = Settings.recipe,
-        select: str | Rule = Settings.select,
+        encoding: str | None = None,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        attribute_learning_rate: float | None = None,
+        beta1: float | None = None,
+        final_rate: float | None = None,
+        dropout: float | None = None,
+        lam_multiplies: str | None = None,
+        saturation: Sequence[float] | None = None,
+        ramp: float | None = None,
+        balance_groups: bool | None = None,
+        select: str | Rule | None = None,
         validation: float = VALIDATION,
         intersections: bool = False,
         continuous: Sequence[str] = (),
@@ -329,10 +370,19 @@ class GRADClassifier(ClassifierMixin, _GRADEstimator):  # type: ignore[misc]
             lam=lam,
             trunk=trunk,
             branch=branch,
+            recipe=recipe,
+            encoding=encoding,
             epochs=epochs,
             batch_size=batch_size,
             learning_rate=learning_rate,
-            recipe=recipe,
+            attribute_learning_rate=attribute_learning_rate,
+            beta1=beta1,
+            final_rate=final_rate,
+            dropout=dropout,
+            lam_multiplies=lam_multiplies,
+            saturation=saturation,
+            ramp=ramp,
+            balance_groups=balance_groups,
             select=select,
             validation=validation,
             intersections=intersections,
@@ -406,8 +456,9 @@ class GRADClassifier(ClassifierMixin, _GRADEstimator):  # type: ignore[misc]
 
         The first call decides on the classes (all of them in `classes`, or those of `y`), the
         attributes and their groups, and the encoding. A group or level that comes later is left out
-        of its branch or all zeros. There is no choice among epochs: the last state is the model,
-        and `history_` judges each call by its own rows. `fit` begins anew.
+        of its branch or all zeros. There is no choice among epochs and no decay of the learning
+        rates, since nobody knows how many calls will come: the last state is the model, and
+        `history_` judges each call by its own rows. `fit` begins anew.
 
         Parameters
         ----------

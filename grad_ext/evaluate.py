@@ -120,7 +120,7 @@ def prepare(
         If there are fewer test rows than neighbours, or a feature cannot be encoded.
     """
     judging, use = judging or Judging(), settings.use_protected
-    encoder = Encoder().fit(split.train.inputs(use))
+    encoder = Encoder(settings.encoding).fit(split.train.inputs(use))
     return Problem(
         training=arrays(split.train, encoder, use),
         validation=arrays(split.valid, encoder, use),

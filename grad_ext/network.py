@@ -21,10 +21,11 @@ In place of the trunk's layers there may be a module of the user's: see `grad_ex
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -32,7 +33,7 @@ from torch import Tensor
 from grad_ext.errors import InputError
 from grad_ext.losses import sigmoid, softmax
 from grad_ext.reversal import fork
-from grad_ext.seeds import torch_generator
+from grad_ext.seeds import numpy_generator, torch_generator
 from grad_ext.task import Branch
 from grad_ext.trunk import ModuleTrunk
 
@@ -200,10 +201,7 @@ class Network:
             self._draw(member, seed)
         if trunk is not None:
             self._take(trunk)
-        # +1 for the rows of the target branch, -1 for those of the attribute branches.
-        rows = [shape.branch[0] if shape.branch else b.outputs for b in shape.branches]
-        signs = torch.tensor([1.0] + [-1.0] * len(shape.attributes), dtype=dtype)
-        self._multiplier = signs.repeat_interleave(torch.tensor(rows))[:, None]
+        self._reversed = self.reversal(torch.ones(1, len(shape.attributes), dtype=dtype))[0]
 
     def __getstate__(self) -> dict[str, Any]:
         # Parameters and gradients are views of one buffer each: pickled one by one, every view
@@ -255,7 +253,47 @@ class Network:
                     generator = torch_generator(seed, "weights", piece)
                     weight.normal_(0.0, weight.shape[-1] ** -0.5, generator=generator)
 
-    def outputs(self, x: Tensor) -> list[Tensor]:
+    def reversal(self, strength: Tensor) -> Tensor:
+        """Return what gradients are multiplied by on their way from the branches into the trunk.
+
+        Parameters
+        ----------
+        strength : Tensor of shape (P, K)
+            Of each member's reversal for each attribute branch.
+
+        Returns
+        -------
+        Tensor of shape (P, R, 1)
+            1 for the rows of the target branch's first layer, and minus the strength for those of
+            the attribute branches: what `outputs` takes.
+        """
+        shape = self.shape
+        rows = [shape.branch[0] if shape.branch else b.outputs for b in shape.branches]
+        by_branch = torch.cat([strength.new_ones(len(strength), 1), -strength], dim=1)
+        return by_branch.repeat_interleave(torch.tensor(rows), dim=1).unsqueeze(2)
+
+    def by_branch(self, target: float, attribute: float) -> Tensor:
+        """Return a number for every element of `flat`.
+
+        Parameters
+        ----------
+        target : float
+            For the elements of the trunk and the target branch.
+        attribute : float
+            For those of the attribute branches.
+        """
+        flat = torch.full_like(self.flat, target)
+        sizes = {name: tuple(parameter.shape) for name, parameter in self.parameters.items()}
+        for name, piece in _carve(flat, sizes).items():
+            if name.startswith("branch."):
+                piece[:, 1:] = attribute
+            elif name.startswith("attribute."):
+                piece.fill_(attribute)
+        return flat
+
+    def outputs(
+        self, x: Tensor, reversal: Tensor | None = None, masks: Iterable[Tensor] = ()
+    ) -> list[Tensor]:
         """Return what every branch says of each member's own minibatch, in training mode.
 
         Normalises by the minibatch and moves the running statistics.
@@ -264,6 +302,10 @@ class Network:
         ----------
         x : Tensor of shape (P, B, D)
             A minibatch for each member, B a multiple of `ROW_STEP`.
+        reversal : Tensor of shape (P, R, 1), optional
+            See `reversal`; of strength 1 if not given.
+        masks : iterable of Tensors of shape (P, H, B), optional
+            What the output of each layer that is made here is multiplied by: see `Dropout`.
 
         Returns
         -------
@@ -271,18 +313,21 @@ class Network:
             The target's first.
         """
         parameters, shape, rows = self.parameters, self.shape, x.shape[1]
-        h = self._trunk(x)
+        reversal = self._reversed if reversal is None else reversal
+        masks = iter(masks)
+        h = self._trunk(x, masks)
         heads = [parameters[f"{name}.head.weight"] for name in shape.names]
         biases = [parameters[f"{name}.head.bias"].unsqueeze(2) for name in shape.names]
         if not shape.branch:
-            joined = fork(h, torch.cat(heads, dim=1), self._multiplier)
+            joined = fork(h, torch.cat(heads, dim=1), reversal)
             pieces = torch.split(joined, [branch.outputs for branch in shape.branches], dim=1)
             return [piece + bias for piece, bias in zip(pieces, biases, strict=True)]
-        h = fork(h, parameters["branch.0.weight"].flatten(1, 2), self._multiplier)
-        h = self._normalise("branch.0", h)
+        h = fork(h, parameters["branch.0.weight"].flatten(1, 2), reversal)
+        h = self._normalise("branch.0", h, next(masks, None))
         for i in range(1, len(shape.branch)):
             weight = parameters[f"branch.{i}.weight"].flatten(0, 1)
-            h = self._normalise(f"branch.{i}", torch.bmm(weight, h.view(len(weight), -1, rows)))
+            h = torch.bmm(weight, h.view(len(weight), -1, rows))
+            h = self._normalise(f"branch.{i}", h, next(masks, None))
         if len({branch.outputs for branch in shape.branches}) == 1:
             # Branches of one size in one product: taken apart, their gradients would be copied.
             weight = torch.stack(heads, dim=1).flatten(0, 1)
@@ -293,15 +338,16 @@ class Network:
             pieces = tuple(torch.bmm(head, x) for head, x in zip(heads, hidden, strict=True))
         return [piece + bias for piece, bias in zip(pieces, biases, strict=True)]
 
-    def _trunk(self, x: Tensor) -> Tensor:
+    def _trunk(self, x: Tensor, masks: Iterator[Tensor]) -> Tensor:
         if self.trunk is not None:
             return self.trunk.outputs(x, self._of_trunk(), self.seeds)
         h = x.transpose(1, 2)
         for i in range(len(self.shape.trunk)):
-            h = self._normalise(f"trunk.{i}", torch.bmm(self.parameters[f"trunk.{i}.weight"], h))
+            h = torch.bmm(self.parameters[f"trunk.{i}.weight"], h)
+            h = self._normalise(f"trunk.{i}", h, next(masks, None))
         return h
 
-    def _normalise(self, layer: str, h: Tensor) -> Tensor:
+    def _normalise(self, layer: str, h: Tensor, mask: Tensor | None) -> Tensor:
         normal = F.batch_norm(
             h.view(1, -1, h.shape[-1]),
             self.statistics[f"{layer}.mean"].view(-1),
@@ -312,7 +358,8 @@ class Network:
             momentum=BATCH_NORM_MOMENTUM,
             eps=BATCH_NORM_EPS,
         )
-        return torch.relu_(normal).view(h.shape)
+        rectified = torch.relu_(normal).view(h.shape)
+        return rectified if mask is None else rectified * mask.view(h.shape)
 
     @torch.no_grad()
     def scores(self, X: Tensor) -> Tensor:
@@ -427,6 +474,55 @@ class Network:
         mine, theirs = self.state(), source.state()
         for name, value in mine.items():
             value[members] = theirs[name][members]
+
+
+class Dropout:
+    """What the outputs of a pack's layers are multiplied by when some of their units are dropped.
+
+    Each member's masks are drawn from a generator of its own, so that they do not depend on its
+    company. Attribute branches keep all units.
+
+    Parameters
+    ----------
+    network : Network
+        Whose layers; those of a module of the user's are its own.
+    seeds : sequence of P ints
+        A seed a member.
+    share : float
+        Of the units that are dropped, to one in 2**16; the others are scaled up so that the mean
+        stays.
+    """
+
+    def __init__(self, network: Network, seeds: Sequence[int], share: float) -> None:
+        shape = network.shape
+        branches = len(shape.branches)
+        self._layers = [(1, n) for n in shape.layers] + [(branches, n) for n in shape.branch]
+        self._generators = [numpy_generator(seed, "dropout").bit_generator for seed in seeds]
+        self._least = min(round(share * 2**16), 2**16 - 1)
+        self._like = network.flat
+        self._masks: dict[int, list[Tensor]] = {}
+
+    def masks(self, rows: int) -> list[Tensor]:
+        """Return the next masks, a tensor of shape (P, H, rows) for each layer.
+
+        They lie where the last ones did: fresh memory for every step would cost more than they do.
+        """
+        if rows not in self._masks:
+            members = len(self._generators)
+            sizes = [(members, branches * units, rows) for branches, units in self._layers]
+            self._masks[rows] = [self._like.new_ones(size) for size in sizes]
+        values = rows * sum(units for _, units in self._layers)
+        scale = self._like.numpy().dtype.type(2**16 / (2**16 - self._least))
+        for member, generator in enumerate(self._generators):
+            # 16 bits a unit and row, four at a time: the fastest draw that is fine enough.
+            drawn = generator.random_raw(-(-values // 4)).view(np.uint16)
+            start = 0
+            for mask, (_, units) in zip(self._masks[rows], self._layers, strict=True):
+                stop = start + units * rows
+                kept = drawn[start:stop].reshape(units, rows) >= self._least
+                np.multiply(kept, scale, out=mask.numpy()[member, :units])
+                start = stop
+        return self._masks[rows]
 
 
 @torch.no_grad()

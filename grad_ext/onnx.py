@@ -1,6 +1,6 @@
 """A fitted model as an ONNX graph, for places without Python or torch.
 
-The graph takes the original columns and holds the encoding too: means and scales, levels, the
+The graph takes the original columns and holds the encoding too: means and scales, bins, levels, the
 network with its batch normalisation folded into the weights, and the readout. It computes in double
 precision as `grad_ext.single.Model` does, with the encoded features rounded to single precision as
 the encoder rounds them, so that it agrees with the model to rounding.
@@ -156,7 +156,7 @@ def _encode(graph: _Graph, parts: Sequence[Numeric | Categorical]) -> str:
     """Return the encoded features, shape (N, D), from inputs of the original columns."""
     numeric = [part for part in parts if isinstance(part, Numeric)]
     if len(numeric) == len(parts):
-        encoded = _standardised(graph, graph.input("X", TensorProto.DOUBLE, len(parts)), numeric)
+        encoded = _numbers(graph, graph.input("X", TensorProto.DOUBLE, len(parts)), numeric)
     else:
         given = [_input(graph, part) for part in parts]
         blocks = [_block(graph, *pair) for pair in zip(given, parts, strict=True)]
@@ -174,7 +174,7 @@ def _input(graph: _Graph, part: Numeric | Categorical) -> str:
 
 def _block(graph: _Graph, given: str, part: Numeric | Categorical) -> str:
     if isinstance(part, Numeric):
-        return _standardised(graph, given, [part])
+        return _numbers(graph, given, [part])
     levels = graph.constant(_held(part.levels, _levels_of(part))[None])
     return graph.node("Cast", graph.node("Equal", given, levels), to=TensorProto.DOUBLE)
 
@@ -183,10 +183,27 @@ def _levels_of(part: Categorical) -> str:
     return f"the levels of the column {part.column!r}"
 
 
-def _standardised(graph: _Graph, given: str, parts: Sequence[Numeric]) -> str:
-    mean = graph.constant(np.array([[part.mean for part in parts]]))
-    scale = graph.constant(np.array([[part.scale for part in parts]]))
-    return graph.node("Div", graph.node("Sub", given, mean), scale)
+def _numbers(graph: _Graph, given: str, parts: Sequence[Numeric]) -> str:
+    """Return encoded columns of numbers, shape (N, sum of widths), in the encoder's order."""
+    standard = _scaled(graph, given, [part.mean for part in parts], [part.scale for part in parts])
+    bins = [one for part in parts for one in part.bins]
+    if not bins:
+        return standard
+    owners = [i for i, part in enumerate(parts) for _ in part.bins]
+    own = graph.node("Gather", standard, graph.constant(np.array(owners)), axis=1)
+    starts, widths = [one.start for one in bins], [one.stop - one.start for one in bins]
+    limits = [graph.constant(np.array(limit)) for limit in (0.0, 1.0)]
+    share = graph.node("Clip", _scaled(graph, own, starts, widths), *limits)
+    means, scales = [one.mean for one in bins], [one.scale for one in bins]
+    every = graph.node("Concat", standard, _scaled(graph, share, means, scales), axis=1)
+    # Each column before its bins: sorting by owner is stable.
+    order = np.argsort([*range(len(parts)), *owners], kind="stable")
+    return graph.node("Gather", every, graph.constant(order), axis=1)
+
+
+def _scaled(graph: _Graph, given: str, mean: Sequence[float], scale: Sequence[float]) -> str:
+    less = graph.node("Sub", given, graph.constant(np.array([mean])))
+    return graph.node("Div", less, graph.constant(np.array([scale])))
 
 
 def _kind(values: Collection[Any], what: str) -> type:

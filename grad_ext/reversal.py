@@ -1,4 +1,4 @@
-"""The reversed gradient: identity forward, times -1 backward.
+"""The reversed gradient: identity forward, times -1 or minus a strength backward.
 
 Ganin et al. (2016), "Domain-Adversarial Training of Neural Networks", section 4; Raff and
 Sylvester, GRAD, section 2. Here torch begins.
@@ -31,7 +31,7 @@ def fork(trunk: Tensor, weight: Tensor, multiplier: Tensor) -> Tensor:
 
     Forward it is the matrix product ``weight @ trunk``. Backward the weights get their ordinary
     gradient, and the trunk gets that of each output row times the row's multiplier: 1 for rows of
-    the target branch, -1 for rows of an attribute branch. Reversing inside the product spares a
+    the target branch, less than 0 for rows of an attribute branch. Reversing inside the product spares a
     copy of the trunk's output for every branch.
 
     Parameters
@@ -40,8 +40,9 @@ def fork(trunk: Tensor, weight: Tensor, multiplier: Tensor) -> Tensor:
         Output of the trunk.
     weight : Tensor of shape (P, R, H)
         First layers of all branches, one above the other.
-    multiplier : Tensor of shape (R, 1)
-        What the gradient of each row is multiplied by on its way into the trunk.
+    multiplier : Tensor of shape (R, 1) or (P, R, 1)
+        What the gradient of each row, or of each member's, is multiplied by on its way into the
+        trunk.
 
     Returns
     -------

@@ -20,18 +20,10 @@ from grad_ext.encode import Arrays, Encoder, checked_weights
 from grad_ext.errors import ConstantPredictionWarning, InputError
 from grad_ext.method import GRAD, FittedGRAD
 from grad_ext.network import Network
-from grad_ext.seeds import numpy_generator, torch_generator
+from grad_ext.seeds import numpy_generator
 from grad_ext.select import Rule
 from grad_ext.task import Branch, Task
-from grad_ext.train import (
-    Adam,
-    goals_of,
-    history_of,
-    minibatches,
-    one_thread,
-    run_epoch,
-    shape_of,
-)
+from grad_ext.train import Trainer, goals_of, history_of, one_thread, shape_of
 from grad_ext.trial import Settings, Trial
 from grad_ext.trunk import Factory
 from grad_ext.validate import figures
@@ -163,7 +155,7 @@ def fit_rows(
     lam : float or tuple of float
         λ, or one for each attribute.
     seed : int
-        Of the validation rows, the initial weights and the order of the rows.
+        Of the validation rows, the initial weights, the order of the rows and the dropped units.
     validation : Rows or float
         Rows to choose the epoch by, or the share of the training rows to hold out for that,
         stratified by label and protected groups.
@@ -185,7 +177,7 @@ def fit_rows(
     checked_weights(rows.w, "sample_weight")
     rows, positions = rows.merged()
     check_rows(rows, positions)
-    encoder = Encoder()
+    encoder = Encoder(settings.encoding)
     if isinstance(validation, Rows):
         if not len(validation):
             raise InputError("expected validation rows, got none")
@@ -218,11 +210,11 @@ class Online:
     rows : Rows
         The first call's rows, from which the encoding is learned.
     settings : Settings
-        How to train; epochs and the rule for the epoch do not apply.
+        How to train; epochs, the decay of the rates and the rule for the epoch do not apply.
     lam : float or tuple of float
         λ, or one for each attribute.
     seed : int
-        Of the initial weights and the order of the rows.
+        Of the initial weights, the order of the rows and the dropped units.
     """
 
     def __init__(
@@ -230,11 +222,10 @@ class Online:
     ) -> None:
         names = tuple(branch.name for branch in rows.task.attributes)
         self._trial = Trial("data", names, lam=lam, seed=seed, settings=settings)
-        self._encoder = Encoder().fit(rows.frame)
+        self._encoder = Encoder(settings.encoding).fit(rows.frame)
         shape = shape_of(settings, rows.arrays(self._encoder), self._trial.reversing)
         self._network = Network(shape, [seed])
-        self._optimiser = Adam(self._network, settings.learning_rate)
-        self._order = torch_generator(seed, "rows")
+        self._trainer = Trainer(self._network, [self._trial.lams], [seed], settings)
         self._losses: list[Floats] = []
         self._judged: list[dict[str, Floats]] = []
 
@@ -254,14 +245,10 @@ class Online:
             )
         arrays = rows.arrays(self._encoder)
         X = torch.from_numpy(arrays.X)
-        goals = goals_of(arrays, self._network.shape.branches, X.dtype)
-        strength = torch.tensor([[1.0, *self._trial.lams][: len(goals.values)]], dtype=X.dtype)
-        order = torch.randperm(len(X), generator=self._order)[None]
-        slices = minibatches(len(X), self._trial.settings.batch_size)
+        balance = self._trial.settings.balance_groups
+        goals = goals_of(arrays, self._network.shape.branches, X.dtype, balance)
         with one_thread():
-            self._losses.append(
-                run_epoch(self._network, self._optimiser, X, goals, None, strength, order, slices)
-            )
+            self._losses.append(self._trainer.epoch(X, goals))
             self._judged.append(figures(self._network, X, arrays, X, arrays))
         history = history_of(self._losses, self._judged)
         exact = Network.from_state(self._network.shape, self._network.state(), torch.float64)

@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -25,7 +25,7 @@ from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save as to_bytes
 
 from grad_ext import __version__
-from grad_ext.encode import Categorical, Encoder, Numeric
+from grad_ext.encode import Bin, Categorical, Encoder, Numeric
 from grad_ext.errors import InputError, unknown
 from grad_ext.files import write_atomically
 from grad_ext.method import FittedGRAD
@@ -238,7 +238,8 @@ def _branch_to_json(branch: Branch) -> dict[str, Any]:
 def _part_to_json(part: Numeric | Categorical) -> dict[str, Any]:
     column = scalar_to_json(part.column, f"the column name {part.column!r}")
     if isinstance(part, Numeric):
-        return {"kind": "numeric", "column": column, "mean": part.mean, "scale": part.scale}
+        plain = {"kind": "numeric", "column": column, "mean": part.mean, "scale": part.scale}
+        return plain | ({"bins": [asdict(one) for one in part.bins]} if part.bins else {})
     what = f"a level of the column {part.column!r}"
     levels = [scalar_to_json(level, what) for level in part.levels]
     return {"kind": "categorical", "column": column, "levels": levels}
@@ -445,7 +446,20 @@ def _part_from_json(given: Any) -> Numeric | Categorical:
         return Categorical(column, tuple(scalar_from_json(level, "levels") for level in levels))
     if kind != "numeric":
         raise unknown("kind of column", kind, ("numeric", "categorical"))
-    return Numeric(column, entry(given, "mean", float), entry(given, "scale", float))
+    bins = entry(given, "bins", list) if "bins" in given else []
+    return Numeric(
+        column,
+        entry(given, "mean", float),
+        entry(given, "scale", float),
+        tuple(_bin_from_json(one) for one in bins),
+    )
+
+
+def _bin_from_json(given: Any) -> Bin:
+    one = Bin(*(entry(given, field.name, float) for field in fields(Bin)))
+    if one.start >= one.stop or one.scale <= 0.0:
+        raise InputError(f"bins: expected edges that ascend and scales above 0, got {one}")
+    return one
 
 
 def _check_agreement(

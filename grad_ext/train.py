@@ -1,13 +1,15 @@
 """The one training loop.
 
 The loss is the paper's (GRAD, section 2): the target's loss plus λ times the sum of the attributes',
-whose gradient is reversed on its way into the trunk; Adam. Members never couple: the
+whose gradient is reversed on its way into the trunk; Adam. Where `Settings.lam_multiplies` is
+'reversal', λ acts on that way alone. Members never couple: the
 losses are summed over the pack, nothing is clipped or stopped across it, and every member has its
-own order of rows. A member that diverges to nan harms nobody else.
+own order of rows and dropped units. A member that diverges to nan harms nobody else.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +23,7 @@ from torch.optim.adam import adam
 
 from grad_ext.encode import Arrays
 from grad_ext.losses import loss_and_gradient
-from grad_ext.network import ROW_STEP, Network, Shape
+from grad_ext.network import ROW_STEP, Dropout, Network, Shape
 from grad_ext.readout import Readout
 from grad_ext.seeds import torch_generator
 from grad_ext.select import History, Rule, best_epoch
@@ -54,34 +56,60 @@ class Adam:
     Through its functional form: constructing torch.optim.Adam loads torch's compiler, which takes
     longer than a small study's fit. It holds the network and not the buffer, which a copied network
     has anew.
+
+    Parameters
+    ----------
+    network : Network
+        Whose parameters.
+    settings : Settings
+        Rates and their decay, and beta1.
+    steps : int, optional
+        How many there will be; the rates stay as they are if that is not known.
     """
 
-    def __init__(self, network: Network, rate: float) -> None:
-        self._network, self._rate = network, rate
+    def __init__(self, network: Network, settings: Settings, steps: int | None = None) -> None:
+        self._network, self._settings = network, settings
+        self._steps, self._done = steps, 0
         self._mean = torch.zeros_like(network.flat)
         self._square = torch.zeros_like(network.flat)
-        self._steps = torch.tensor(0.0)
+        self._count = torch.tensor(0.0)
+        ratio = settings.attribute_learning_rate / settings.learning_rate
+        self._ratios = network.by_branch(1.0, ratio) if ratio != 1.0 else None
+
+    def _rate(self) -> float:
+        """Return the learning rate of the next step: cosine decay to the final rate."""
+        rate, final = self._settings.learning_rate, self._settings.final_rate
+        if self._steps is None or final == 1.0:
+            return rate
+        left = (1.0 + math.cos(math.pi * self._done / self._steps)) / 2.0
+        return rate * (final + (1.0 - final) * left)
 
     def step(self) -> None:
         """Move the parameters by their gradients."""
         flat = self._network.flat
         assert flat.grad is not None
+        moved = flat if self._ratios is None else torch.zeros_like(flat)
         adam(
-            [flat],
+            [moved],
             [flat.grad],
             [self._mean],
             [self._square],
             [],
-            [self._steps],
+            [self._count],
             fused=True,
             amsgrad=False,
-            beta1=0.9,
+            beta1=self._settings.beta1,
             beta2=0.999,
-            lr=self._rate,
+            lr=self._rate(),
             weight_decay=0.0,
             eps=1e-8,
             maximize=False,
         )
+        if self._ratios is not None:
+            # Two roundings: a fused multiplication and addition has one in the vectorised loop
+            # and may have two in its tail.
+            flat += moved.mul_(self._ratios)
+        self._done += 1
 
 
 def minibatches(rows: int, batch_size: int) -> list[slice]:
@@ -126,8 +154,13 @@ class Goals:
     weights: Tensor
 
 
-def goals_of(arrays: Arrays, branches: Sequence[Branch], dtype: torch.dtype) -> Goals:
-    """Return what the branches are to say, the target's first."""
+def goals_of(
+    arrays: Arrays, branches: Sequence[Branch], dtype: torch.dtype, balance_groups: bool = False
+) -> Goals:
+    """Return what the branches are to say, the target's first.
+
+    With `balance_groups` the weights of an attribute's groups have equal sums.
+    """
     values: list[Tensor | None] = []
     weights = []
     columns = [arrays.y, *arrays.a.T[: len(branches) - 1]]
@@ -135,6 +168,8 @@ def goals_of(arrays: Arrays, branches: Sequence[Branch], dtype: torch.dtype) -> 
         present = np.ones(len(column), bool) if branch.kind == "features" else ~np.isnan(column)
         w = arrays.w if m or arrays.target_w is None else arrays.target_w
         w = w * present
+        if balance_groups and m and branch.kind in ("binary", "categorical"):
+            w = balanced(w, column)
         weights.append(w / (w[present].mean() if w.any() else 1.0))
         filled = np.where(present, column, 0.0)
         if branch.kind == "features":
@@ -146,6 +181,13 @@ def goals_of(arrays: Arrays, branches: Sequence[Branch], dtype: torch.dtype) -> 
                 filled = standardised(filled, w)
             values.append(torch.tensor(filled, dtype=dtype))
     return Goals(values, torch.tensor(np.stack(weights), dtype=dtype))
+
+
+def balanced(weight: Floats, groups: Floats) -> Floats:
+    """Return weights of the same sum for every group; nan is no group, and gets none."""
+    codes = np.nan_to_num(groups).astype(np.intp)
+    sums = np.bincount(codes, weights=weight)
+    return weight / np.where(sums > 0.0, sums, 1.0)[codes]
 
 
 def standardised(values: Floats, weight: Floats) -> Floats:
@@ -182,7 +224,7 @@ def train(
     lams : sequence of P sequences of K numbers
         λ of each member for each attribute.
     seeds : sequence of int
-        The seed of each member's row order.
+        The seed of each member's row order and dropped units.
     training, validation : Arrays
         Rows to learn from, and rows by which the epoch is chosen.
     settings : Settings
@@ -205,22 +247,17 @@ def train(
     """
     dtype = network.flat.dtype
     X, valid_X = (shared_tensor(a.X, dtype) for a in (training, validation))
-    goals = goals_of(training, network.shape.branches, dtype)
+    goals = goals_of(training, network.shape.branches, dtype, settings.balance_groups)
     visible = None if training.visible is None else torch.from_numpy(training.visible)
-    # λ multiplies the attribute branches' losses, so their own updates too: (P, M).
-    strength = torch.ones(network.members, len(goals.values), dtype=dtype)
-    strength[:, 1:] = torch.tensor(lams, dtype=dtype)[:, : len(goals.values) - 1]
-    orders = [torch_generator(seed, "rows") for seed in seeds]
-    optimiser = Adam(network, settings.learning_rate)
-    slices = minibatches(len(X), settings.batch_size)
+    steps = settings.epochs * len(minibatches(len(X), settings.batch_size))
+    trainer = Trainer(network, lams, seeds, settings, steps)
 
     best = Network(network.shape, seeds, dtype, network.trunk)
     losses: list[Floats] = []
     judged: list[dict[str, Floats]] = []
     with one_thread():
         for epoch in range(settings.epochs):
-            order = torch.stack([torch.randperm(len(X), generator=g) for g in orders])
-            losses.append(run_epoch(network, optimiser, X, goals, visible, strength, order, slices))
+            losses.append(trainer.epoch(X, goals, visible))
             judged.append(figures(network, X, training, valid_X, validation))
             history = history_of(losses, judged)
             kept = best_epoch(history, rule)
@@ -231,42 +268,102 @@ def train(
     return best, readout, history, kept
 
 
-def run_epoch(
-    network: Network,
-    optimiser: Adam,
-    X: Tensor,
-    goals: Goals,
-    visible: Tensor | None,
-    strength: Tensor,
-    order: Tensor,
-    slices: list[slice],
-) -> Floats:
-    """Take every member through its rows once; return the mean losses, shape (P, M)."""
-    assert network.flat.grad is not None
-    total = torch.zeros(network.members, len(goals.values), dtype=X.dtype)
-    for rows in slices:
-        index = order[:, rows].flatten()
-        members, size = network.members, rows.stop - rows.start
-        x = X.index_select(0, index).view(members, size, -1)
-        outputs = network.outputs(x)
-        gradients = []
-        with torch.no_grad():
-            for m, (branch, output) in enumerate(zip(network.shape.branches, outputs, strict=True)):
-                goal = goals.values[m]
-                if goal is not None:
-                    goal = goal.index_select(0, index).view(members, 1, size)
-                else:
-                    seen = x if visible is None else x.index_select(2, visible)
-                    goal = seen.transpose(1, 2)
-                weight = goals.weights[m].index_select(0, index).view(members, size)
-                loss, gradient = loss_and_gradient(branch.kind, output, goal)
-                total[:, m] += (loss * weight).sum(1)
-                scale = weight * (strength[:, m : m + 1] / size)
-                gradients.append(gradient * scale.unsqueeze(1))
-        network.flat.grad.zero_()
-        torch.autograd.backward(outputs, gradients)
-        optimiser.step()
-    return np.asarray((total / slices[-1].stop).numpy(), dtype=np.float64)
+class Trainer:
+    """A pack in training: the network, and what else changes from step to step.
+
+    Parameters
+    ----------
+    network : Network
+        P members, which the epochs move.
+    lams : sequence of P sequences of K numbers
+        λ of each member for each attribute.
+    seeds : sequence of int
+        The seed of each member's row order and dropped units.
+    settings : Settings
+        Minibatches and rates, shared by the pack.
+    steps : int, optional
+        How many there will be, by which the rates decay and the reversal grows; both are constant
+        if not given.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        lams: Sequence[Sequence[float]],
+        seeds: Sequence[int],
+        settings: Settings,
+        steps: int | None = None,
+    ) -> None:
+        self._network, self._settings = network, settings
+        branches = len(network.shape.branches)
+        strength = torch.tensor(
+            [[settings.strength(lam) for lam in member[: branches - 1]] for member in lams],
+            dtype=network.flat.dtype,
+        )
+        # What multiplies the branches' losses, (P, M), and what the reversed gradients.
+        self._weights = torch.ones(network.members, branches, dtype=network.flat.dtype)
+        if settings.lam_multiplies == "loss":
+            self._weights[:, 1:] = strength
+            strength = torch.ones_like(strength)
+        self._reversal = network.reversal(strength)
+        self._steps, self._done = steps, 0
+        self._orders = [torch_generator(seed, "rows") for seed in seeds]
+        self._optimiser = Adam(network, settings, steps)
+        self._dropout = Dropout(network, seeds, settings.dropout) if settings.dropout else None
+
+    def epoch(self, X: Tensor, goals: Goals, visible: Tensor | None = None) -> Floats:
+        """Take every member through the rows once.
+
+        Parameters
+        ----------
+        X : Tensor of shape (N, D)
+            Encoded features.
+        goals : Goals
+            What the branches are to say of them.
+        visible : Tensor of int, optional
+            Columns that are reconstructed (Auto); all of them if not given.
+
+        Returns
+        -------
+        array of shape (P, M)
+            The branches' mean losses.
+        """
+        network, members = self._network, self._network.members
+        assert network.flat.grad is not None
+        order = torch.stack([torch.randperm(len(X), generator=g) for g in self._orders])
+        slices = minibatches(len(X), self._settings.batch_size)
+        total = torch.zeros(members, len(goals.values), dtype=X.dtype)
+        for rows in slices:
+            index, size = order[:, rows].flatten(), rows.stop - rows.start
+            x = X.index_select(0, index).view(members, size, -1)
+            masks = self._dropout.masks(size) if self._dropout else ()
+            outputs = network.outputs(x, self._ramped(), masks)
+            gradients = []
+            with torch.no_grad():
+                for m, branch in enumerate(network.shape.branches):
+                    goal = goals.values[m]
+                    if goal is not None:
+                        goal = goal.index_select(0, index).view(members, 1, size)
+                    else:
+                        seen = x if visible is None else x.index_select(2, visible)
+                        goal = seen.transpose(1, 2)
+                    weight = goals.weights[m].index_select(0, index).view(members, size)
+                    loss, gradient = loss_and_gradient(branch.kind, outputs[m], goal)
+                    total[:, m] += (loss * weight).sum(1)
+                    scale = weight * (self._weights[:, m : m + 1] / size)
+                    gradients.append(gradient * scale.unsqueeze(1))
+            network.flat.grad.zero_()
+            torch.autograd.backward(outputs, gradients)
+            self._optimiser.step()
+            self._done += 1
+        return np.asarray((total / slices[-1].stop).numpy(), dtype=np.float64)
+
+    def _ramped(self) -> Tensor:
+        """Return what the next step's gradients are multiplied by on their way into the trunk."""
+        if not self._settings.ramp or self._steps is None:
+            return self._reversal
+        share = 2.0 / (1.0 + math.exp(-self._settings.ramp * self._done / self._steps)) - 1.0
+        return torch.where(self._reversal < 0.0, self._reversal * share, self._reversal)
 
 
 def history_of(losses: list[Floats], judged: list[dict[str, Floats]]) -> History:

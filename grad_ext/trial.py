@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+import numbers
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -13,61 +14,197 @@ from grad_ext.errors import InputError, unknown
 from grad_ext.select import rule_named
 
 VARIANTS = ("pred", "auto")
-RECIPES = ("paper",)
+ENCODINGS = ("standard", "quantile")
+MULTIPLIED = ("loss", "reversal")
 LAMBDA = 100.0
 # What decides rows and features: see `Trial.rows`.
 RowsKey = tuple[object, ...]
+# What each recipe decides; docs/recipe.md has the reasons at length. An attribute_learning_rate of
+# None is that of the other branches.
+BY_RECIPE: Mapping[str, Mapping[str, Any]] = {
+    "paper": {
+        "encoding": "standard",
+        "epochs": 50,
+        "batch_size": 64,  # open in the paper; docs/recipe.md has what was measured
+        "learning_rate": 1e-3,  # open in the paper; the default of Chainer's Adam
+        "attribute_learning_rate": None,
+        "beta1": 0.9,
+        "final_rate": 1.0,
+        "dropout": 0.0,
+        "lam_multiplies": "loss",
+        "saturation": (),
+        "ramp": 0.0,
+        "balance_groups": False,
+        "select": "paper",
+    },
+    "steady": {
+        "encoding": "quantile",
+        "epochs": 50,
+        "batch_size": 256,
+        "learning_rate": 1e-3,
+        "attribute_learning_rate": 1e-2,
+        "beta1": 0.0,
+        "final_rate": 0.02,
+        "dropout": 0.2,
+        "lam_multiplies": "reversal",
+        "saturation": (40.0, 10.0),
+        "ramp": 10.0,
+        "balance_groups": True,
+        "select": "last",
+    },
+}
+RECIPES = tuple(BY_RECIPE)
+# Settings that each recipe has a value for.
+DECIDED = tuple(BY_RECIPE["paper"])
+# Stands in the constructor for the recipe's value, which takes its place at once.
+_RECIPES: Any = None
 
 
 @dataclass(frozen=True)
 class Settings:
     """The static settings: trials with equal ones can be trained in one pack.
 
-    Defaults are the paper's (GRAD, section 2) where it says; the comment says what it leaves open.
+    Those that a recipe decides may be left out or None, and become the recipe's; what is given
+    changes the recipe in this one point. The values are always the resolved ones, so for another
+    recipe make new settings: `dataclasses.replace` would keep the old one's.
 
     Attributes
     ----------
     variant : {'pred', 'auto'}
         What the target branch predicts: the label, or the features without the protected ones.
-    recipe : {'paper'}
-        The training recipe.
+    recipe : {'paper', 'steady'}
+        The training recipe: the paper's (GRAD, section 2) to the letter, or one whose last epoch
+        can be kept, for whatever λ. The following settings are given as paper | steady.
     trunk, branch : tuple of int
         Hidden units of the trunk's and of each branch's layers.
-    epochs : int
-        Passes over the training rows.
-    batch_size : int
-        Rows of a minibatch, about: an epoch's rows are dealt into minibatches of nearly equal size.
-    learning_rate : float
-        Of Adam, whose other constants are the usual ones.
     use_protected : bool
         Let the network see the columns that hold a protected attribute.
-    select : str
+    encoding : {'standard', 'quantile'}, standard | quantile
+        How columns of numbers are encoded: standardised, or also piecewise linearly between their
+        quantiles, since a network sees in standardised numbers too little of what tells the labels
+        apart (Gorishniy et al. 2022, "On Embeddings for Numerical Features in Tabular Deep
+        Learning").
+    epochs : int, 50
+        Passes over the training rows.
+    batch_size : int, 64 | 256
+        Rows of a minibatch, about: an epoch's rows are dealt into minibatches of nearly equal size,
+        of at most an eighth of the rows.
+    learning_rate : float, 0.001
+        Of Adam.
+    attribute_learning_rate : float, that of the others | 0.01
+        Of the attribute branches: what they have learned has to follow a trunk that moves.
+    beta1 : float, 0.9 | 0
+        Adam's decay of the mean gradient. Momentum makes a game between branches oscillate (Gidel et
+        al. 2019, "Negative Momentum for Improved Game Dynamics").
+    final_rate : float, 1 | 0.02
+        Share of every learning rate that is left at the end of its cosine decay (Loshchilov and
+        Hutter 2017, "SGDR"), step by step; 1 keeps it constant. At a constant rate the game never
+        comes to rest, and the last epoch is one of many that differ.
+    dropout : float, 0 | 0.2
+        Share of the units dropped after each layer of the trunk and the target branch (Srivastava
+        et al. 2014, "Dropout"). The attribute branches keep all of theirs, to see what they can.
+    lam_multiplies : {'loss', 'reversal'}, loss | reversal
+        What the strength s(λ) multiplies: the attribute losses, and so the attribute branches' own
+        steps too, or only the gradient that is reversed into the trunk (Ganin et al. 2016,
+        "Domain-Adversarial Training of Neural Networks").
+    saturation : tuple of float, none | (40, 10)
+        A limit and a midpoint: s(λ) = limit · λ / (λ + midpoint); without them s(λ) = λ. The reversed
+        gradient's noise grows with λ and beyond some strength drowns the target's gradient. Results
+        that hardly change between λ = 100 and 1000 are then so by construction.
+    ramp : float, 0 | 10
+        How fast the reversal grows to its strength: by 2 / (1 + exp(-ramp · p)) - 1 at a share p of
+        all steps (Ganin et al. 2016), so that the target is learned before it is contested; 0 is
+        the whole strength from the first step on.
+    balance_groups : bool, False | True
+        Weight the attribute losses so that each group counts alike, also a rare one.
+    select : str, paper | last
         The rule for the epoch to keep: paper, delta, balanced_delta, last, or accuracy@0.05 for the
         highest accuracy at a Discrimination of at most 0.05.
+
+    Examples
+    --------
+    >>> from grad_ext.trial import Settings
+    >>> Settings(recipe="steady", dropout=0.1).dropout
+    0.1
+    >>> Settings(recipe="steady").batch_size, Settings(recipe="paper").batch_size
+    (256, 64)
     """
 
     variant: str = "pred"
     recipe: str = "paper"
     trunk: tuple[int, ...] = (40, 40)
     branch: tuple[int, ...] = (40, 40)
-    epochs: int = 50
-    batch_size: int = 64  # open in the paper; docs/recipe.md has what was measured
-    learning_rate: float = 1e-3  # open in the paper; the default of Chainer's Adam
     use_protected: bool = False  # open in the paper
-    select: str = "paper"
+    encoding: str = _RECIPES
+    epochs: int = _RECIPES
+    batch_size: int = _RECIPES
+    learning_rate: float = _RECIPES
+    attribute_learning_rate: float = _RECIPES
+    beta1: float = _RECIPES
+    final_rate: float = _RECIPES
+    dropout: float = _RECIPES
+    lam_multiplies: str = _RECIPES
+    saturation: tuple[float, ...] = _RECIPES
+    ramp: float = _RECIPES
+    balance_groups: bool = _RECIPES
+    select: str = _RECIPES
 
     def __post_init__(self) -> None:
-        rule_named(self.select)
-        if self.variant not in VARIANTS:
-            raise unknown("variant", self.variant, VARIANTS)
         if self.recipe not in RECIPES:
             raise unknown("recipe", self.recipe, RECIPES)
+        for name in DECIDED:
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, BY_RECIPE[self.recipe][name])
+        if self.attribute_learning_rate is None:
+            object.__setattr__(self, "attribute_learning_rate", self.learning_rate)
+        if not isinstance(self.select, str):
+            raise InputError(f"select must be the name of a rule, got {self.select!r}")
+        rule_named(self.select)
+        for name, known in _CHOICES.items():
+            if getattr(self, name) not in known:
+                raise unknown(name, getattr(self, name), known)
         for name in ("epochs", "batch_size"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise InputError(f"{name} must be a whole number of at least 1, got {value!r}")
-        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
-            raise InputError(f"learning_rate must be a number above 0, got {self.learning_rate!r}")
+        for name, (expected, fits) in _NUMBERS.items():
+            object.__setattr__(self, name, _number(name, getattr(self, name), expected, fits))
+        if not isinstance(self.balance_groups, bool):
+            raise InputError(f"balance_groups must be True or False, got {self.balance_groups!r}")
+        object.__setattr__(self, "saturation", _saturation(self.saturation))
+
+    def strength(self, lam: float) -> float:
+        """Return s(λ), what an attribute's loss or reversed gradient is multiplied by."""
+        if not self.saturation:
+            return lam
+        limit, midpoint = self.saturation
+        return limit * lam / (lam + midpoint)
+
+
+_CHOICES = {"variant": VARIANTS, "encoding": ENCODINGS, "lam_multiplies": MULTIPLIED}
+_ABOVE_0 = "above 0", lambda x: 0 < x < math.inf
+_SHARE = "of at least 0 and below 1", lambda x: 0 <= x < 1
+_NUMBERS: Mapping[str, tuple[str, Callable[[float], bool]]] = {
+    "learning_rate": _ABOVE_0,
+    "attribute_learning_rate": _ABOVE_0,
+    "beta1": _SHARE,
+    "final_rate": ("above 0 and at most 1", lambda x: 0 < x <= 1),
+    "dropout": _SHARE,
+    "ramp": ("of at least 0", lambda x: 0 <= x < math.inf),
+}
+
+
+def _number(name: str, value: object, expected: str, fits: Callable[[float], bool]) -> float:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not fits(float(value)):
+        raise InputError(f"{name} must be a number {expected}, got {value!r}")
+    return float(value)
+
+
+def _saturation(given: object) -> tuple[float, ...]:
+    """Return limit and midpoint as floats, or nothing."""
+    if not isinstance(given, Sequence) or isinstance(given, str) or len(given) not in (0, 2):
+        raise InputError(f"saturation must be a limit and a midpoint, or empty, got {given!r}")
+    return tuple(_number("saturation", value, *_ABOVE_0) for value in given)
 
 
 def checked_lambda(lam: object) -> float:
@@ -164,7 +301,8 @@ class Trial:
     def rows(self) -> RowsKey:
         """What decides the rows and the columns that are kept from the features."""
         judged = tuple(sorted({*self.protected, *self.watched}))
-        return (self.dataset, judged, self.split_seed, self.settings.use_protected)
+        use, encoding = self.settings.use_protected, self.settings.encoding
+        return (self.dataset, judged, self.split_seed, use, encoding)
 
     def to_json(self) -> dict[str, Any]:
         """Return the trial as plain values that JSON keeps."""
@@ -174,7 +312,7 @@ class Trial:
     def from_json(cls, values: Mapping[str, Any]) -> Trial:
         """Return the trial that `to_json` gave."""
         settings = dict(values["settings"])
-        for name in ("trunk", "branch"):
+        for name in {"trunk", "branch", "saturation"} & set(settings):
             settings[name] = tuple(settings[name])
         return cls(
             **{

@@ -50,11 +50,16 @@ def packs(trials: Sequence[Trial], workers: int, size: int | None = None) -> lis
         If `size` is less than 1.
     """
     width = checked_size(size)
-    gathered: list[list[Trial]] = []
-    for _, same in groupby(sorted(trials, key=_static_key), key=_static_key):
-        members = list(same)
-        count = math.ceil(len(members) / width)
-        count = min(len(members), math.ceil(count / workers) * workers)
+    groups = [list(same) for _, same in groupby(sorted(trials, key=_static_key), key=_static_key)]
+    counts = [math.ceil(len(members) / width) for members in groups]
+    while sum(counts) % workers:
+        # Divide where the packs are widest.
+        wide = max(range(len(groups)), key=lambda i: len(groups[i]) / counts[i])
+        if counts[wide] == len(groups[wide]):
+            break
+        counts[wide] += 1
+    gathered = []
+    for members, count in zip(groups, counts, strict=True):
         edges = [len(members) * i // count for i in range(count + 1)]
         gathered += [members[a:b] for a, b in pairwise(edges)]
     return gathered

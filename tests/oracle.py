@@ -1,8 +1,10 @@
 """The plain version: one model, built from torch.nn and trained as the paper reads.
 
 Slow and obvious, and written without a line of grad_ext's network: the gradient is reversed by the
-identity 2 h.detach() - h, whose value is h and whose derivative is -1.
+identity (1 + s) h.detach() - s h, whose value is h and whose derivative is -s.
 """
+
+import math
 
 import torch
 from torch import nn
@@ -30,10 +32,25 @@ class PlainGRAD(nn.Module):
         self.target, *self.attributes = heads
         self.branches = nn.ModuleList(heads)
 
-    def forward(self, x):
-        h = self.trunk(x)
-        reversed_h = 2 * h.detach() - h
-        return self.target(h)[:, 0], [branch(reversed_h)[:, 0] for branch in self.attributes]
+    def forward(self, x, strengths=None, masks=()):
+        """Reverse by each attribute's strength; multiply rectified units by the masks in turn."""
+        masks = iter(masks)
+        h = dropping(self.trunk, x, masks)
+        hidden, head = self.target
+        target = head(dropping(hidden, h, masks))[:, 0]
+        strengths = strengths or [1.0] * len(self.attributes)
+        return target, [
+            branch((1 + s) * h.detach() - s * h)[:, 0]
+            for branch, s in zip(self.attributes, strengths, strict=True)
+        ]
+
+
+def dropping(parts, x, masks):
+    for part in parts:
+        x = part(x)
+        if isinstance(part, nn.ReLU):
+            x = x * next(masks, 1.0)
+    return x
 
 
 def copy_weights(plain, network, member):
@@ -59,6 +76,30 @@ def train_steps(plain, lam, X, y, a, w, batches, optimiser):
         loss = _logistic(target, y[rows], w[rows])
         for k, logit in enumerate(attributes):
             loss = loss + lam * _logistic(logit, a[rows, k], w[rows])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+
+def train_steady_steps(plain, settings, strengths, X, y, a, w, a_w, batches, masks):
+    """Train as `train_steps` does, the steady way, on all the minibatches there will be."""
+    plain.train()
+    shared = [*plain.trunk.parameters(), *plain.target.parameters()]
+    rates = [settings.learning_rate, settings.attribute_learning_rate]
+    optimiser = torch.optim.Adam(
+        [{"params": shared}, {"params": [p for b in plain.attributes for p in b.parameters()]}],
+        betas=(settings.beta1, 0.999),
+    )
+    for step, (rows, dropped) in enumerate(zip(batches, masks, strict=True)):
+        done = step / len(batches)
+        left = (1 + math.cos(math.pi * done)) / 2
+        ramp = 2 / (1 + math.exp(-settings.ramp * done)) - 1
+        for group, rate in zip(optimiser.param_groups, rates, strict=True):
+            group["lr"] = rate * (settings.final_rate + (1 - settings.final_rate) * left)
+        target, attributes = plain(X[rows], [ramp * s for s in strengths], dropped)
+        loss = _logistic(target, y[rows], w[rows])
+        for k, logit in enumerate(attributes):
+            loss = loss + _logistic(logit, a[rows, k], a_w[rows, k])
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
@@ -12,7 +13,7 @@ from grad_ext.errors import InputError
 from grad_ext.neighbors import cached_graph, neighbor_graph
 
 # A device of torch's that every machine has: the way of a GPU.
-DEVICES = ["cpu", "cpu:0"]
+DEVICES = ["cpu", "cpu:0", *(["cuda"] if torch.cuda.is_available() else [])]
 
 
 def slow_graph(X, k, include_self=False, ties="share"):

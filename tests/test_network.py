@@ -27,6 +27,8 @@ SHAPES = {
     "odd": Settings(epochs=8, trunk=(13,), branch=(7, 3), batch_size=48),
     "heads only": Settings(epochs=8, trunk=(5, 3, 11), branch=(), batch_size=50),
     "narrow": Settings(epochs=4, trunk=(40,), branch=(1,), batch_size=16),
+    "steady": Settings(recipe="steady", epochs=8),
+    "steady, odd": Settings(recipe="steady", epochs=8, trunk=(13, 7), branch=(3,), batch_size=48),
 }
 
 
@@ -223,4 +225,4 @@ def test_company_does_not_show_with_narrower_vectors_either(instructions):
         env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:]
-    assert "28 passed" in done.stdout
+    assert "42 passed" in done.stdout

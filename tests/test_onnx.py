@@ -106,6 +106,22 @@ def test_categories_are_encoded_in_the_graph(y, changes, tmp_path):
     np.testing.assert_array_equal(out["label"], model.predict(FRESH))
 
 
+@pytest.mark.parametrize("columns", [NUMERIC, list(FRAME)], ids=["numbers", "mixed"])
+def test_quantile_bins_are_in_the_graph(columns, tmp_path):
+    X, rows = FRAME[columns], FRESH[columns].copy()
+    rows.loc[0, "x0"], rows.loc[1, "x0"] = -1e9, 1e9
+    model = fit(GRADClassifier, X, THREE, recipe="steady")
+    widths = [part.width for part in model.model_.encoder.parts_[:4]]
+    assert min(widths[:3]) > 10
+    assert widths[3] == 1  # the column of 0 and 1
+    inputs = {"X": rows.to_numpy()} if columns == NUMERIC else fed(rows)
+    out = run(session(model, tmp_path / "model.onnx"), inputs)
+    np.testing.assert_allclose(out["probabilities"], model.predict_proba(rows), **CLOSE)
+    encoder = fit(GRADEncoder, X, None, recipe="steady")
+    out = run(session(encoder, tmp_path / "encoder.onnx"), inputs)
+    np.testing.assert_allclose(out["representation"], encoder.transform(rows), **CLOSE)
+
+
 def test_an_unseen_level_becomes_zeros_as_in_the_model(tmp_path):
     model = fit(GRADClassifier, FRAME, BINARY)
     strange = FRESH.assign(job="pilot", size=pd.Series([5] * len(FRESH), dtype=object))

@@ -170,6 +170,16 @@ def test_claims_say_what_holds():
     assert "Delta worsens" in claims(worse)[0]
 
 
+def test_models_of_one_division_share_its_error():
+    """Two divisions of the rows whose seeds agree: two observations, and not four."""
+    frame = models()
+    other = frame.assign(split_seed=1)
+    other.loc[other["algorithm"] == "GRAD-Pred", "delta"] += 0.1
+    (said,) = claims(pd.concat([frame, other]))
+    _, low, high = interval([0.1005, 0.2005])
+    assert f"({0.1505:+.3f}, {low:+.3f} to {high:+.3f})" in said
+
+
 def test_protecting_one_attribute_is_set_against_the_plain_network():
     frame = models(attributes="race,gender")
     frame["discrimination_race"] = [0.02, 0.03, 0.01, 0.02]

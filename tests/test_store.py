@@ -29,6 +29,7 @@ from grad_ext import GRADClassifier, GRADEncoder, GRADInProcessing, GRADRegresso
 from grad_ext.errors import ConstantPredictionWarning, InputError
 from grad_ext.select import balanced_delta
 from grad_ext.store import load, save
+from grad_ext.trial import Settings
 
 pytestmark = pytest.mark.filterwarnings(
     f"ignore::{ConstantPredictionWarning.__module__}.{ConstantPredictionWarning.__name__}"
@@ -88,6 +89,16 @@ MADE = {
     "encoder with three labels": lambda: GRADEncoder(**SMALL).fit(
         FRAME, THREE, sensitive_features=GROUPS
     ),
+    "steady": lambda: GRADClassifier(**SMALL, recipe="steady", saturation=(30, 5.0)).fit(
+        FRAME, BINARY, sensitive_features=GROUPS
+    ),
+    "steady encoder": lambda: GRADEncoder(**SMALL, recipe="steady").fit(
+        ARRAY, sensitive_features=GROUPS
+    ),
+    "quantile encoding": lambda: GRADRegressor(**SMALL, encoding="quantile").fit(
+        ARRAY, NUMBER, sensitive_features=GROUPS
+    ),
+    "aif360 steady": lambda: GRADInProcessing(recipe="steady", **SMALL).fit(dataset()),
     "aif360": lambda: GRADInProcessing(protected=["a"], **SMALL).fit(dataset()),
     "aif360 auto": lambda: GRADInProcessing(variant="auto", **SMALL).fit(dataset()),
 }  # fmt: skip
@@ -323,6 +334,20 @@ def test_callables_of_the_aif360_transformer_are_refused(tmp_path):
         save(model, tmp_path / "model")
 
 
+def test_a_file_without_the_newer_parameters_is_of_the_papers_recipe(saved):
+    content, path = saved
+    newer = ("encoding", "dropout", "saturation", "beta1", "final_rate", "balance_groups")
+
+    def older(document):
+        for name in newer:
+            document["parameters"].pop(name)
+
+    path.write_bytes(resigned(content, older))
+    model = load(path)
+    assert all(getattr(model, name) is None for name in newer)
+    assert model._settings() == Settings(epochs=2, trunk=(6, 5), branch=(4,))
+
+
 # --- what save refuses -----------------------------------------------------------------------
 
 
@@ -511,6 +536,7 @@ def put(*path, value):
 
 
 HUGE = 10**12
+BIN = {"start": 0.0, "stop": 1.0, "mean": 0.5, "scale": 0.5}
 HOSTILE = {
     "newer": (put("format", value=2), "newer grad-ext.*expected format 1, got 2"),
     "class": (put("class", value="Popen"), "unknown class 'Popen'"),
@@ -563,6 +589,12 @@ HOSTILE = {
         put("encoder", 0, "column", value={"numpy": "int8", "value": "3"}), "column: expected a .*int8"
     ),
     "type": (put("encoder", 0, "column", value={"numpy": "object_", "value": 3}), "numpy type"),
+    "bins": (put("encoder", 0, "bins", value={}), "bins: expected list"),
+    "bin": (put("encoder", 0, "bins", value=[[0, 1, 0, 1]]), "expected an object with 'start'"),
+    "too many bins": (put("encoder", 0, "bins", value=[BIN] * 9), "the columns give 20"),
+    "no width": (put("encoder", 0, "bins", value=[BIN | {"stop": 0.0}]), "edges that ascend"),
+    "no scale": (put("encoder", 0, "bins", value=[BIN | {"scale": 0.0}]), "scales above 0"),
+    "endless bin": (put("encoder", 0, "bins", value=[BIN | {"stop": None}]), "stop: expected float"),
     "column": (put("encoder", 0, "column", value={"float": "0x1"}), "column: expected str"),
     "unhashable": (
         put("parameters", "class_weight", value={"mapping": [[[1], 2]]}), "class_weight: expected"

@@ -68,6 +68,10 @@ def test_packs_keep_all_workers_busy():
     assert len(sizes) == 8  # seven would do, and leave one of two workers idle at the end
     assert max(sizes) - min(sizes) <= 1
     assert [len(pack) for pack in packs(grid(), workers=16)] == [1] * 6
+    # Several settings: as many packs as there are settings keep both workers busy.
+    four = [t for epochs in (1, 2, 3, 4) for t in grid(epochs=epochs)]
+    assert [len(pack) for pack in packs(four, workers=2)] == [6] * 4
+    assert sorted(len(pack) for pack in packs(four[6:], workers=2)) == [3, 3, 6, 6]
     with pytest.raises(InputError, match="at least one model, got 0"):
         packs(grid(), 2, 0)
 

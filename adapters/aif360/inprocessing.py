@@ -45,19 +45,16 @@ class GRADInProcessing(Transformer):  # type: ignore[misc]
     variant : {'pred', 'auto'}
         What the target branch predicts: the label, or the features without the protected ones; then
         a logistic regression on the trunk's output classifies, and `transform` gives that output.
-    recipe : {'paper'}
-        The training recipe.
+    recipe : {'paper', 'steady'}
+        The training recipe. It decides the settings from `encoding` to `select` that are None.
     trunk, branch : sequence of int, default (40, 40)
         Hidden units of the trunk's and of each branch's layers.
-    epochs : int, default 50
-        Passes over the training rows.
-    batch_size : int, default 64
-        Rows of a minibatch.
-    learning_rate : float, default 0.001
-        Of Adam.
     use_protected : bool, default False
         Let the network see the protected columns.
-    select : str or callable, default 'paper'
+    encoding, epochs, batch_size, learning_rate, attribute_learning_rate, beta1, final_rate, \
+dropout, lam_multiplies, saturation, ramp, balance_groups : optional
+        As `grad_ext.trial.Settings` says, or the recipe's.
+    select : str or callable, optional
         Which epoch to keep; see `grad_ext.select`. The paper's rule: the lowest Discrimination on
         validation rows, ties by accuracy.
     validation : float, default 0.2
@@ -99,28 +96,47 @@ class GRADInProcessing(Transformer):  # type: ignore[misc]
         recipe: str = Settings.recipe,
         trunk: Sequence[int] = Settings.trunk,
         branch: Sequence[int] = Settings.branch,
-        epochs: int = Settings.epochs,
-        batch_size: int = Settings.batch_size,
-        learning_rate: float = Settings.learning_rate,
         use_protected: bool = Settings.use_protected,
-        select: str | Rule = Settings.select,
+        encoding: str | None = None,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        attribute_learning_rate: float | None = None,
+        beta1: float | None = None,
+        final_rate: float | None = None,
+        dropout: float | None = None,
+        lam_multiplies: str | None = None,
+        saturation: Sequence[float] | None = None,
+        ramp: float | None = None,
+        balance_groups: bool | None = None,
+        select: str | Rule | None = None,
         validation: float = VALIDATION,
         random_state: Any = None,
     ) -> None:
         if isinstance(protected, str):
             raise InputError(f"protected must be a list of names, got the string {protected!r}")
-        self.settings = Settings(
-            variant=variant,
-            recipe=recipe,
-            trunk=tuple(trunk),
-            branch=tuple(branch),
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            use_protected=use_protected,
-            select=select if isinstance(select, str) else Settings.select,
-        )
-        self.rule = None if isinstance(select, str) else select
+        given: dict[str, Any] = {
+            "variant": variant,
+            "recipe": recipe,
+            "trunk": tuple(trunk),
+            "branch": tuple(branch),
+            "use_protected": use_protected,
+            "encoding": encoding,
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "learning_rate": learning_rate,
+            "attribute_learning_rate": attribute_learning_rate,
+            "beta1": beta1,
+            "final_rate": final_rate,
+            "dropout": dropout,
+            "lam_multiplies": lam_multiplies,
+            "saturation": saturation,
+            "ramp": ramp,
+            "balance_groups": balance_groups,
+            "select": select,
+        }
+        self.settings = Settings(**{**given, "select": None if callable(select) else select})
+        self.rule = select if callable(select) else None
         values = lam.values() if isinstance(lam, Mapping) else [lam]
         for value in values:
             checked_lambda(value)
@@ -135,15 +151,7 @@ class GRADInProcessing(Transformer):  # type: ignore[misc]
             protected=self.protected,
             continuous=self.continuous,
             lam=lam,
-            variant=variant,
-            recipe=recipe,
-            trunk=tuple(trunk),
-            branch=tuple(branch),
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            use_protected=use_protected,
-            select=select,
+            **given,
             validation=validation,
             random_state=random_state,
         )

@@ -45,14 +45,17 @@ def audit(
     seed: Annotated[int, typer.Option(help="Of the model to train and of the probes.")] = 0,
     epochs: Annotated[
         int | None,
-        typer.Option(help=f"Passes over the training rows; by default {Settings.epochs}."),
+        typer.Option(help="Passes over the training rows; by default the recipe's."),
+    ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="Training recipe: paper or steady; by default paper.")
     ] = None,
     variant: Annotated[
         str | None,
         typer.Option(help="Target branch: pred (labels) or auto (features); by default pred."),
     ] = None,
     select: Annotated[
-        str | None, typer.Option(help="Epoch to keep, as for a study; by default paper.")
+        str | None, typer.Option(help="Epoch to keep, as for a study; by default the recipe's.")
     ] = None,
     rows: Annotated[
         str, typer.Option(help="Rows to read from: test, or all, training rows too.")
@@ -72,7 +75,13 @@ def audit(
 
     Example: grad-ext audit --dataset german --protected age,sex --lam 100
     """
-    training = {"lam": lam, "epochs": epochs, "variant": variant, "select": select}
+    training = {
+        "lam": lam,
+        "epochs": epochs,
+        "recipe": recipe,
+        "variant": variant,
+        "select": select,
+    }
     given: dict[str, Any] = {name: value for name, value in training.items() if value is not None}
     if model is not None and given:
         raise InputError(f"--{next(iter(given))} is for training, and {model} is fitted already")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -68,14 +68,19 @@ def sweep_lambda(
         str, typer.Option(help="Values of λ, separated by commas; 0 is the plain network.")
     ] = ",".join(f"{lam:g}" for lam in LAMBDAS),
     seeds: Annotated[int, typer.Option(help="Models for each λ, with seeds 0, 1, 2 ...")] = SEEDS,
-    epochs: Annotated[int, typer.Option(help="Passes over the training rows.")] = Settings.epochs,
+    recipe: Annotated[
+        str, typer.Option(help="Training recipe: paper (to the letter) or steady.")
+    ] = Settings.recipe,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the training rows; by default the recipe's.")
+    ] = None,
     select: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="Epoch to keep: paper, delta, balanced_delta, last, or accuracy@0.05 (the highest "
-            "accuracy at a Discrimination of at most 0.05)."
+            help="Epoch to keep, by default the recipe's: paper, delta, balanced_delta, last, or "
+            "accuracy@0.05 (the highest accuracy at a Discrimination of at most 0.05)."
         ),
-    ] = Settings.select,
+    ] = None,
     variant: Annotated[
         str, typer.Option(help="Target branch: pred (labels) or auto (features).")
     ] = Settings.variant,
@@ -102,7 +107,8 @@ def sweep_lambda(
     grad-ext sweep lambda --data people.csv --label income --favorable '>50K' --protected race,sex
     """
     lams = parse_lambdas(values)
-    settings = Settings(variant=variant, epochs=epochs, select=select)
+    chosen: dict[str, Any] = {"epochs": epochs, "select": select}
+    settings = Settings(variant=variant, recipe=recipe, **chosen)
     if missing not in MISSING:
         raise unknown("way with missing values", missing, MISSING)
 

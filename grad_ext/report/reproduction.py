@@ -158,11 +158,19 @@ def interval(values: ArrayLike) -> tuple[float, float, float]:
     return mean, mean - half, mean + half
 
 
+def _apart(one: pd.Series, other: pd.Series) -> tuple[float, float, float]:
+    """Return the mean difference of paired models, indexed by division and seed, and its interval."""
+    difference = one - other
+    by_division = difference.groupby(level="split_seed").mean()
+    return interval(by_division if len(by_division) > 1 else difference)
+
+
 def claims(frame: pd.DataFrame) -> list[str]:
     """Return, in words, which of the paper's claims about GRAD against NN hold in these models.
 
-    Each is a mean difference of models of one seed and one division of the rows, with the 95 %
-    interval over them; the error that all models share, that of the test rows, is not in it.
+    Each is a mean difference of models of one seed and one division of the rows, with its 95 %
+    interval: over divisions where there are several, for models of one division share its rows;
+    else over seeds, and then the error of the test rows, which all models share, is not in it.
 
     Parameters
     ----------
@@ -180,7 +188,7 @@ def claims(frame: pd.DataFrame) -> list[str]:
         about = f"{dataset} ({attributes.replace(',', ' and ')}), {recipe} recipe"
         parts = []
         for metric, sign in BETTER.items():
-            mean, low, high = interval(grad[metric] - plain[metric])
+            mean, low, high = _apart(grad[metric], plain[metric])
             verdict = "is not told apart"
             if low * sign > 0 and high * sign > 0:
                 verdict = "improves"
@@ -206,8 +214,7 @@ def _other_attribute(
             if other == protected:
                 continue
             column = f"discrimination_{other}"
-            rise = by.loc[alone][column] - by.loc[plain][column]
-            mean, low, high = interval(rise)
+            mean, low, high = _apart(by.loc[alone][column], by.loc[plain][column])
             verdict = "raises" if low > 0 else "lowers" if high < 0 else "does not move"
             said.append(
                 f"{about}: protecting {protected} alone ({alone}) {verdict} the Discrimination by "
