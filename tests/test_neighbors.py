@@ -132,6 +132,18 @@ def test_repeated_rows_are_one_point():
     np.testing.assert_allclose(graph.toarray()[3], [1 / 4, 1 / 4, 1 / 4, 0, 1 / 4])
 
 
+def test_rows_of_one_hash_are_told_apart_all_the_same(monkeypatch):
+    X = np.random.default_rng(0).integers(0, 3, (80, 3)).astype(float)
+    expected = slow_graph(X, 3)
+
+    class Zeros:
+        def integers(self, *_, size, dtype):
+            return np.zeros(size, dtype)
+
+    monkeypatch.setattr(np.random, "default_rng", lambda seed: Zeros())
+    np.testing.assert_allclose(neighbor_graph(X, k=3).toarray(), expected, atol=1e-12)
+
+
 def test_as_many_ties_as_rows_are_refused_before_memory_is(monkeypatch):
     monkeypatch.setattr(neighbors, "GRAPH_BYTES", 1000)
     with pytest.raises(InputError, match="so many rows are tied"):
