@@ -52,7 +52,15 @@ def _mean(values: Floats, weight: Floats) -> Any:
     total = weight.sum()
     if not total > 0:
         return np.full(values.shape[:-1], np.nan)[()]
-    return np.where(_constant(values), values[..., 0], (values @ weight) / total)[()]
+    return np.where(_constant(values), values[..., 0], _sums(values, weight) / total)[()]
+
+
+def _sums(values: Floats, weight: Floats) -> Floats:
+    """Return weighted sums over the last axis, rounded alike however many predictions there are.
+
+    A matrix product would choose its order of additions by the shape.
+    """
+    return np.asarray((np.ascontiguousarray(values) * weight).sum(axis=-1))
 
 
 def _constant(values: Floats) -> NDArray[np.bool_]:
@@ -172,8 +180,9 @@ def _group_means(values: Floats, column: Floats, weight: Floats) -> tuple[Floats
     member = np.equal.outer(np.arange(len(numbers)), codes) * weight[present]
     total = member.sum(axis=1)
     kept = total > 0
-    sums = np.tensordot(member[kept], values[..., present], axes=(1, -1))
-    means = sums / total[kept].reshape(-1, *[1] * (values.ndim - 1))
+    means = np.empty((int(kept.sum()), *values.shape[:-1]))
+    for g, (share, size) in enumerate(zip(member[kept], total[kept], strict=True)):
+        means[g] = _sums(values[..., present], share) / size
     return total[kept], np.where(_constant(values), values[..., 0], means)
 
 
@@ -192,8 +201,9 @@ def _spread(values: Floats, column: Floats, weight: Floats, continuous: bool) ->
     if len(sizes) < 2:
         return np.full(values.shape[:-1], np.nan)[()]
     if continuous:
-        mean = np.tensordot(sizes, means, axes=1) / sizes.sum()
-        return np.tensordot(sizes, np.abs(means - mean), axes=1) / sizes.sum()
+        by_bin = np.moveaxis(means, 0, -1)
+        mean = _sums(by_bin, sizes) / sizes.sum()
+        return (_sums(np.abs(by_bin - mean[..., None]), sizes) / sizes.sum())[()]
     return means.max(axis=0) - means.min(axis=0)
 
 

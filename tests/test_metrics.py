@@ -80,6 +80,29 @@ def test_many_models_at_once_are_judged_as_one_by_one():
     np.testing.assert_allclose(by_attribute.mean(axis=0), many["discrimination"])
 
 
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10**6), n=st.integers(5, 700), models=st.integers(2, 9))
+def test_a_models_figures_do_not_depend_on_its_company_to_the_bit(seed, n, models):
+    rng = np.random.default_rng(seed)
+    y, a, w = rng.integers(0, 2, n), rng.integers(0, 3, n), rng.uniform(size=n)
+    a[:2], scores = (0, 1), rng.random((models, n))
+    graph = neighbor_graph(rng.normal(size=(n, 2)), k=3)
+    calls = {
+        "accuracy": lambda said: accuracy(y, said, sample_weight=w),
+        "discrimination": lambda said: discrimination(
+            y, said, sensitive_features=a, sample_weight=w
+        ),
+        "continuous": lambda said: discrimination(
+            y, said, sensitive_features=w, sample_weight=w, continuous=[0]
+        ),
+        "consistency": lambda said: consistency(y, said, graph=graph, sample_weight=w),
+        "plain": lambda said: consistency(y, said >= 0.5, graph=graph),
+    }
+    for name, call in calls.items():
+        alone = [call(one[None])[0] for one in scores]
+        np.testing.assert_array_equal(call(scores), alone, err_msg=name)
+
+
 def test_against_aif360():
     import pandas as pd
     from aif360.datasets import BinaryLabelDataset
@@ -164,6 +187,8 @@ def test_what_has_no_rows_is_nan():
     assert np.isnan(discrimination(None, [1, 0], sensitive_features=[1, 1]))
     assert np.isnan(balanced_accuracy([1, 1], [1, 0]))
     assert np.isnan(discrimination_floor(0.5, [1, 1])[0])
+    weightless = discrimination(None, [1, 0], sensitive_features=[1, 0], sample_weight=[0, 0])
+    assert np.isnan(weightless)
 
 
 @pytest.mark.parametrize(
