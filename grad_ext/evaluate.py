@@ -169,7 +169,9 @@ def evaluate(
     training, validation = problem.training.only(protected), problem.validation.only(protected)
     start = time.perf_counter()
     fitted = method.fit(trials, training, validation, on_epoch)
-    scores = fitted.scores(problem.test.X)[:, 0]
+    # Some methods need the protected attributes to predict.
+    known = getattr(fitted, "scores_with", lambda X, a: fitted.scores(X))
+    scores = known(problem.test.X, problem.test.only(protected).a)[:, 0]
     seconds = (time.perf_counter() - start) / len(trials)
     judged = problem.test.only([*protected, *trials[0].watched])
     figures = judge(scores, judged, problem.graph, problem.judging)

@@ -1,0 +1,45 @@
+"""AIF360's AdversarialDebiasing (TensorFlow) as a method."""
+
+from __future__ import annotations
+
+from grad_ext.adapters.aif360.process import Apart
+
+
+def adversarial_debiasing(
+    epochs: int = 50,
+    batch_size: int = 128,
+    hidden: int = 200,
+    timeout: float | None = None,
+) -> Apart:
+    """Return AdversarialDebiasing (Zhang et al. 2018, "Mitigating Unwanted Biases").
+
+    A trial's λ is its adversary_loss_weight. It runs in a process of its own, so that TensorFlow is
+    never imported into the caller's. It takes one attribute of two groups, so several become one:
+    privileged in all of them, or not. It takes no instance weights, and drops the rows that an
+    epoch's minibatches leave over, which is why fewer rows than one minibatch, of which it would
+    silently learn nothing, are refused.
+
+    Parameters
+    ----------
+    epochs : int, default 50
+        Passes over the training rows.
+    batch_size : int, default 128
+        Rows of a minibatch.
+    hidden : int, default 200
+        Units of the classifier's one hidden layer.
+    timeout : float, optional
+        Seconds that each fit may take, and each scoring; the process is ended after that.
+    """
+    return Apart(
+        algorithm="adversarial",
+        settings={
+            "num_epochs": epochs,
+            "batch_size": batch_size,
+            "classifier_num_hidden_units": hidden,
+        },
+        knob="adversary_loss_weight",
+        epochs=epochs,
+        packages={"aif360": "aif360", "tensorflow": "tensorflow"},
+        timeout=timeout,
+        least_rows=batch_size,
+    )

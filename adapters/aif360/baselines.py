@@ -1,0 +1,219 @@
+"""AIF360's other mitigators as methods: those that run. docs/rivals.md lists those that do not.
+
+Learned fair representations and reweighing are those of `aif360.sklearn`, which needs no TensorFlow;
+all others run in a process of their own. Base estimators are logistic regressions as in
+`grad_ext.adapters.plain`.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+
+from grad_ext.adapters.aif360.process import Apart, apart
+from grad_ext.adapters.estimators import Estimators, knob, seed_32
+from grad_ext.adapters.plain import ITERATIONS, logistic
+from grad_ext.errors import InputError, MissingToolkit
+from grad_ext.trial import Trial
+
+Floats = NDArray[np.float64]
+WITH_FAIRLEARN = {"aif360": "aif360", "fairlearn": "fairlearn"}
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Keep AIF360's notes on packages that it misses from setting up logging for everybody."""
+    root, handler = logging.getLogger(), logging.NullHandler()
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+
+
+try:
+    with _hushed():
+        from aif360.sklearn.preprocessing import LearnedFairRepresentations, Reweighing
+except ImportError as error:
+    raise MissingToolkit("aif360", "aif360") from error
+
+
+class _LFR:
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    def fit(self, X: Floats, y: NDArray[np.int64], sensitive_features: pd.DataFrame) -> None:
+        if (sensitive_features.max() > 1).any():
+            raise InputError("LFR: expected protected attributes of two groups")
+        privileged = sensitive_features.all(axis=1).astype(np.int64)
+        index = pd.Index(privileged, name="privileged")
+        with warnings.catch_warnings():
+            # The limit on iterations is part of the method as it is used.
+            warnings.filterwarnings("ignore", "lbfgs failed", ConvergenceWarning)
+            try:
+                self.model.fit(pd.DataFrame(X, index=index), y, priv_group=1)
+            except AttributeError as error:
+                # What it says of a search that ended early is itself broken; the fit is there.
+                if error.name != "decode":
+                    raise
+
+    def predict_proba(self, X: Floats) -> Floats:
+        said: Floats = self.model.predict_proba(X)
+        return said
+
+
+def lfr(prototypes: int = 10, reconstruction: float = 0.01, iterations: int = 200) -> Estimators:
+    """Return LearnedFairRepresentations (Zemel et al. 2013), the one with torch's gradients.
+
+    A trial's λ is its fairness_weight (A_z). Several attributes become one: privileged in all of
+    them, or not. The score is what it predicts between 0 and 1, which lies so near the overall rate
+    that figures of scores and of labels differ much; a large A_z gives everybody one label.
+
+    Parameters
+    ----------
+    prototypes : int, default 10
+        Zemel et al.'s k.
+    reconstruction : float, default 0.01
+        A_x, beside a target weight A_y of 1.
+    iterations : int, default 200
+        Of L-BFGS, at most.
+    """
+
+    def make(trial: Trial) -> _LFR:
+        return _LFR(
+            LearnedFairRepresentations(
+                n_prototypes=prototypes,
+                reconstruct_weight=reconstruction,
+                fairness_weight=knob(trial, "fairness_weight"),
+                max_iter=iterations,
+                random_state=seed_32(trial, "lfr"),
+            )
+        )
+
+    return Estimators(make)
+
+
+class _Reweighed:
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    def fit(
+        self,
+        X: Floats,
+        y: NDArray[np.int64],
+        sensitive_features: pd.DataFrame,
+        sample_weight: Floats,
+    ) -> None:
+        index = pd.MultiIndex.from_frame(sensitive_features)
+        rows = pd.DataFrame(X, index=index)
+        _, weights = Reweighing().fit_transform(rows, y, sample_weight=sample_weight)
+        self.model.fit(X, y, sample_weight=weights)
+        self.classes_ = self.model.classes_
+
+    def predict_proba(self, X: Floats) -> Floats:
+        said: Floats = self.model.predict_proba(X)
+        return said
+
+
+def reweighing() -> Estimators:
+    """Return Reweighing (Kamiran and Calders 2012) before logistic regression.
+
+    No knob, and the seed changes nothing. Several attributes are crossed: every combination of
+    their groups is a group.
+    """
+    return Estimators(lambda trial: _Reweighed(logistic(trial)))
+
+
+def exponentiated_gradient_reduction(timeout: float | None = None) -> Apart:
+    """Return ExponentiatedGradientReduction, which is Fairlearn's ExponentiatedGradient.
+
+    A trial's λ is the difference_bound of its constraint; see
+    `grad_ext.adapters.fairlearn.exponentiated_gradient`, whose score and label these are.
+    """
+    return Apart(
+        algorithm="exponentiated_gradient",
+        settings={"iterations": ITERATIONS},
+        knob="difference_bound",
+        groups=apart,
+        packages=WITH_FAIRLEARN,
+        timeout=timeout,
+    )
+
+
+def grid_search_reduction(grid_size: int = 20, timeout: float | None = None) -> Apart:
+    """Return GridSearchReduction, which is Fairlearn's GridSearch; λ is its constraint_weight."""
+    return Apart(
+        algorithm="grid_search",
+        settings={"iterations": ITERATIONS, "grid_size": grid_size},
+        knob="constraint_weight",
+        highest=1.0,
+        groups=apart,
+        packages=WITH_FAIRLEARN,
+        timeout=timeout,
+    )
+
+
+def gerry_fair(iterations: int = 10, timeout: float | None = None) -> Apart:
+    """Return GerryFairClassifier (Kearns et al. 2018) on linear regression.
+
+    A trial's λ is its gamma, the violation that it allows. It aims at equal false positive rates of
+    all subgroups that a linear function of the protected attributes finds, and not at parity. Its
+    score is the share of its classifiers that say favorable.
+
+    Parameters
+    ----------
+    iterations : int, default 10
+        Of its game, a classifier each.
+    timeout : float, optional
+        Seconds that each fit may take, and each scoring.
+    """
+    return Apart(
+        algorithm="gerry_fair",
+        settings={"max_iters": iterations},
+        knob="gamma",
+        groups=apart,
+        timeout=timeout,
+    )
+
+
+def reject_option(timeout: float | None = None) -> Apart:
+    """Return RejectOptionClassification (Kamiran et al. 2012) after logistic regression.
+
+    Needs the protected attributes at prediction, several by the intersection of their privileged
+    groups. A trial's λ is the largest statistical parity difference that it allows in training,
+    either way; where none of its thresholds keeps to that, it takes the lowest difference, which may
+    be far below zero.
+    """
+    return _postprocessing("reject_option", "metric_ub", timeout)
+
+
+def equalized_odds(timeout: float | None = None) -> Apart:
+    """Return EqOddsPostprocessing (Hardt et al. 2016) after logistic regression.
+
+    Needs the protected attributes at prediction, several by the intersection of their privileged
+    groups. No knob; it aims at equalized odds and not at parity. Its draws are those of the seed.
+    """
+    return _postprocessing("equalized_odds", "lambda", timeout)
+
+
+def calibrated_equalized_odds(timeout: float | None = None) -> Apart:
+    """Return CalibratedEqOddsPostprocessing (Pleiss et al. 2017); otherwise as `equalized_odds`."""
+    return _postprocessing("calibrated_odds", "lambda", timeout)
+
+
+def _postprocessing(algorithm: str, knob: str, timeout: float | None) -> Apart:
+    return Apart(
+        algorithm=algorithm,
+        settings={"iterations": ITERATIONS},
+        knob=knob,
+        needs_attributes=True,
+        timeout=timeout,
+    )

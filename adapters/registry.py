@@ -1,0 +1,257 @@
+"""The names of all rivals of GRAD: what each is called, what turns its knob, and what it needs.
+
+A leaf for whoever puts a comparison together. Looking through it imports nothing; `Rival.method`
+imports the one file that holds the method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from grad_ext.errors import MissingToolkit, unknown
+
+if TYPE_CHECKING:
+    from grad_ext.method import Method
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A method by name.
+
+    Attributes
+    ----------
+    title : str
+        What tables and figures call it.
+    home : str
+        Module and function or class that makes it, joined by a colon.
+    knob : str
+        What a trial's λ is in its own terms; empty if it has none.
+    values : tuple of float
+        The knob's values in a sweep, from the least fair on.
+    default : float
+        The knob's value elsewhere: the toolkit's, where it has one that works.
+    needs_attributes : bool
+        Whether it needs the protected attributes at prediction.
+    seeded : bool
+        Whether another seed gives another model.
+    several : {'apart', 'crossed', 'intersection', ''}
+        What becomes of several protected attributes: each one counts, every combination of their
+        groups is a group, or only who is privileged in all of them is; empty if it knows of none.
+    packages : mapping of str to str
+        What it needs to import, and the extra of grad-ext that brings it.
+    options : mapping of str to object
+        What `home` is called with.
+    """
+
+    title: str
+    home: str
+    knob: str = ""
+    values: tuple[float, ...] = ()
+    default: float = 0.0
+    needs_attributes: bool = False
+    seeded: bool = False
+    several: str = ""
+    packages: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> MissingToolkit | None:
+        """The error that names the extra to install, if a package is missing; None if it can run."""
+        for package, extra in self.packages.items():
+            if find_spec(package) is None:
+                return MissingToolkit(package, extra)
+        return None
+
+    def method(self, **options: Any) -> Method:
+        """Return the method, with options of its own beside those that are listed.
+
+        Raises
+        ------
+        MissingToolkit
+            If a package is missing.
+        """
+        if self.missing is not None:
+            raise self.missing
+        module, _, name = self.home.partition(":")
+        made: Method = getattr(import_module(module), name)(**{**self.options, **options})
+        return made
+
+
+_PLAIN = "grad_ext.adapters.plain"
+_FAIRLEARN = "grad_ext.adapters.fairlearn"
+_AIF360 = "grad_ext.adapters.aif360.baselines"
+_NEEDS_FAIRLEARN = {"fairlearn": "fairlearn"}
+_NEEDS_AIF360 = {"aif360": "aif360"}
+_NEEDS_BOTH = {**_NEEDS_AIF360, **_NEEDS_FAIRLEARN}
+_NEEDS_TENSORFLOW = {**_NEEDS_AIF360, "tensorflow": "tensorflow"}
+_BOUNDS = (0.1, 0.05, 0.02, 0.01, 0.005)
+_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+RIVALS: dict[str, Rival] = {
+    "majority": Rival("Majority class", f"{_PLAIN}:majority_class"),
+    "logistic": Rival("Logistic regression", f"{_PLAIN}:logistic_regression"),
+    "boosting": Rival("Gradient boosting", f"{_PLAIN}:gradient_boosting", seeded=True),
+    "lfr": Rival(
+        "LFR (AIF360)",
+        f"{_AIF360}:lfr",
+        knob="fairness_weight",
+        values=(0.0, 0.5, 1.0, 2.0, 5.0, 10.0),
+        default=5.0,
+        seeded=True,
+        several="intersection",
+        packages=_NEEDS_AIF360,
+    ),
+    "vfae": Rival(
+        "VFAE",
+        "grad_ext.adapters.vfae:VFAE",
+        knob="beta",
+        values=(0.0, 10.0, 100.0, 1000.0),
+        default=100.0,
+        seeded=True,
+        several="apart",
+    ),
+    "alfr": Rival(
+        "ALFR",
+        "grad_ext.adapters.alfr:ALFR",
+        knob="beta",
+        values=(0.0, 0.1, 1.0, 5.0, 50.0),
+        default=5.0,
+        seeded=True,
+        several="apart",
+    ),
+    "aif360-adversarial": Rival(
+        "AdversarialDebiasing (AIF360)",
+        "grad_ext.adapters.aif360.adversarial:adversarial_debiasing",
+        knob="adversary_loss_weight",
+        values=(0.0, 0.1, 0.3, 1.0, 3.0),
+        default=0.1,
+        seeded=True,
+        several="intersection",
+        packages=_NEEDS_TENSORFLOW,
+    ),
+    "aif360-reweighing": Rival(
+        "Reweighing (AIF360)",
+        f"{_AIF360}:reweighing",
+        several="crossed",
+        packages=_NEEDS_AIF360,
+    ),
+    "aif360-exponentiated-gradient": Rival(
+        "ExponentiatedGradientReduction (AIF360)",
+        f"{_AIF360}:exponentiated_gradient_reduction",
+        knob="difference_bound",
+        values=_BOUNDS,
+        default=0.01,
+        several="crossed",
+        packages=_NEEDS_BOTH,
+    ),
+    "aif360-grid-search": Rival(
+        "GridSearchReduction (AIF360)",
+        f"{_AIF360}:grid_search_reduction",
+        knob="constraint_weight",
+        values=_WEIGHTS,
+        default=0.5,
+        several="crossed",
+        packages=_NEEDS_BOTH,
+    ),
+    "aif360-gerry-fair": Rival(
+        "GerryFairClassifier (AIF360)",
+        f"{_AIF360}:gerry_fair",
+        knob="gamma",
+        values=(0.1, 0.03, 0.01, 0.003, 0.001),
+        default=0.01,
+        several="apart",
+        packages=_NEEDS_AIF360,
+    ),
+    "aif360-reject-option": Rival(
+        "RejectOptionClassification (AIF360)",
+        f"{_AIF360}:reject_option",
+        knob="metric_ub",
+        values=_BOUNDS,
+        default=0.05,
+        needs_attributes=True,
+        several="intersection",
+        packages=_NEEDS_AIF360,
+    ),
+    "aif360-equalized-odds": Rival(
+        "EqOddsPostprocessing (AIF360)",
+        f"{_AIF360}:equalized_odds",
+        needs_attributes=True,
+        seeded=True,
+        several="intersection",
+        packages=_NEEDS_AIF360,
+    ),
+    "aif360-calibrated-equalized-odds": Rival(
+        "CalibratedEqOddsPostprocessing (AIF360)",
+        f"{_AIF360}:calibrated_equalized_odds",
+        needs_attributes=True,
+        seeded=True,
+        several="intersection",
+        packages=_NEEDS_AIF360,
+    ),
+    "fairlearn-adversarial": Rival(
+        "AdversarialFairnessClassifier (Fairlearn)",
+        f"{_FAIRLEARN}:adversarial",
+        knob="alpha",
+        values=(0.0, 0.1, 0.3, 1.0, 3.0),
+        default=1.0,
+        seeded=True,
+        several="crossed",
+        packages=_NEEDS_FAIRLEARN,
+    ),
+    "fairlearn-exponentiated-gradient": Rival(
+        "ExponentiatedGradient (Fairlearn)",
+        f"{_FAIRLEARN}:exponentiated_gradient",
+        knob="difference_bound",
+        values=_BOUNDS,
+        default=0.01,
+        several="crossed",
+        packages=_NEEDS_FAIRLEARN,
+    ),
+    "fairlearn-exponentiated-gradient-boosting": Rival(
+        "ExponentiatedGradient, boosting (Fairlearn)",
+        f"{_FAIRLEARN}:exponentiated_gradient",
+        knob="difference_bound",
+        values=_BOUNDS,
+        default=0.01,
+        seeded=True,
+        several="crossed",
+        packages=_NEEDS_FAIRLEARN,
+        # Fairlearn's 50 rounds of a hundred trees each take minutes.
+        options={"base": "boosting", "max_iter": 10},
+    ),
+    "fairlearn-grid-search": Rival(
+        "GridSearch (Fairlearn)",
+        f"{_FAIRLEARN}:grid_search",
+        knob="constraint_weight",
+        values=_WEIGHTS,
+        default=0.5,
+        several="crossed",
+        packages=_NEEDS_FAIRLEARN,
+    ),
+    "fairlearn-threshold": Rival(
+        "ThresholdOptimizer (Fairlearn)",
+        f"{_FAIRLEARN}:threshold_optimizer",
+        knob="tol",
+        values=(0.1, 0.05, 0.02, 0.01, 0.0),
+        needs_attributes=True,
+        several="crossed",
+        packages=_NEEDS_FAIRLEARN,
+    ),
+}
+
+
+def rival(name: str) -> Rival:
+    """Return the rival of a name.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    if name not in RIVALS:
+        raise unknown("method", name, RIVALS)
+    return RIVALS[name]
