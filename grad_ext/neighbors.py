@@ -51,7 +51,8 @@ STRIDE = 64
 # Candidates for each point beyond which single precision is too coarse for these numbers.
 COARSE = 256
 # Points beyond which a tree is tried too, on SAMPLE of them; it is asked for SPARE more than k.
-WORTH_A_TREE, SAMPLE, SPARE = 1024, 64, 20
+# A tree that will take fewer seconds than QUICK is not compared.
+WORTH_A_TREE, SAMPLE, SPARE, QUICK = 1024, 64, 12, 0.4
 # Pairs whose exact distance is computed at once, and points that a tree is asked for at once.
 PAIRS = 2**16
 # Graphs of this process that are remembered.
@@ -308,18 +309,23 @@ def _search(points: Floats, sizes: Ints, left: Ints, k: int, device: str) -> _Pa
 
 def _found(points: Floats, asking: Ints, k: int, device: str) -> Iterator[_Found]:
     """Yield candidates for some points, a block of them at a time."""
+    if device == "cpu" and len(asking) >= WORTH_A_TREE:
+        tree = _Tree(points, k)
+        sample = asking[:: max(1, len(asking) // SAMPLE)]
+        took = _seconds(lambda: tree.of(sample))
+        faster = took * len(asking) < QUICK * len(sample)
+        if not faster:
+            # Both are exact, so which of them is faster here changes nothing but the time.
+            blocks = _Candidates(points, k, np.float32)
+            faster = took < _seconds(lambda: blocks.of(sample))
+        if faster:
+            for start in range(0, len(asking), PAIRS):
+                yield tree.of(asking[start : start + PAIRS])
+            return
     # A device multiplies in double precision: single may there be rounded more than it says.
     single = _Candidates(points, k, np.float32) if device == "cpu" else None
     double = None if single else _Candidates(points, k, np.float64, device)
     step = max(1, BLOCK_BYTES // (8 * len(points)))
-    if single and len(asking) >= WORTH_A_TREE:
-        tree, block = _Tree(points, k), single
-        sample = asking[:: max(1, len(asking) // SAMPLE)]
-        # Both are exact, so which of them is faster here changes nothing but the time.
-        if _seconds(lambda: tree.of(sample)) < _seconds(lambda: block.of(sample)):
-            for start in range(0, len(asking), PAIRS):
-                yield tree.of(asking[start : start + PAIRS])
-            return
     for start in range(0, len(asking), step):
         rows = asking[start : start + step]
         found = single.of(rows, COARSE * len(rows)) if single else None
