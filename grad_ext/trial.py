@@ -92,7 +92,8 @@ class Settings:
     learning_rate : float, 0.001
         Of Adam.
     attribute_learning_rate : float, that of the others | 0.01
-        Of the attribute branches: what they have learned has to follow a trunk that moves.
+        Of the attribute branches: what they have learned has to follow a trunk that moves (Heusel et
+        al. 2017, "GANs Trained by a Two Time-Scale Update Rule").
     beta1 : float, 0.9 | 0
         Adam's decay of the mean gradient. Momentum makes a game between branches oscillate (Gidel et
         al. 2019, "Negative Momentum for Improved Game Dynamics").

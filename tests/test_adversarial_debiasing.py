@@ -128,6 +128,7 @@ child.ask(algorithm="adversarial", settings='{"num_epochs": 1000000}', seeds=[0]
 """
 
 
+@needs_tensorflow
 @pytest.mark.parametrize("seconds", [0.0, 5.0])
 def test_a_busy_process_dies_with_its_parent(seconds):
     parent = subprocess.Popen([sys.executable, "-c", BUSY], stdout=subprocess.PIPE, text=True)

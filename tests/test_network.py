@@ -22,13 +22,14 @@ from grad_ext.train import minibatches, shape_of, train
 from grad_ext.trial import Settings, Trial
 
 PROTECTED = ("age", "sex")
+PAPER, STEADY = Settings(recipe="paper", epochs=8), Settings(recipe="steady", epochs=8)
 SHAPES = {
-    "paper": Settings(epochs=8),
-    "odd": Settings(epochs=8, trunk=(13,), branch=(7, 3), batch_size=48),
-    "heads only": Settings(epochs=8, trunk=(5, 3, 11), branch=(), batch_size=50),
-    "narrow": Settings(epochs=4, trunk=(40,), branch=(1,), batch_size=16),
-    "steady": Settings(recipe="steady", epochs=8),
-    "steady, odd": Settings(recipe="steady", epochs=8, trunk=(13, 7), branch=(3,), batch_size=48),
+    "paper": PAPER,
+    "odd": replace(PAPER, trunk=(13,), branch=(7, 3), batch_size=48),
+    "heads only": replace(PAPER, trunk=(5, 3, 11), branch=(), batch_size=50),
+    "narrow": replace(PAPER, epochs=4, trunk=(40,), branch=(1,), batch_size=16),
+    "steady": STEADY,
+    "steady, odd": replace(STEADY, trunk=(13, 7), branch=(3,), batch_size=48),
 }
 
 

@@ -27,7 +27,7 @@ from grad_ext.train import Adam, Trainer, goals_of, minibatches, shape_of, train
 from grad_ext.trial import Settings, Trial
 
 pytestmark = pytest.mark.filterwarnings("ignore::grad_ext.errors.ConstantPredictionWarning")
-STEADY = Settings(recipe="steady")
+PAPER, STEADY = Settings(recipe="paper"), Settings(recipe="steady")
 PROTECTED = ("age", "sex")
 
 
@@ -137,7 +137,7 @@ def test_only_the_trunk_gets_the_reversed_gradient_times_the_strength(branch):
 
 def test_the_strength_saturates():
     assert [STEADY.strength(lam) for lam in (0.0, 10.0, 30.0, 390.0)] == [0.0, 20.0, 30.0, 39.0]
-    assert Settings().strength(390.0) == 390.0
+    assert PAPER.strength(390.0) == 390.0
     assert replace(STEADY, saturation=()).strength(390.0) == 390.0
     assert replace(STEADY, saturation=(4, 90)).strength(30.0) == 1.0
 
@@ -158,7 +158,7 @@ def test_the_reversal_grows_to_its_strength():
     for chosen, steps in ((replace(STEADY, ramp=0.0), 100), (STEADY, None)):
         full = Trainer(network, [(10.0,), (90.0,)], [0, 1], chosen, steps)
         assert full._ramped()[..., 0].equal(expected)
-    paper = Trainer(network, [(10.0,), (90.0,)], [0, 1], Settings(), steps=100)
+    paper = Trainer(network, [(10.0,), (90.0,)], [0, 1], PAPER, steps=100)
     assert paper._ramped()[..., 0].tolist() == [[1.0, -1.0], [1.0, -1.0]]
     assert paper._weights.tolist() == [[1.0, 10.0], [1.0, 90.0]]
 
@@ -494,7 +494,7 @@ def test_what_the_recipe_decides_may_be_changed_or_left_to_it():
     )
     assert first.fit(X, y, sensitive_features=a).best_epoch_ == 1
     assert GRADInProcessing(recipe="steady").settings == STEADY
-    assert GRADInProcessing().settings == Settings(recipe="paper")
+    assert GRADInProcessing(recipe="paper").settings == PAPER
     with pytest.raises(
         InputError, match="dropout must be a number of at least 0 and below 1, got 1"
     ):

@@ -334,7 +334,7 @@ def test_callables_of_the_aif360_transformer_are_refused(tmp_path):
         save(model, tmp_path / "model")
 
 
-def test_a_file_without_the_newer_parameters_is_of_the_papers_recipe(saved):
+def test_a_file_without_the_newer_parameters_has_its_recipes(saved):
     content, path = saved
     newer = ("encoding", "dropout", "saturation", "beta1", "final_rate", "balance_groups")
 
@@ -345,7 +345,7 @@ def test_a_file_without_the_newer_parameters_is_of_the_papers_recipe(saved):
     path.write_bytes(resigned(content, older))
     model = load(path)
     assert all(getattr(model, name) is None for name in newer)
-    assert model._settings() == Settings(epochs=2, trunk=(6, 5), branch=(4,))
+    assert model._settings() == Settings(recipe=model.recipe, epochs=2, trunk=(6, 5), branch=(4,))
 
 
 # --- what save refuses -----------------------------------------------------------------------
