@@ -2,8 +2,8 @@
 
 How the Auto variant classifies (GRAD paper, section 2): the network learns a representation, and a
 logistic regression is fitted on it. scikit-learn's problem and default strength, an L2 penalty of
-1/2 |β|² with a free intercept, solved by Newton's method for all members together; each member
-stops for itself, so that its numbers do not depend on its company.
+1/2 |β|² with a free intercept, solved by Newton's method for each member by itself, so that its
+numbers do not depend on its company.
 """
 
 from __future__ import annotations
@@ -55,7 +55,13 @@ def _augmented(representations: Tensor) -> Tensor:
     return F.pad(Z, (0, -Z.shape[2] % ROW_STEP, 0, -Z.shape[1] % WIDTH_STEP))
 
 
-def fit_readout(representations: Tensor, y: Tensor, weight: Tensor, classes: int) -> Readout:
+def fit_readout(
+    representations: Tensor,
+    y: Tensor,
+    weight: Tensor,
+    classes: int,
+    start: Readout | None = None,
+) -> Readout:
     """Fit one logistic regression a member and class.
 
     Parameters
@@ -68,45 +74,51 @@ def fit_readout(representations: Tensor, y: Tensor, weight: Tensor, classes: int
         Instance weights.
     classes : int
         2 fits one regression a member, more fit one for each class.
+    start : Readout, optional
+        Regressions to start from, such as the last epoch's: the answer is the same to within the
+        tolerance, and found in fewer steps.
     """
-    Z = _augmented(representations)
-    spare = Z.shape[2] - len(y)
+    spare = -representations.shape[2] % ROW_STEP
     w = F.pad(weight.double(), (0, spare))
     goals = [y] if classes == 2 else [y == c for c in range(classes)]
-    penalty = torch.ones(Z.shape[1], dtype=Z.dtype)
-    penalty[representations.shape[1]] = 0.0
-    betas = [_newton(Z, F.pad(goal.double(), (0, spare)), w, penalty) for goal in goals]
-    return Readout(torch.stack(betas, dim=1))
+    padded = [F.pad(goal.double(), (0, spare)) for goal in goals]
+    units = representations.shape[1]
+    fitted = []
+    # One member after another: its rows stay in the processor's cache, and it stops for itself.
+    for p in range(len(representations)):
+        Z = _augmented(representations[p : p + 1])[0]
+        penalty = torch.ones(len(Z), dtype=Z.dtype)
+        penalty[units] = 0.0
+        betas = torch.zeros(len(goals), len(Z), dtype=Z.dtype) if start is None else start.weight[p]
+        each = zip(padded, betas, strict=True)
+        fitted.append(torch.stack([_newton(Z, goal, w, penalty, beta) for goal, beta in each]))
+    return Readout(torch.stack(fitted))
 
 
-def _newton(Z: Tensor, y: Tensor, w: Tensor, penalty: Tensor) -> Tensor:
-    """Return the minimisers of sum w log(1 + exp(-±βz)) + |β|²/2, shape (P, W)."""
-    members, width, _ = Z.shape
-    beta = torch.zeros(members, width, dtype=Z.dtype)
-    loss = _loss(Z, y, w, beta, penalty)
+def _newton(Z: Tensor, y: Tensor, w: Tensor, penalty: Tensor, beta: Tensor) -> Tensor:
+    """Return the minimiser of sum w log(1 + exp(-±βz)) + |β|²/2, shape (W,), for Z (W, N)."""
+    if not torch.isfinite(beta).all():  # where a diverged epoch ended
+        beta = torch.zeros_like(beta)
+    logit = torch.mv(Z.T, beta)
+    loss = _loss(logit, y, w, beta, penalty)
     for _ in range(STEPS):
-        p = sigmoid(_logits(Z, beta))
-        gradient = (Z * ((p - y) * w).unsqueeze(1)).sum(2) + penalty * beta
+        p = sigmoid(logit)
+        gradient = torch.mv(Z, (p - y) * w) + penalty * beta
         # A member that diverged has nan here, and is done.
-        going = gradient.abs().amax(1) > TOLERANCE
-        if not going.any():
+        if not gradient.abs().max() > TOLERANCE:
             break
-        curvature = (p * (1.0 - p) * w).unsqueeze(1)
-        hessian = torch.bmm(Z * curvature, Z.transpose(1, 2)) + torch.diag(penalty + 1e-10)
-        hessian[~going] = torch.eye(width, dtype=Z.dtype)
+        hessian = (Z * (p * (1.0 - p) * w)) @ Z.T + torch.diag(penalty + 1e-10)
         step = torch.linalg.solve(hessian, gradient)
-        size = torch.where(going, 1.0, 0.0).to(Z.dtype)
         for _ in range(HALVINGS):
-            tried = beta - size.unsqueeze(1) * step
-            after = _loss(Z, y, w, tried, penalty)
-            worse = going & (after > loss)
-            if not worse.any():
+            tried = beta - step
+            logit = torch.mv(Z.T, tried)
+            after = _loss(logit, y, w, tried, penalty)
+            if not after > loss:
                 break
-            size = torch.where(worse, size / 2.0, size)
-        beta = torch.where((going & ~worse).unsqueeze(1), tried, beta)
-        loss = torch.where(going & ~worse, after, loss)
-        if worse[going].all():
+            step = step / 2.0
+        else:
             break
+        beta, loss = tried, after
     return beta
 
 
@@ -118,8 +130,7 @@ def _logits(Z: Tensor, beta: Tensor) -> Tensor:
     return (Z * beta.unsqueeze(2)).sum(1)
 
 
-def _loss(Z: Tensor, y: Tensor, w: Tensor, beta: Tensor, penalty: Tensor) -> Tensor:
-    logit = _logits(Z, beta)
+def _loss(logit: Tensor, y: Tensor, w: Tensor, beta: Tensor, penalty: Tensor) -> Tensor:
     # log(1 + exp(-m)) for the margin m, as logsigmoid computes it without overflow.
     losses = -F.logsigmoid(torch.where(y > 0, logit, -logit)) * w
-    return losses.sum(1) + (penalty * beta.square()).sum(1) / 2.0
+    return losses.sum() + (penalty * beta.square()).sum() / 2.0

@@ -26,7 +26,7 @@ from grad_ext.task import Branch, Task
 from grad_ext.train import Trainer, goals_of, history_of, one_thread, shape_of
 from grad_ext.trial import Settings, Trial
 from grad_ext.trunk import Factory
-from grad_ext.validate import figures
+from grad_ext.validate import figures, last_readout
 
 Floats = NDArray[np.float64]
 
@@ -249,7 +249,8 @@ class Online:
         goals = goals_of(arrays, self._network.shape.branches, X.dtype, balance)
         with one_thread():
             self._losses.append(self._trainer.epoch(X, goals))
-            self._judged.append(figures(self._network, X, arrays, X, arrays))
+            readout = last_readout(self._network, X, arrays)
+            self._judged.append(figures(self._network, readout, X, arrays))
         history = history_of(self._losses, self._judged)
         exact = Network.from_state(self._network.shape, self._network.state(), torch.float64)
         calls = np.array([len(self._losses)])

@@ -255,16 +255,18 @@ def train(
     best = Network(network.shape, seeds, dtype, network.trunk)
     losses: list[Floats] = []
     judged: list[dict[str, Floats]] = []
+    readout: Readout | None = None
     with one_thread():
         for epoch in range(settings.epochs):
             losses.append(trainer.epoch(X, goals, visible))
-            judged.append(figures(network, X, training, valid_X, validation))
+            readout = last_readout(network, X, training, readout)
+            judged.append(figures(network, readout, valid_X, validation))
             history = history_of(losses, judged)
             kept = best_epoch(history, rule)
             best.copy_members(torch.from_numpy(kept == epoch), network)
             if on_epoch is not None:
                 on_epoch(epoch + 1)
-        readout = last_readout(best, X, training)
+        readout = last_readout(best, X, training, readout)
     return best, readout, history, kept
 
 

@@ -16,13 +16,18 @@ from grad_ext.task import Task
 Floats = NDArray[np.float64]
 
 
-def last_readout(network: Network, X: Tensor, training: Arrays) -> Readout | None:
-    """Fit the logistic regressions of the Auto variant, if it is one and there are labels."""
+def last_readout(
+    network: Network, X: Tensor, training: Arrays, start: Readout | None = None
+) -> Readout | None:
+    """Fit the logistic regressions of the Auto variant, if it is one and there are labels.
+
+    `start` are those of the epoch before.
+    """
     target = training.task.target
     if network.shape.target.kind != "features" or target.kind not in ("binary", "categorical"):
         return None
     y, w = torch.from_numpy(training.y), torch.from_numpy(training.w)
-    return fit_readout(network.representations(X), y, w, max(2, target.outputs))
+    return fit_readout(network.representations(X), y, w, max(2, target.outputs), start)
 
 
 def predictions(network: Network, readout: Readout | None, X: Tensor) -> Tensor:
@@ -31,14 +36,13 @@ def predictions(network: Network, readout: Readout | None, X: Tensor) -> Tensor:
 
 
 def figures(
-    network: Network, X: Tensor, training: Arrays, valid_X: Tensor, validation: Arrays
+    network: Network, readout: Readout | None, valid_X: Tensor, validation: Arrays
 ) -> dict[str, Floats]:
     """Return each member's figures on the validation rows, by the names of `History`.
 
     nan for a member that diverged, and all nan for a representation that was learned without
     labels, of which nothing can be judged.
     """
-    readout = last_readout(network, X, training)
     if readout is None and network.shape.target.kind == "features":
         nothing = np.full(network.members, np.nan)
         by_attribute = np.full((max(1, validation.a.shape[1]), network.members), np.nan)

@@ -3,7 +3,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from grad_ext.readout import fit_readout
+from grad_ext.readout import Readout, fit_readout
 from grad_ext.train import one_thread
 
 
@@ -64,3 +64,13 @@ def test_separable_rows_have_a_finite_answer():
     weight = fit_readout(Z, torch.tensor([0.0, 0.0, 1.0, 1.0]), torch.ones(4), 2).weight
     assert torch.isfinite(weight).all()
     assert weight[0, 0, 0] > 0.5
+
+
+def test_where_it_starts_does_not_matter():
+    Z, y, w = drawn(classes=3)
+    cold = fit_readout(Z, y, w, 3)
+    elsewhere = fit_readout(Z + 0.3, y, w, 3)
+    warm = fit_readout(Z, y, w, 3, elsewhere)
+    torch.testing.assert_close(warm.weight, cold.weight, atol=1e-7, rtol=0)
+    lost = Readout(torch.full_like(cold.weight, float("nan")))
+    assert torch.equal(fit_readout(Z, y, w, 3, lost).weight, cold.weight)
