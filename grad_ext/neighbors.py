@@ -543,7 +543,8 @@ def _by_two(first: Ints, second: Floats) -> Ints:
     by_second = np.argsort(second)
     rank = np.empty(len(second), dtype=np.intp)
     rank[by_second] = np.arange(len(second))
-    return by_second[np.sort(first * len(second) + rank) % max(1, len(second))]
+    by_both: Ints = by_second[np.sort(first * len(second) + rank) % max(1, len(second))]
+    return by_both
 
 
 def _counting(sizes: Ints) -> Ints:
