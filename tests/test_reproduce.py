@@ -11,7 +11,14 @@ import pytest
 
 from grad_ext.errors import InputError
 from grad_ext.report.published import TABLES
-from grad_ext.report.reproduction import claims, disguised, interval, lines, sensitivity
+from grad_ext.report.reproduction import (
+    claims,
+    disguised,
+    insensitivity,
+    interval,
+    lines,
+    sensitivity,
+)
 from grad_ext.report.reproduction_page import write_figure2, write_reproduction
 from grad_ext.sweeps.grid import LAMBDAS
 from grad_ext.sweeps.reproduce import Reproduction, algorithm
@@ -188,6 +195,23 @@ def test_protecting_one_attribute_is_set_against_the_plain_network():
     alone["discrimination_race"] = [0.12, 0.131]
     said = claims(pd.concat([frame, alone]))
     assert any("protecting gender alone (GRAD-Pred-G) raises" in s and "race" in s for s in said)
+
+
+def test_how_far_lambda_moves_the_figures():
+    """The ends of the paper's range, model by model; what lies outside of it does not count."""
+    rows = [
+        models().iloc[:2].assign(lam=lam, accuracy=accuracy, discrimination=[gap, gap + 0.02])
+        for lam, accuracy, gap in [
+            (20.0, 0.9, 0.5),
+            (50.0, 0.8, 0.03),
+            (100.0, 0.82, 0.01),
+            (2000.0, 0.77, 0.04),
+        ]
+    ]
+    (said,) = insensitivity(pd.concat(rows))
+    assert "accuracy by -0.030 (-0.030 to -0.030), its means from 0.770 to 0.820;" in said
+    assert "Discrimination by +0.010 (+0.010 to +0.010), its means from 0.020 to 0.050." in said
+    assert insensitivity(pd.concat(rows[:3])) == []
 
 
 def test_the_majority_class_is_found_in_disguise():

@@ -73,7 +73,7 @@ def reproduce(
     from grad_ext.evaluate import Judging, prepare
     from grad_ext.files import cache_folder
     from grad_ext.report.published import TABLES
-    from grad_ext.report.reproduction import claims, disguised, lines
+    from grad_ext.report.reproduction import claims, disguised, insensitivity, lines
     from grad_ext.report.reproduction_page import (
         text_lines,
         write_figure2,
@@ -123,6 +123,7 @@ def reproduce(
     frame["algorithm"] = [algorithm(record.trial) for record in records]
     frame["attributes"] = [",".join(asked.in_order(record.trial)) for record in records]
     if table == "figure2":
+        show_sentences([*missing, *insensitivity(frame)])
         page = write_figure2(study.folder, frame, versions(), missing)
     else:
         judged = {name: ",".join(asked.attributes(name)) for name in asked.datasets}

@@ -47,11 +47,12 @@ def show_table(title: str, heading: list[str], body: list[list[str]]) -> None:
     """Print lines of text as a table."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     grid = Table(*heading, title=title, box=SIMPLE_HEAD, padding=(0, 1))
     for row in body:
-        grid.add_row(*row)
+        grid.add_row(*map(escape, row))
     Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(grid)
 
 

@@ -26,6 +26,8 @@ LEVEL = 0.95
 LINE = ["dataset", "attributes", "recipe", "algorithm"]
 GUARDS = ("balanced_accuracy", "majority_accuracy", "discrimination_floor")
 AS_PUBLISHED = "as published"
+# The paper (section 2): "any value of λ in [50, 2000] would perform equivalently".
+EQUIVALENT = (50.0, 2000.0)
 # The paper gives four digits.
 DIGIT = 1e-4
 
@@ -220,6 +222,40 @@ def _other_attribute(
                 f"{about}: protecting {protected} alone ({alone}) {verdict} the Discrimination by "
                 f"{other} against {plain} ({mean:+.3f}, {low:+.3f} to {high:+.3f})."
             )
+    return said
+
+
+def insensitivity(frame: pd.DataFrame) -> list[str]:
+    """Return, in words, how far λ from 50 to 2000 moves the figures, which the paper finds equivalent.
+
+    The mean difference of models of one seed and one division at the two ends, with its 95 %
+    interval as in `claims`, and the range of the means of all λ between.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        As for `lines`.
+    """
+    said = []
+    for (dataset, attributes, recipe), group in _groups(frame, LINE[:3]):
+        inside = group[group["lam"].between(*EQUIVALENT)]
+        by = inside.set_index(["lam", "split_seed", "seed"]).sort_index()
+        if not set(EQUIVALENT) <= set(inside["lam"]):
+            continue
+        parts = []
+        for metric in ("accuracy", "balanced_accuracy", "discrimination"):
+            low_end, high_end = (by.loc[lam][metric] for lam in EQUIVALENT)
+            mean, low, high = _apart(high_end, low_end)
+            means = inside.groupby("lam")[metric].mean()
+            name = NAMED.get(metric, metric.replace("_", " "))
+            parts.append(
+                f"{name} by {mean:+.3f} ({low:+.3f} to {high:+.3f}), its means from "
+                f"{means.min():.3f} to {means.max():.3f}"
+            )
+        said.append(
+            f"{dataset} ({attributes.replace(',', ' and ')}), {recipe} recipe: from λ = "
+            f"{EQUIVALENT[0]:.0f} to {EQUIVALENT[1]:.0f} moves {'; '.join(parts)}."
+        )
     return said
 
 

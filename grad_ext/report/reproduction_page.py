@@ -17,6 +17,7 @@ from grad_ext.report.reproduction import (
     METRICS,
     claims,
     disguised,
+    insensitivity,
     lines,
     sensitivity,
 )
@@ -142,7 +143,11 @@ def write_figure2(
         The page.
     """
     write_atomically(folder / "results.csv", frame.to_csv(index=False))
-    parts = [paragraphs(missing)]
+    parts = [
+        paragraphs(missing),
+        heading("Does λ in [50, 2000] matter?"),
+        items(insensitivity(frame)),
+    ]
     for (dataset, attributes, recipe), group in frame.groupby(
         ["dataset", "attributes", "recipe"], sort=False
     ):
