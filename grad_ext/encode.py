@@ -7,7 +7,9 @@ becoming all zeros.
 
 The 'quantile' encoding puts beside every standardised column how far its value lies in each of some
 bins: the piecewise-linear encoding of Gorishniy et al. (2022), "On Embeddings for Numerical Features
-in Tabular Deep Learning", section 3.2.
+in Tabular Deep Learning", section 3.2. Values that many training rows share (40 hours a week, no
+capital gain) get a column of 0 and 1 each besides, since what they stand for need not lie between
+what their neighbours do.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ from grad_ext.trial import ENCODINGS
 # Edges of the bins: quantiles of the training values, and of their distinct values, without which
 # a value that most rows share (Adult's capital gain of 0) would leave no edge among the others.
 VALUE_EDGES, DISTINCT_EDGES = np.linspace(0, 1, 17), np.linspace(0, 1, 9)
+# Training rows that share a value which gets a column of its own, and how many get one at most.
+COMMON_ROWS, MOST_COMMON = 30, 30
 # In standard deviations: edges that differ by rounding alone are one.
 LEAST_BIN = 1e-6
 # A bin that few rows lie in has a small standard deviation, which would make those rows huge.
@@ -115,29 +119,37 @@ class Bin:
 
 @dataclass(frozen=True)
 class Numeric:
-    """How a column of numbers is encoded: less its mean, divided by its scale, and by its bins."""
+    """How a column of numbers is encoded: less its mean, divided by its scale, and by its bins.
+
+    `common` are the values that have a column of 0 and 1 each, ascending.
+    """
 
     column: Hashable
     mean: float
     scale: float
     bins: tuple[Bin, ...] = ()
+    common: tuple[float, ...] = ()
 
     @property
     def width(self) -> int:
         """How many columns it becomes."""
-        return 1 + len(self.bins)
+        return 1 + len(self.bins) + len(self.common)
 
     @property
     def names(self) -> list[str]:
         """Names of those columns."""
-        return [str(self.column), *(f"{self.column} bin {i}" for i in range(len(self.bins)))]
+        bins = [f"{self.column} bin {i}" for i in range(len(self.bins))]
+        return [str(self.column), *bins, *(f"{self.column}={value!r}" for value in self.common)]
 
     def encode(self, values: pd.Series) -> NDArray[np.float64]:
         """Return the encoded column, shape (N, width)."""
-        encoded = np.empty((self.width, len(values)))
-        encoded[0] = (_numbers(values) - self.mean) / self.scale
-        for row, part in zip(encoded[1:], self.bins, strict=True):
+        numbers = _numbers(values)
+        encoded = np.empty((self.width, len(numbers)))
+        encoded[0] = (numbers - self.mean) / self.scale
+        last = 1 + len(self.bins)
+        for row, part in zip(encoded[1:last], self.bins, strict=True):
             row[:] = (part.share(encoded[0]) - part.mean) / part.scale
+        encoded[last:] = numbers == np.array(self.common)[:, None]
         return encoded.T
 
 
@@ -241,7 +253,7 @@ class Encoder:
 
     @property
     def names(self) -> list[str]:
-        """Names of the encoded columns: the column's, with ``=level`` or ``bin i``."""
+        """Names of the encoded columns: the column's, with ``=level``, ``=value`` or ``bin i``."""
         return [name for part in self.parts_ for name in part.names]
 
     def positions(self, columns: Iterable[Hashable]) -> NDArray[np.intp]:
@@ -352,8 +364,18 @@ def _part(values: pd.Series, encoding: str) -> Numeric | Categorical:
     scaled = numbers / unit
     deviation = float(scaled.std()) * unit
     mean, scale = float(scaled.mean()) * unit, deviation or 1.0
-    bins = _bins((numbers - mean) / scale) if encoding == "quantile" else ()
-    return Numeric(values.name, mean, scale, bins)
+    if encoding == "standard":
+        return Numeric(values.name, mean, scale)
+    return Numeric(values.name, mean, scale, _bins((numbers - mean) / scale), _common(numbers))
+
+
+def _common(numbers: NDArray[np.float64]) -> tuple[float, ...]:
+    """Return the values that most training rows share, ascending; none of a column of two."""
+    values, rows = np.unique(numbers, return_counts=True)
+    if len(values) < 3:
+        return ()
+    most = np.argsort(-rows, kind="stable")[:MOST_COMMON]
+    return tuple(np.sort(values[most[rows[most] >= COMMON_ROWS]]).tolist())
 
 
 def _bins(standard: NDArray[np.float64]) -> tuple[Bin, ...]:

@@ -67,6 +67,7 @@ class _GRADEstimator(BaseEstimator):  # type: ignore[misc]
         beta1: float | None = None,
         final_rate: float | None = None,
         dropout: float | None = None,
+        attributes_read: str | None = None,
         lam_multiplies: str | None = None,
         saturation: Sequence[float] | None = None,
         ramp: float | None = None,
@@ -90,6 +91,7 @@ class _GRADEstimator(BaseEstimator):  # type: ignore[misc]
         self.beta1 = beta1
         self.final_rate = final_rate
         self.dropout = dropout
+        self.attributes_read = attributes_read
         self.lam_multiplies = lam_multiplies
         self.saturation = saturation
         self.ramp = ramp
@@ -285,6 +287,8 @@ class GRADClassifier(ClassifierMixin, _GRADEstimator):  # type: ignore[misc]
         Share of the learning rates that is left at the end of their cosine decay; 1 for none.
     dropout : float, optional
         Share of the units dropped in the trunk and the target branch.
+    attributes_read : {'trunk', 'score'}, optional
+        What the attribute branches see: the trunk's output, or what the target branch says.
     lam_multiplies : {'loss', 'reversal'}, optional
         Whether λ acts on the attribute branches' own steps too.
     saturation : (limit, midpoint) or (), optional
@@ -354,6 +358,7 @@ class GRADClassifier(ClassifierMixin, _GRADEstimator):  # type: ignore[misc]
         beta1: float | None = None,
         final_rate: float | None = None,
         dropout: float | None = None,
+        attributes_read: str | None = None,
         lam_multiplies: str | None = None,
         saturation: Sequence[float] | None = None,
         ramp: float | None = None,
@@ -379,6 +384,7 @@ class GRADClassifier(ClassifierMixin, _GRADEstimator):  # type: ignore[misc]
             beta1=beta1,
             final_rate=final_rate,
             dropout=dropout,
+            attributes_read=attributes_read,
             lam_multiplies=lam_multiplies,
             saturation=saturation,
             ramp=ramp,

@@ -8,7 +8,8 @@ branches, R outputs of a branch.
 
 Activations are laid out (P, H, B), units before rows, so that torch's own batch normalisation sees
 the view (1, P*H, B) and normalises each member's unit over its own minibatch. Target and attribute
-branches have one shape and are stacked too: branch 0 is the target's.
+branches on the trunk have one shape and are stacked too: branch 0 is the target's. Attribute branches
+that read the score, what the target branch says, are a linear head each (`seen`).
 
 Two things make a member's numbers independent of the rest of the pack, bit for bit on a CPU (see
 docs/packs.md for the measurements): every matrix product is a batched one, in which each member is
@@ -30,11 +31,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from grad_ext.errors import InputError
+from grad_ext.errors import InputError, unknown
 from grad_ext.losses import sigmoid, softmax
 from grad_ext.reversal import fork
 from grad_ext.seeds import numpy_generator, torch_generator
-from grad_ext.task import Branch
+from grad_ext.task import READS, Branch, Kind
 from grad_ext.trunk import ModuleTrunk
 
 # float32 lanes of the widest vector register (512 bits).
@@ -46,6 +47,9 @@ ROW_STEP = 16
 SCORE_ROWS = 4096
 BATCH_NORM_MOMENTUM = 0.1
 BATCH_NORM_EPS = 1e-5
+# What the logits are multiplied by before attribute branches see their probabilities.
+SHARPNESS = (1.0, 5.0)
+LARGEST_LOGIT = 80.0
 BINARY_TARGET = Branch("target", "binary")
 
 
@@ -68,6 +72,8 @@ class Shape:
         What the attribute branches predict; empty for the plain network (NN).
     module : bool
         Whether the trunk is a module of the user's, so that its layers are not made here.
+    reads : {'trunk', 'score'}
+        What the attribute branches see: the trunk's output, or what the target branch says.
     """
 
     features: int
@@ -76,6 +82,7 @@ class Shape:
     target: Branch = BINARY_TARGET
     attributes: tuple[Branch, ...] = ()
     module: bool = False
+    reads: str = "trunk"
 
     def __post_init__(self) -> None:
         if not self.trunk:
@@ -83,6 +90,8 @@ class Shape:
         for what, sizes in (("trunk", self.trunk), ("branch", self.branch)):
             if any(units < 1 for units in sizes):
                 raise InputError(f"{what}: every layer needs at least one unit, got {sizes}")
+        if self.reads not in READS:
+            raise unknown("input of the attribute branches", self.reads, READS)
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -93,6 +102,17 @@ class Shape:
     def branches(self) -> tuple[Branch, ...]:
         """The M branches, the target's first."""
         return (self.target, *self.attributes)
+
+    @property
+    def stacked(self) -> tuple[Branch, ...]:
+        """The branches on the trunk, whose layers are stacked."""
+        return self.branches if self.reads == "trunk" else (self.target,)
+
+    @property
+    def seen(self) -> int:
+        """How many numbers attribute branches that read the score see of it: see `seen`."""
+        target = self.target
+        return target.outputs * (1 if target.kind == "continuous" else len(SHARPNESS))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -111,7 +131,7 @@ class Shape:
             }
             width = units
         width = self.trunk[-1]
-        branches = len(self.branches)
+        branches = len(self.stacked)
         for i, units in enumerate(self.branch):
             sizes |= {
                 f"branch.{i}.weight": (branches, units, width),
@@ -119,7 +139,8 @@ class Shape:
                 f"branch.{i}.shift": (branches, units),
             }
             width = units
-        for name, branch in zip(self.names, self.branches, strict=True):
+        for m, (name, branch) in enumerate(zip(self.names, self.branches, strict=True)):
+            width = width if m < branches else self.seen
             sizes |= {
                 f"{name}.head.weight": (branch.outputs, width),
                 f"{name}.head.bias": (branch.outputs,),
@@ -242,10 +263,13 @@ class Network:
                     continue
                 parameter = self.parameters[name]
                 layer = name.removesuffix(".weight")
+                if layer.startswith("attribute.") and self.shape.reads == "score":
+                    # At 0 it reverses nothing until it has learned something.
+                    continue
                 if layer.startswith("branch."):
                     pieces = {
                         f"{branch}.{layer.removeprefix('branch.')}": parameter[member, m]
-                        for m, branch in enumerate(self.shape.names)
+                        for m, branch in enumerate(self.shape.names[: parameter.shape[1]])
                     }
                 else:
                     pieces = {layer: parameter[member]}
@@ -254,7 +278,7 @@ class Network:
                     weight.normal_(0.0, weight.shape[-1] ** -0.5, generator=generator)
 
     def reversal(self, strength: Tensor) -> Tensor:
-        """Return what gradients are multiplied by on their way from the branches into the trunk.
+        """Return what gradients are multiplied by on their way back from the branches.
 
         Parameters
         ----------
@@ -265,9 +289,13 @@ class Network:
         -------
         Tensor of shape (P, R, 1)
             1 for the rows of the target branch's first layer, and minus the strength for those of
-            the attribute branches: what `outputs` takes.
+            the attribute branches: what `outputs` takes. Of branches that read the score, minus the
+            strength alone.
         """
         shape = self.shape
+        if shape.reads == "score":
+            outputs = torch.tensor([branch.outputs for branch in shape.attributes])
+            return -strength.repeat_interleave(outputs, dim=1).unsqueeze(2)
         rows = [shape.branch[0] if shape.branch else b.outputs for b in shape.branches]
         by_branch = torch.cat([strength.new_ones(len(strength), 1), -strength], dim=1)
         return by_branch.repeat_interleave(torch.tensor(rows), dim=1).unsqueeze(2)
@@ -312,23 +340,33 @@ class Network:
         list of M Tensors of shape (P, R, B)
             The target's first.
         """
-        parameters, shape, rows = self.parameters, self.shape, x.shape[1]
         reversal = self._reversed if reversal is None else reversal
         masks = iter(masks)
         h = self._trunk(x, masks)
-        heads = [parameters[f"{name}.head.weight"] for name in shape.names]
-        biases = [parameters[f"{name}.head.bias"].unsqueeze(2) for name in shape.names]
+        if self.shape.reads == "score":
+            said = self._on_trunk(h, None, masks)
+            return [*said, *self._on_score(said[0], reversal)]
+        return self._on_trunk(h, reversal, masks)
+
+    def _on_trunk(
+        self, h: Tensor, reversal: Tensor | None, masks: Iterator[Tensor]
+    ) -> list[Tensor]:
+        """Return what the branches on the trunk say; without a reversal there is but the target's."""
+        parameters, shape, rows = self.parameters, self.shape, h.shape[2]
+        names = shape.names[: len(shape.stacked)]
+        heads = [parameters[f"{name}.head.weight"] for name in names]
+        biases = [parameters[f"{name}.head.bias"].unsqueeze(2) for name in names]
+        first = parameters["branch.0.weight"].flatten(1, 2) if shape.branch else torch.cat(heads, 1)
+        h = torch.bmm(first, h) if reversal is None else fork(h, first, reversal)
         if not shape.branch:
-            joined = fork(h, torch.cat(heads, dim=1), reversal)
-            pieces = torch.split(joined, [branch.outputs for branch in shape.branches], dim=1)
+            pieces = torch.split(h, [branch.outputs for branch in shape.stacked], dim=1)
             return [piece + bias for piece, bias in zip(pieces, biases, strict=True)]
-        h = fork(h, parameters["branch.0.weight"].flatten(1, 2), reversal)
         h = self._normalise("branch.0", h, next(masks, None))
         for i in range(1, len(shape.branch)):
             weight = parameters[f"branch.{i}.weight"].flatten(0, 1)
             h = torch.bmm(weight, h.view(len(weight), -1, rows))
             h = self._normalise(f"branch.{i}", h, next(masks, None))
-        if len({branch.outputs for branch in shape.branches}) == 1:
+        if len({branch.outputs for branch in shape.stacked}) == 1:
             # Branches of one size in one product: taken apart, their gradients would be copied.
             weight = torch.stack(heads, dim=1).flatten(0, 1)
             said = torch.bmm(weight, h.view(len(weight), -1, rows))
@@ -336,6 +374,15 @@ class Network:
         else:
             hidden = h.view(self.members, len(heads), -1, rows).unbind(1)
             pieces = tuple(torch.bmm(head, x) for head, x in zip(heads, hidden, strict=True))
+        return [piece + bias for piece, bias in zip(pieces, biases, strict=True)]
+
+    def _on_score(self, said: Tensor, reversal: Tensor) -> list[Tensor]:
+        """Return what the attribute branches read off what the target branch says, (P, R, B)."""
+        names = self.shape.names[1:]
+        heads = [self.parameters[f"{name}.head.weight"] for name in names]
+        biases = [self.parameters[f"{name}.head.bias"].unsqueeze(2) for name in names]
+        joined = fork(seen(self.shape.target.kind, said), torch.cat(heads, 1), reversal)
+        pieces = torch.split(joined, [branch.outputs for branch in self.shape.attributes], dim=1)
         return [piece + bias for piece, bias in zip(pieces, biases, strict=True)]
 
     def _trunk(self, x: Tensor, masks: Iterator[Tensor]) -> Tensor:
@@ -476,6 +523,35 @@ class Network:
             value[members] = theirs[name][members]
 
 
+def seen(kind: Kind, said: Tensor) -> Tensor:
+    """Return what attribute branches that read the score see of what the target branch says.
+
+    Probabilities, and those of sharper logits, which are nearly the labels: groups with equal mean
+    probabilities may still get the label at different rates. Stretched to the range from -2 to 2, so
+    that a linear head on them learns as fast as one on a logit. Numbers as they are.
+
+    Parameters
+    ----------
+    kind : str
+        Of the target: see `grad_ext.task.Branch`.
+    said : Tensor of shape (P, R, B)
+        Logits or numbers.
+    """
+    if kind == "continuous":
+        return said
+    probabilities = []
+    for sharpness in SHARPNESS:
+        # Beyond these ends exp overflows, and the label is decided.
+        logit = (sharpness * said).clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
+        if kind == "binary":
+            # As in `grad_ext.losses.sigmoid`, but autograd looks at every step of it.
+            probabilities.append(torch.exp(-logit).add(1.0).reciprocal())
+        else:
+            parts = torch.exp(logit - logit.detach().amax(1, keepdim=True))
+            probabilities.append(parts / parts.sum(1, keepdim=True))
+    return 4.0 * torch.cat(probabilities, dim=1) - 2.0
+
+
 class Dropout:
     """What the outputs of a pack's layers are multiplied by when some of their units are dropped.
 
@@ -495,7 +571,7 @@ class Dropout:
 
     def __init__(self, network: Network, seeds: Sequence[int], share: float) -> None:
         shape = network.shape
-        branches = len(shape.branches)
+        branches = len(shape.stacked)
         self._layers = [(1, n) for n in shape.layers] + [(branches, n) for n in shape.branch]
         self._generators = [numpy_generator(seed, "dropout").bit_generator for seed in seeds]
         self._least = min(round(share * 2**16), 2**16 - 1)

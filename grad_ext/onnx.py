@@ -186,18 +186,29 @@ def _levels_of(part: Categorical) -> str:
 def _numbers(graph: _Graph, given: str, parts: Sequence[Numeric]) -> str:
     """Return encoded columns of numbers, shape (N, sum of widths), in the encoder's order."""
     standard = _scaled(graph, given, [part.mean for part in parts], [part.scale for part in parts])
+    blocks, owners = [standard], list(range(len(parts)))
     bins = [one for part in parts for one in part.bins]
-    if not bins:
+    if bins:
+        whose = [i for i, part in enumerate(parts) for _ in part.bins]
+        own = graph.node("Gather", standard, graph.constant(np.array(whose)), axis=1)
+        starts, widths = [one.start for one in bins], [one.stop - one.start for one in bins]
+        limits = [graph.constant(np.array(limit)) for limit in (0.0, 1.0)]
+        share = graph.node("Clip", _scaled(graph, own, starts, widths), *limits)
+        means, scales = [one.mean for one in bins], [one.scale for one in bins]
+        blocks.append(_scaled(graph, share, means, scales))
+        owners += whose
+    common = [value for part in parts for value in part.common]
+    if common:
+        whose = [i for i, part in enumerate(parts) for _ in part.common]
+        own = graph.node("Gather", given, graph.constant(np.array(whose)), axis=1)
+        alike = graph.node("Equal", own, graph.constant(np.array([common])))
+        blocks.append(graph.node("Cast", alike, to=TensorProto.DOUBLE))
+        owners += whose
+    if len(blocks) == 1:
         return standard
-    owners = [i for i, part in enumerate(parts) for _ in part.bins]
-    own = graph.node("Gather", standard, graph.constant(np.array(owners)), axis=1)
-    starts, widths = [one.start for one in bins], [one.stop - one.start for one in bins]
-    limits = [graph.constant(np.array(limit)) for limit in (0.0, 1.0)]
-    share = graph.node("Clip", _scaled(graph, own, starts, widths), *limits)
-    means, scales = [one.mean for one in bins], [one.scale for one in bins]
-    every = graph.node("Concat", standard, _scaled(graph, share, means, scales), axis=1)
-    # Each column before its bins: sorting by owner is stable.
-    order = np.argsort([*range(len(parts)), *owners], kind="stable")
+    every = graph.node("Concat", *blocks, axis=1)
+    # Each column before its bins, and those before its common values: sorting by owner is stable.
+    order = np.argsort(owners, kind="stable")
     return graph.node("Gather", every, graph.constant(order), axis=1)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
@@ -228,6 +229,7 @@ def _shape_to_json(shape: Shape) -> dict[str, Any]:
         "branch": [int(units) for units in shape.branch],
         "target": _branch_to_json(shape.target),
         "attributes": [_branch_to_json(branch) for branch in shape.attributes],
+        "reads": shape.reads,
     }
 
 
@@ -239,7 +241,8 @@ def _part_to_json(part: Numeric | Categorical) -> dict[str, Any]:
     column = scalar_to_json(part.column, f"the column name {part.column!r}")
     if isinstance(part, Numeric):
         plain = {"kind": "numeric", "column": column, "mean": part.mean, "scale": part.scale}
-        return plain | ({"bins": [asdict(one) for one in part.bins]} if part.bins else {})
+        lists = {"bins": [asdict(one) for one in part.bins], "common": list(part.common)}
+        return plain | {name: values for name, values in lists.items() if values}
     what = f"a level of the column {part.column!r}"
     levels = [scalar_to_json(level, what) for level in part.levels]
     return {"kind": "categorical", "column": column, "levels": levels}
@@ -417,6 +420,7 @@ def _shape_from_json(given: Mapping[str, Any]) -> Shape:
         branch=_sizes(given, "branch"),
         target=_branch_from_json(given.get("target")),
         attributes=attributes,
+        reads=entry(given, "reads", str),
     )
 
 
@@ -452,7 +456,15 @@ def _part_from_json(given: Any) -> Numeric | Categorical:
         entry(given, "mean", float),
         entry(given, "scale", float),
         tuple(_bin_from_json(one) for one in bins),
+        _common_from_json(given),
     )
+
+
+def _common_from_json(given: Any) -> tuple[float, ...]:
+    common = entry(given, "common", list) if "common" in given else []
+    if any(type(value) is not float or not math.isfinite(value) for value in common):
+        raise InputError(f"common: expected finite numbers, got {short(common)}")
+    return tuple(common)
 
 
 def _bin_from_json(given: Any) -> Bin:

@@ -8,6 +8,10 @@ from typing import Literal
 Kind = Literal["binary", "categorical", "continuous", "features"]
 
 
+# What attribute branches may see: see `grad_ext.trial.Settings.attributes_read`.
+READS = ("trunk", "score")
+
+
 @dataclass(frozen=True)
 class Branch:
     """One branch and its loss.

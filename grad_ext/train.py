@@ -387,10 +387,13 @@ def shape_of(settings: Settings, arrays: Arrays, reversing: bool) -> Shape:
     if settings.variant == "auto":
         seen = arrays.X.shape[1] if arrays.visible is None else len(arrays.visible)
         target = Branch("target", "features", seen)
+    # A representation is to hide the attributes itself, and a network without branches has no choice.
+    hides = settings.variant == "auto" or not reversing
     return Shape(
         features=arrays.X.shape[1],
         trunk=settings.trunk,
         branch=settings.branch,
         target=target,
         attributes=task.attributes if reversing else (),
+        reads="trunk" if hides else settings.attributes_read,
     )

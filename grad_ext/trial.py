@@ -12,6 +12,7 @@ from typing import Any
 
 from grad_ext.errors import InputError, unknown
 from grad_ext.select import rule_named
+from grad_ext.task import READS
 
 VARIANTS = ("pred", "auto")
 ENCODINGS = ("standard", "quantile")
@@ -31,6 +32,7 @@ BY_RECIPE: Mapping[str, Mapping[str, Any]] = {
         "beta1": 0.9,
         "final_rate": 1.0,
         "dropout": 0.0,
+        "attributes_read": "trunk",
         "lam_multiplies": "loss",
         "saturation": (),
         "ramp": 0.0,
@@ -39,15 +41,16 @@ BY_RECIPE: Mapping[str, Mapping[str, Any]] = {
     },
     "steady": {
         "encoding": "quantile",
-        "epochs": 50,
+        "epochs": 30,
         "batch_size": 256,
-        "learning_rate": 1e-3,
+        "learning_rate": 3e-3,
         "attribute_learning_rate": 1e-2,
         "beta1": 0.0,
         "final_rate": 0.02,
         "dropout": 0.2,
+        "attributes_read": "score",
         "lam_multiplies": "reversal",
-        "saturation": (40.0, 10.0),
+        "saturation": (50.0, 1.0),
         "ramp": 10.0,
         "balance_groups": True,
         "select": "last",
@@ -81,15 +84,15 @@ class Settings:
         Let the network see the columns that hold a protected attribute.
     encoding : {'standard', 'quantile'}, standard | quantile
         How columns of numbers are encoded: standardised, or also piecewise linearly between their
-        quantiles, since a network sees in standardised numbers too little of what tells the labels
-        apart (Gorishniy et al. 2022, "On Embeddings for Numerical Features in Tabular Deep
-        Learning").
-    epochs : int, 50
+        quantiles and with a column for each value that many rows share, since a network sees in
+        standardised numbers too little of what tells the labels apart (Gorishniy et al. 2022, "On
+        Embeddings for Numerical Features in Tabular Deep Learning").
+    epochs : int, 50 | 30
         Passes over the training rows.
     batch_size : int, 64 | 256
         Rows of a minibatch, about: an epoch's rows are dealt into minibatches of nearly equal size,
         of at most an eighth of the rows.
-    learning_rate : float, 0.001
+    learning_rate : float, 0.001 | 0.003
         Of Adam.
     attribute_learning_rate : float, that of the others | 0.01
         Of the attribute branches: what they have learned has to follow a trunk that moves (Heusel et
@@ -104,11 +107,18 @@ class Settings:
     dropout : float, 0 | 0.2
         Share of the units dropped after each layer of the trunk and the target branch (Srivastava
         et al. 2014, "Dropout"). The attribute branches keep all of theirs, to see what they can.
+    attributes_read : {'trunk', 'score'}, trunk | score
+        What the attribute branches see: the trunk's output, or what the target branch says, as a
+        probability and as nearly the label (`grad_ext.network.seen`). The latter are one linear
+        layer each, and their gradient is reversed into the target branch and through it into the
+        trunk (Zhang et al. 2018, "Mitigating Unwanted Biases with Adversarial Learning"): what must
+        not tell the groups apart is the prediction, and to hide them from all else as well costs
+        what the labels are told by. For a representation (Auto) it is the trunk's output anyway.
     lam_multiplies : {'loss', 'reversal'}, loss | reversal
         What the strength s(λ) multiplies: the attribute losses, and so the attribute branches' own
         steps too, or only the gradient that is reversed into the trunk (Ganin et al. 2016,
         "Domain-Adversarial Training of Neural Networks").
-    saturation : tuple of float, none | (40, 10)
+    saturation : tuple of float, none | (50, 1)
         A limit and a midpoint: s(λ) = limit · λ / (λ + midpoint); without them s(λ) = λ. The reversed
         gradient's noise grows with λ and beyond some strength drowns the target's gradient. Results
         that hardly change between λ = 100 and 1000 are then so by construction.
@@ -144,6 +154,7 @@ class Settings:
     beta1: float = _RECIPES
     final_rate: float = _RECIPES
     dropout: float = _RECIPES
+    attributes_read: str = _RECIPES
     lam_multiplies: str = _RECIPES
     saturation: tuple[float, ...] = _RECIPES
     ramp: float = _RECIPES
@@ -182,7 +193,12 @@ class Settings:
         return limit * lam / (lam + midpoint)
 
 
-_CHOICES = {"variant": VARIANTS, "encoding": ENCODINGS, "lam_multiplies": MULTIPLIED}
+_CHOICES = {
+    "variant": VARIANTS,
+    "encoding": ENCODINGS,
+    "attributes_read": READS,
+    "lam_multiplies": MULTIPLIED,
+}
 _ABOVE_0 = "above 0", lambda x: 0 < x < math.inf
 _SHARE = "of at least 0 and below 1", lambda x: 0 <= x < 1
 _NUMBERS: Mapping[str, tuple[str, Callable[[float], bool]]] = {
@@ -250,6 +266,12 @@ class Trial:
         Attributes that the model is judged by but not protected against, in order. Their columns
         stay out of the features as those of protected ones do, so that models which protect one or
         the other see the same inputs.
+    rival : str
+        The name of the method where it is not GRAD, whose λ is then that method's knob; empty for
+        GRAD, and for the plain network.
+    options : mapping of str to object
+        What a rival is made with beside knob and seed: numbers, texts, truth values, None, and
+        sequences of them. Kept as sorted pairs.
     """
 
     dataset: str
@@ -259,6 +281,8 @@ class Trial:
     split_seed: int = 0
     settings: Settings = field(default_factory=Settings)
     watched: tuple[str, ...] = ()
+    rival: str = ""
+    options: Mapping[str, Any] | tuple[tuple[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         both = set(self.protected) & set(self.watched)
@@ -267,6 +291,8 @@ class Trial:
         object.__setattr__(self, "lam", self._checked_lam())
         if self.seed < 0:
             raise InputError(f"seed must not be negative, got {self.seed}")
+        pairs = sorted(dict(self.options).items())
+        object.__setattr__(self, "options", tuple((n, _plain(n, v)) for n, v in pairs))
 
     def _checked_lam(self) -> float | tuple[float, ...]:
         if not isinstance(self.lam, tuple):
@@ -290,13 +316,18 @@ class Trial:
 
     @property
     def method(self) -> str:
-        """The paper's name for this model: GRAD-Pred, or NN-Pred for λ = 0."""
-        return f"{'GRAD' if self.reversing else 'NN'}-{self.settings.variant.capitalize()}"
+        """The paper's name for this model: GRAD-Pred, or NN-Pred for λ = 0; or the rival's."""
+        return (
+            self.rival
+            or f"{'GRAD' if self.reversing else 'NN'}-{self.settings.variant.capitalize()}"
+        )
 
     @property
     def static(self) -> tuple[object, ...]:
         """What trials of one pack must share."""
-        return (*self.rows, self.protected, self.settings, self.reversing)
+        # Whether there is a branch to reverse is a question of GRAD's only.
+        kind = (self.rival, self.options) if self.rival else (self.reversing,)
+        return (*self.rows, self.protected, self.settings, *kind)
 
     @property
     def rows(self) -> RowsKey:
@@ -306,8 +337,15 @@ class Trial:
         return (self.dataset, judged, self.split_seed, use, encoding)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the trial as plain values that JSON keeps."""
-        return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
+        """Return the trial as plain values that JSON keeps.
+
+        Those of a rival are left out where there is none, as before there were any.
+        """
+        values = asdict(self) | {"options": dict(self.options)}
+        for name in ("rival", "options"):
+            if not values[name]:
+                del values[name]
+        return json.loads(json.dumps(values))  # type: ignore[no-any-return]
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Trial:
@@ -331,6 +369,16 @@ class Trial:
         return fingerprint(self.to_json())
 
 
+def _plain(name: str, value: object) -> object:
+    """Return an option of a rival as JSON keeps it and a hash can be taken of it."""
+    if isinstance(value, (list, tuple)):
+        return tuple(_plain(name, item) for item in value)
+    finite = not isinstance(value, float) or math.isfinite(value)
+    if value is None or (isinstance(value, (str, bool, int, float)) and finite):
+        return value
+    raise InputError(f"options: {name!r} must be a value that JSON can hold, got {value!r}")
+
+
 def fingerprint(values: object) -> str:
     """Return a short hash of a value that JSON can hold, whatever the order of its keys."""
     text = json.dumps(values, sort_keys=True, separators=(",", ":"))
@@ -346,15 +394,23 @@ class Record:
     trial : Trial
         What was asked for.
     metrics : mapping of str to float
-        Figures on the test rows, by the names of results.csv; nan where undefined.
+        Figures on the test rows, by the names of results.csv; nan where undefined. None where the
+        fit failed.
     epoch : int
-        The epoch that was kept, counted from 1.
+        The epoch that was kept, counted from 1; 0 where the fit failed.
     constant : bool
         Whether every test row got the same label.
     diverged : bool
         Whether a score was not a number.
     seconds : float
-        Wall time of the model's pack, divided by its members.
+        Wall time of the fit of the model's pack, divided by its members.
+    predict_seconds : float
+        The same of predicting the test rows; nan if it was not measured.
+    peak_bytes : float
+        Most resident memory that the fit of the model's pack took, over what its process held
+        before; nan if it was not measured.
+    error : str
+        What went wrong, such as "ValueError: ..."; empty if nothing did.
     """
 
     trial: Trial
@@ -363,6 +419,14 @@ class Record:
     constant: bool
     diverged: bool
     seconds: float
+    predict_seconds: float = math.nan
+    peak_bytes: float = math.nan
+    error: str = ""
+
+    @classmethod
+    def failed(cls, trial: Trial, error: str, seconds: float) -> Record:
+        """Return the record of a fit that failed after some seconds."""
+        return cls(trial, {}, 0, False, False, seconds, error=error)
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as plain values; nan becomes None, which JSON can hold."""
@@ -373,10 +437,17 @@ class Record:
             "constant": self.constant,
             "diverged": self.diverged,
             "seconds": self.seconds,
+            **{n: None if math.isnan(v := getattr(self, n)) else v for n in _MEASURED},
+            "error": self.error,
         }
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Record:
         """Return the record that `to_json` gave."""
         metrics = {n: math.nan if v is None else v for n, v in values["metrics"].items()}
-        return cls(**{**values, "trial": Trial.from_json(values["trial"]), "metrics": metrics})
+        changed = {"trial": Trial.from_json(values["trial"]), "metrics": metrics}
+        measured = {n: math.nan for n in _MEASURED if values.get(n) is None}
+        return cls(**{**values, **changed, **measured})
+
+
+_MEASURED = ("predict_seconds", "peak_bytes")

@@ -22,11 +22,15 @@ def layers(width, sizes):
 class PlainGRAD(nn.Module):
     """Trunk, target branch, one attribute branch for each protected attribute."""
 
-    def __init__(self, features, trunk=(40, 40), branch=(40, 40), attributes=1):
+    def __init__(self, features, trunk=(40, 40), branch=(40, 40), attributes=1, reads="trunk"):
         super().__init__()
         self.trunk, width = layers(features, trunk)
+        self.reads = reads
         heads = []
-        for _ in range(1 + attributes):
+        for m in range(1 + attributes):
+            if m and reads == "score":
+                heads.append(nn.Sequential(nn.Sequential(), nn.Linear(2, 1)))
+                continue
             hidden, last = layers(width, branch)
             heads.append(nn.Sequential(hidden, nn.Linear(last, 1)))
         self.target, *self.attributes = heads
@@ -39,6 +43,8 @@ class PlainGRAD(nn.Module):
         hidden, head = self.target
         target = head(dropping(hidden, h, masks))[:, 0]
         strengths = strengths or [1.0] * len(self.attributes)
+        if self.reads == "score":
+            h = 4 * torch.sigmoid(torch.stack([target, 5 * target], 1)) - 2
         return target, [
             branch((1 + s) * h.detach() - s * h)[:, 0]
             for branch, s in zip(self.attributes, strengths, strict=True)

@@ -1,5 +1,6 @@
 """The pack against the plain model, and each member against every other company it could keep."""
 
+import math
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from oracle import PlainGRAD, copy_weights, train_steps
 
 from grad_ext.errors import InputError
 from grad_ext.method import GRAD
-from grad_ext.network import Network, Shape
+from grad_ext.network import Network, Shape, seen
 from grad_ext.seeds import torch_generator
 from grad_ext.select import paper
 from grad_ext.task import Branch
@@ -227,3 +228,22 @@ def test_company_does_not_show_with_narrower_vectors_either(instructions):
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:]
     assert "42 passed" in done.stdout
+
+
+def test_what_is_seen_of_the_score_by_hand():
+    said = torch.tensor([[[0.0, math.log(3), -math.log(3), 100.0, -100.0]]], dtype=torch.float64)
+    said.requires_grad_()
+    z = seen("binary", said)
+    # Probabilities 1/2, 3/4, 1/4; and of five times the logit, 243 to 1.
+    expected = [[0.0, 1.0, -1.0, 2.0, -2.0], [0.0, 4 * 243 / 244 - 2, 4 / 244 - 2, 2.0, -2.0]]
+    torch.testing.assert_close(z[0].detach(), torch.tensor(expected, dtype=torch.float64))
+    z.sum().backward()
+    # 4 p (1 - p), five times as much of the sharper one, and nothing where it is cut off.
+    slope = 4 * (3 / 16 + 5 * 243 / 244**2)
+    expected = torch.tensor([[[6.0, slope, slope, 0.0, 0.0]]], dtype=torch.float64)
+    torch.testing.assert_close(said.grad, expected)
+    three = torch.tensor([[[0.0], [math.log(2)], [0.0]]], dtype=torch.float64)
+    sharp = [1 / 34, 32 / 34, 1 / 34]
+    expected = torch.tensor([*(4 * p - 2 for p in [0.25, 0.5, 0.25, *sharp])], dtype=torch.float64)
+    torch.testing.assert_close(seen("categorical", three)[0, :, 0], expected)
+    assert seen("continuous", said) is said

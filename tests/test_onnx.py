@@ -108,12 +108,15 @@ def test_categories_are_encoded_in_the_graph(y, changes, tmp_path):
 
 @pytest.mark.parametrize("columns", [NUMERIC, list(FRAME)], ids=["numbers", "mixed"])
 def test_quantile_bins_are_in_the_graph(columns, tmp_path):
-    X, rows = FRAME[columns], FRESH[columns].copy()
+    X, rows = (frame[columns].round({"x1": 0}) for frame in (FRAME, FRESH))
     rows.loc[0, "x0"], rows.loc[1, "x0"] = -1e9, 1e9
     model = fit(GRADClassifier, X, THREE, recipe="steady")
     widths = [part.width for part in model.model_.encoder.parts_[:4]]
     assert min(widths[:3]) > 10
     assert widths[3] == 1  # the column of 0 and 1
+    common = model.model_.encoder.parts_[1].common
+    assert len(common) > 1
+    assert rows["x1"].isin(common).any()
     inputs = {"X": rows.to_numpy()} if columns == NUMERIC else fed(rows)
     out = run(session(model, tmp_path / "model.onnx"), inputs)
     np.testing.assert_allclose(out["probabilities"], model.predict_proba(rows), **CLOSE)

@@ -65,17 +65,20 @@ def counting_alike(column, w):
 
 @pytest.mark.parametrize("branch", [(40, 40), ()], ids=["layers", "heads only"])
 @pytest.mark.parametrize("dropout", [0.0, 0.2])
-def test_a_pack_agrees_with_the_plain_model(problem, dropout, branch):
+@pytest.mark.parametrize("reads", ["trunk", "score"])
+def test_a_pack_agrees_with_the_plain_model(problem, reads, dropout, branch):
     """Same initial weights, row order and masks, 300 steps in float64: equal to rounding."""
     training, test = problem
-    chosen = replace(STEADY, dropout=dropout, epochs=38, branch=branch)
+    # At the recipe's own rate a game without dropout makes 1e-9 of a rounding in 250 steps.
+    changes = {"learning_rate": 1e-3, "epochs": 38, "branch": branch}
+    chosen = replace(STEADY, attributes_read=reads, dropout=dropout, **changes)
     w = np.random.default_rng(0).uniform(0.5, 2.0, len(training))
     training = replace(training, w=w)
-    seeds, lams, member = [3, 4, 5], [(7.0, 7.0), (10.0, 90.0), (0.5, 0.5)], 1
-    strengths = [20.0, 36.0]
+    seeds, lams, member = [3, 4, 5], [(7.0, 7.0), (9.0, 99.0), (0.5, 0.5)], 1
+    strengths = [45.0, 49.5]
     shape = shape_of(chosen, training, reversing=True)
     network = Network(shape, seeds, dtype=torch.float64)
-    plain = PlainGRAD(training.X.shape[1], branch=branch, attributes=2).double()
+    plain = PlainGRAD(training.X.shape[1], branch=branch, attributes=2, reads=reads).double()
     copy_weights(plain, network, member)
     train(network, lams, seeds, training, training, chosen, last)
 
@@ -136,7 +139,7 @@ def test_only_the_trunk_gets_the_reversed_gradient_times_the_strength(branch):
 
 
 def test_the_strength_saturates():
-    assert [STEADY.strength(lam) for lam in (0.0, 10.0, 30.0, 390.0)] == [0.0, 20.0, 30.0, 39.0]
+    assert [STEADY.strength(lam) for lam in (0.0, 1.0, 4.0, 49.0)] == [0.0, 25.0, 40.0, 49.0]
     assert PAPER.strength(390.0) == 390.0
     assert replace(STEADY, saturation=()).strength(390.0) == 390.0
     assert replace(STEADY, saturation=(4, 90)).strength(30.0) == 1.0
@@ -144,8 +147,8 @@ def test_the_strength_saturates():
 
 def test_the_reversal_grows_to_its_strength():
     network = Network(Shape(4, (3,), (), attributes=(Branch("age", "binary"),)), [0, 1])
-    trainer = Trainer(network, [(10.0,), (90.0,)], [0, 1], STEADY, steps=100)
-    expected = torch.tensor([[1.0, -20.0], [1.0, -36.0]])
+    trainer = Trainer(network, [(9.0,), (99.0,)], [0, 1], STEADY, steps=100)
+    expected = torch.tensor([[1.0, -45.0], [1.0, -49.5]])
     for done, share in (
         (0, 0.0),
         (10, math.tanh(0.5)),
@@ -156,11 +159,11 @@ def test_the_reversal_grows_to_its_strength():
         grown = torch.tensor([1.0, share]) * expected
         torch.testing.assert_close(trainer._ramped()[..., 0], grown, msg=str(done))
     for chosen, steps in ((replace(STEADY, ramp=0.0), 100), (STEADY, None)):
-        full = Trainer(network, [(10.0,), (90.0,)], [0, 1], chosen, steps)
+        full = Trainer(network, [(9.0,), (99.0,)], [0, 1], chosen, steps)
         assert full._ramped()[..., 0].equal(expected)
-    paper = Trainer(network, [(10.0,), (90.0,)], [0, 1], PAPER, steps=100)
+    paper = Trainer(network, [(9.0,), (99.0,)], [0, 1], PAPER, steps=100)
     assert paper._ramped()[..., 0].tolist() == [[1.0, -1.0], [1.0, -1.0]]
-    assert paper._weights.tolist() == [[1.0, 10.0], [1.0, 90.0]]
+    assert paper._weights.tolist() == [[1.0, 9.0], [1.0, 99.0]]
 
 
 def test_rates_decay_by_a_cosine_and_differ_by_branch():
@@ -340,6 +343,26 @@ def test_bins_are_fitted_on_the_given_rows_and_say_where_a_value_lies(values, fr
         np.testing.assert_allclose(encoded.mean(axis=1), [b.mean for b in part.bins], atol=1e-9)
 
 
+def test_values_that_many_rows_share_have_a_column_each():
+    x = np.concatenate(
+        [np.full(30, 40.0), np.full(31, -1.5), np.full(29, 7.0), np.arange(60) + 0.5]
+    )
+    encoder = Encoder("quantile").fit(pd.DataFrame({"x": x}))
+    (part,) = encoder.parts_
+    assert part.common == (-1.5, 40.0)
+    assert encoder.names[-2:] == ["x=-1.5", "x=40.0"]
+    assert encoder.positions(["x"]).tolist() == list(range(part.width))
+    X = encoder.transform(pd.DataFrame({"x": [40.0, -1.5, 7.0]}))
+    np.testing.assert_array_equal(X[:, -2:], [[0, 1], [1, 0], [0, 0]])
+    # Of more than thirty such values the most frequent, and of those as frequent the smallest.
+    many = np.repeat(np.arange(40.0), [30] * 39 + [31])
+    (part,) = Encoder("quantile").fit(pd.DataFrame({"x": many})).parts_
+    assert part.common == (*range(29), 39.0)
+    two = pd.DataFrame({"x": np.repeat([1.0, 2.0], 50)})
+    assert Encoder("quantile").fit(two).parts_[0].common == ()
+    assert Encoder().fit(pd.DataFrame({"x": many})).parts_[0].width == 1
+
+
 def test_an_unknown_encoding_is_refused():
     with pytest.raises(InputError, match="unknown encoding 'quantil': did you mean 'quantile'"):
         Encoder("quantil")
@@ -378,7 +401,7 @@ def test_it_unlearns_and_still_tells_the_labels_apart():
     held, truth, b = rows(2000, seed=1)
     gaps, right = {}, {}
     for lam in (0.0, 10.0):
-        labels = quick(lam=lam, epochs=20).fit(X, y, sensitive_features=a).predict(held)
+        labels = quick(lam=lam, epochs=30).fit(X, y, sensitive_features=a).predict(held)
         gaps[lam] = discrimination(None, labels, sensitive_features=b)
         right[lam] = balanced_accuracy(truth, labels)
     assert gaps[0.0] > 0.1
@@ -400,7 +423,7 @@ def test_every_kind_of_target_and_attribute(estimator, kind):
     X, y, a = rows()
     a = ATTRIBUTES[kind](a, np.random.default_rng(1))
     target = X["x"] + a if estimator is GRADRegressor else y + (X["lean"] > 2)
-    model = quick(estimator).fit(X, np.nan_to_num(target), sensitive_features=a)
+    model = quick(estimator, lam=0.1).fit(X, np.nan_to_num(target), sensitive_features=a)
     said = (model.transform if estimator is GRADEncoder else model.predict)(X)
     assert len(np.unique(said)) > 1
     assert model.best_epoch_ == 4

@@ -96,7 +96,7 @@ MADE = {
         ARRAY, sensitive_features=GROUPS
     ),
     "quantile encoding": lambda: GRADRegressor(**SMALL, encoding="quantile").fit(
-        ARRAY, NUMBER, sensitive_features=GROUPS
+        ARRAY.round(), NUMBER, sensitive_features=GROUPS
     ),
     "aif360 steady": lambda: GRADInProcessing(recipe="steady", **SMALL).fit(dataset()),
     "aif360": lambda: GRADInProcessing(protected=["a"], **SMALL).fit(dataset()),
@@ -594,6 +594,8 @@ HOSTILE = {
     "too many bins": (put("encoder", 0, "bins", value=[BIN] * 9), "the columns give 20"),
     "no width": (put("encoder", 0, "bins", value=[BIN | {"stop": 0.0}]), "edges that ascend"),
     "no scale": (put("encoder", 0, "bins", value=[BIN | {"scale": 0.0}]), "scales above 0"),
+    "common values": (put("encoder", 0, "common", value=[1.0]), "the columns give 12"),
+    "no common value": (put("encoder", 0, "common", value=[None]), "common: expected finite numbers"),
     "endless bin": (put("encoder", 0, "bins", value=[BIN | {"stop": None}]), "stop: expected float"),
     "column": (put("encoder", 0, "column", value={"float": "0x1"}), "column: expected str"),
     "unhashable": (

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import asdict
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,8 @@ from grad_ext.errors import InputError
 from grad_ext.trial import Record, Settings, Trial, checked_lambda, fingerprint
 
 finite = st.floats(min_value=0, allow_nan=False, allow_infinity=False)
+scalars = st.none() | st.booleans() | st.integers() | st.text() | finite
+values = st.recursive(scalars, st.lists, max_leaves=4)
 trials = st.builds(
     Trial,
     dataset=st.text(),
@@ -30,6 +33,8 @@ trials = st.builds(
         ramp=st.sampled_from([None, 0, 2.5]),
         balance_groups=st.none() | st.booleans(),
     ),
+    rival=st.sampled_from(["", "vfae", "a forest"]),
+    options=st.dictionaries(st.text(), values, max_size=3),
 )
 
 
@@ -50,12 +55,13 @@ RESOLVED = {
     "paper": {
         "encoding": "standard", "epochs": 50, "batch_size": 64, "learning_rate": 1e-3,
         "attribute_learning_rate": 1e-3, "beta1": 0.9, "final_rate": 1.0, "dropout": 0.0,
-        "lam_multiplies": "loss", "saturation": [], "ramp": 0.0, "balance_groups": False, "select": "paper",
+        "attributes_read": "trunk", "lam_multiplies": "loss", "saturation": [], "ramp": 0.0, "balance_groups": False, "select": "paper",
     },
     "steady": {
-        "encoding": "quantile", "epochs": 50, "batch_size": 256, "learning_rate": 1e-3,
+        "encoding": "quantile", "epochs": 30, "batch_size": 256, "learning_rate": 3e-3,
         "attribute_learning_rate": 1e-2, "beta1": 0.0, "final_rate": 0.02, "dropout": 0.2,
-        "lam_multiplies": "reversal", "saturation": [40.0, 10.0], "ramp": 10.0,
+        "attributes_read": "score", "lam_multiplies": "reversal", "saturation": [50.0, 1.0],
+        "ramp": 10.0,
         "balance_groups": True, "select": "last",
     },
 }  # fmt: skip
@@ -112,6 +118,57 @@ def test_a_record_survives_json_nan_included():
 def test_the_papers_names():
     assert Trial("d", ("a",)).method == "GRAD-Pred"
     assert Trial("d", ("a",), lam=0).method == "NN-Pred"
+
+
+def test_a_trial_of_grads_has_the_key_that_it_had_before_there_were_rivals():
+    settings = Settings("auto", "steady")
+    trial = Trial("adult", ("sex", "race"), (1.0, 2.0), 3, 1, settings, watched=("age",))
+    before = {
+        "dataset": "adult", "protected": ["sex", "race"], "lam": [1.0, 2.0], "seed": 3,
+        "split_seed": 1, "settings": json.loads(json.dumps(asdict(settings))), "watched": ["age"],
+    }  # fmt: skip
+    assert trial.to_json() == before
+    assert trial.key == fingerprint(before)
+
+
+def test_a_rivals_trial_bears_its_name_and_what_it_is_made_with():
+    trial = Trial("d", ("a",), lam=0, rival="vfae", options={"hidden": [3, 4], "epochs": 7})
+    assert trial.method == "vfae"
+    assert trial.options == (("epochs", 7), ("hidden", (3, 4)))
+    assert trial.to_json()["options"] == {"epochs": 7, "hidden": [3, 4]}
+    assert trial == Trial("d", ("a",), lam=0, rival="vfae", options=trial.options)
+    others = [
+        Trial("d", ("a",), lam=0, rival="alfr", options=trial.options),
+        Trial("d", ("a",), lam=0, rival="vfae", options={"epochs": 8, "hidden": (3, 4)}),
+        Trial("d", ("a",), lam=0),
+    ]
+    assert len({t.key for t in [trial, *others]}) == 4
+    assert len({t.static for t in [trial, *others]}) == 4
+    # All values of a rival's knob may be fitted together, also 0.
+    again = Trial("d", ("a",), lam=5, rival="vfae", options=trial.options)
+    assert again.static == trial.static
+    for bad in (object(), {"x": 1}, math.nan, [math.inf]):
+        with pytest.raises(InputError, match="options: 'x' must be a value that JSON can hold"):
+            Trial("d", ("a",), rival="vfae", options={"x": bad})
+
+
+def test_a_failure_survives_json_and_old_records_can_be_read():
+    trial = Trial("d", ("a",), rival="vfae")
+    failed = Record.failed(trial, "ValueError: no", 0.5)
+    again = Record.from_json(json.loads(json.dumps(failed.to_json(), allow_nan=False)))
+    assert again.to_json() == failed.to_json()
+    assert (again.error, again.metrics, again.epoch) == ("ValueError: no", {}, 0)
+    assert math.isnan(again.predict_seconds)
+    assert math.isnan(again.peak_bytes)
+    sound = Record(trial, {"accuracy": 0.5}, 1, False, False, 0.5, 0.25, 1e6)
+    assert Record.from_json(sound.to_json()) == sound
+    old = {
+        "trial": Trial("d", ("a",)).to_json(), "metrics": {"accuracy": 0.5}, "epoch": 3,
+        "constant": True, "diverged": False, "seconds": 0.1,
+    }  # fmt: skip
+    read = Record.from_json(old)
+    assert (read.error, read.seconds, read.constant) == ("", 0.1, True)
+    assert math.isnan(read.peak_bytes)
 
 
 @pytest.mark.parametrize("lam", [-1, "-0.5", math.nan, math.inf, "many", None, True, [1]])

@@ -52,7 +52,7 @@ class GRADInProcessing(Transformer):  # type: ignore[misc]
     use_protected : bool, default False
         Let the network see the protected columns.
     encoding, epochs, batch_size, learning_rate, attribute_learning_rate, beta1, final_rate, \
-dropout, lam_multiplies, saturation, ramp, balance_groups : optional
+dropout, attributes_read, lam_multiplies, saturation, ramp, balance_groups : optional
         As `grad_ext.trial.Settings` says, or the recipe's.
     select : str or callable, optional
         Which epoch to keep; see `grad_ext.select`. The paper's rule: the lowest Discrimination on
@@ -105,6 +105,7 @@ dropout, lam_multiplies, saturation, ramp, balance_groups : optional
         beta1: float | None = None,
         final_rate: float | None = None,
         dropout: float | None = None,
+        attributes_read: str | None = None,
         lam_multiplies: str | None = None,
         saturation: Sequence[float] | None = None,
         ramp: float | None = None,
@@ -129,6 +130,7 @@ dropout, lam_multiplies, saturation, ramp, balance_groups : optional
             "beta1": beta1,
             "final_rate": final_rate,
             "dropout": dropout,
+            "attributes_read": attributes_read,
             "lam_multiplies": lam_multiplies,
             "saturation": saturation,
             "ramp": ramp,
