@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from grad_ext.scoring import zemel_scorer as zemel_scorer
     from grad_ext.store import load as load
     from grad_ext.store import save as save
+    from grad_ext.sweeps.compare import compare as compare
     from grad_ext.uncertainty import intervals as intervals
     from grad_ext.uncertainty import paired_test as paired_test
 
@@ -54,6 +55,7 @@ _HOMES = {
     "balanced_accuracy": "grad_ext.metrics",
     "balanced_delta": "grad_ext.metrics",
     "consistency": "grad_ext.metrics",
+    "compare": "grad_ext.sweeps.compare",
     "delta": "grad_ext.metrics",
     "discrimination": "grad_ext.metrics",
     "discrimination_floor": "grad_ext.metrics",

@@ -25,6 +25,7 @@ from grad_ext.metrics import (
 from grad_ext.neighbors import NEIGHBORS, TIES, NeighborGraph, cached_graph
 from grad_ext.trial import Record, Settings, Trial
 from grad_ext.validate import continuous, gaps
+from grad_ext.validate import judge as judge_labels
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,7 @@ def evaluate(
     trials: Sequence[Trial],
     problem: Problem,
     on_epoch: Callable[[int], None] | None = None,
+    validation: bool = False,
 ) -> list[Record]:
     """Fit the trials as one pack and judge each model on the test rows.
 
@@ -159,26 +161,35 @@ def evaluate(
         The rows.
     on_epoch : callable, optional
         Called with the number of epochs done after each of them.
+    validation : bool, default False
+        Judge the models on the validation rows too: figures `VALIDATED`, by which a method's knob
+        can be chosen.
 
     Returns
     -------
     list of Record
-        One a trial, in order.
+        One a trial, in order. The error of a model that diverged says of how many rows it does not
+        know.
     """
     protected = trials[0].protected
-    training, validation = problem.training.only(protected), problem.validation.only(protected)
+    training, held_out = problem.training.only(protected), problem.validation.only(protected)
     start = time.perf_counter()
-    fitted = method.fit(trials, training, validation, on_epoch)
+    fitted = method.fit(trials, training, held_out, on_epoch)
+    seconds = (time.perf_counter() - start) / len(trials)
     # Some methods need the protected attributes to predict.
     known = getattr(fitted, "scores_with", lambda X, a: fitted.scores(X))
+    start = time.perf_counter()
     scores = known(problem.test.X, problem.test.only(protected).a)[:, 0]
-    seconds = (time.perf_counter() - start) / len(trials)
+    predict_seconds = (time.perf_counter() - start) / len(trials)
     judged = problem.test.only([*protected, *trials[0].watched])
     figures = judge(scores, judged, problem.graph, problem.judging)
     for name, (judging, graph) in problem.others.items():
         other = judge(scores, judged, graph, judging)
         figures |= {f"{figure}@{name}": other[figure] for figure in ZEMEL}
-    diverged = np.isnan(scores.mean(axis=1))
+    if validation:
+        figures |= _validated(known(held_out.X, held_out.a), held_out)
+    unknown_rows = (~np.isfinite(scores)).sum(axis=1)
+    diverged = unknown_rows > 0
     share = np.asarray(scores >= 0.5).mean(axis=1)
     constant = (share == 0.0) | (share == 1.0)
     records = []
@@ -197,9 +208,30 @@ def evaluate(
                 constant=bool(constant[p]) and not bool(diverged[p]),
                 diverged=bool(diverged[p]),
                 seconds=seconds,
+                predict_seconds=predict_seconds,
+                error=f"returned NaN or infinity for {unknown_rows[p]} of {len(judged)} rows"
+                if diverged[p]
+                else "",
             )
         )
     return records
+
+
+# What a method's knob can be chosen by.
+VALIDATED = tuple(
+    f"validation_{name}"
+    for name in ("accuracy", "balanced_accuracy", "discrimination", "delta", "balanced_delta")
+)
+
+
+def _validated(said: NDArray[np.floating], rows: Arrays) -> dict[str, NDArray[np.float64]]:
+    """Return the figures on the validation rows, by labels as the choice of the epoch sees them."""
+    judged = judge_labels(said, rows)
+    acc, balanced = judged["accuracy"], judged["balanced_accuracy"]
+    apart = judged["discrimination_by_attribute"].mean(axis=0)
+    values = np.stack([acc, balanced, apart, acc - apart, balanced - apart])
+    values[:, ~np.isfinite(said).all(axis=(1, 2))] = np.nan
+    return dict(zip(VALIDATED, values, strict=True))
 
 
 # The paper's figures, which depend on what it leaves open.

@@ -24,11 +24,11 @@ class PackProgress(Callback):
 
     Parameters
     ----------
-    sizes : sequence of (int, int)
-        Members and epochs of each pack, by the pack's number.
+    sizes : sequence of int
+        Members of each pack, by the pack's number.
     """
 
-    def __init__(self, sizes: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, sizes: Sequence[int]) -> None:
         self._sizes = list(sizes)
         self._done = [0.0] * len(self._sizes)
 
@@ -48,18 +48,16 @@ class PackProgress(Callback):
             TimeRemainingColumn(),
             console=Console(stderr=True),
         )
-        total = sum(members for members, _ in self._sizes)
-        self._task = self._progress.add_task("", total=total, models=0)
+        self._task = self._progress.add_task("", total=sum(self._sizes), models=0)
         self._progress.start()
 
     def on_trial_result(
         self, iteration: int, trials: Any, trial: Any, result: Any, **_: Any
     ) -> None:
-        """Move the bar by the epochs that a pack has done since it last said so."""
+        """Move the bar to the share of its work that a pack says is done."""
         pack = trial.config["pack"]
-        members, epochs = self._sizes[pack]
-        self._done[pack] = members * result["epoch"] / epochs
-        finished = sum(m for (m, _), d in zip(self._sizes, self._done, strict=True) if d >= m)
+        self._done[pack] = self._sizes[pack] * result["share"]
+        finished = sum(m for m, d in zip(self._sizes, self._done, strict=True) if d >= m)
         self._progress.update(self._task, completed=sum(self._done), models=finished)
 
     def on_experiment_end(self, trials: Any, **info: Any) -> None:

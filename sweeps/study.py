@@ -24,7 +24,17 @@ from grad_ext.files import writable_folder, write_atomically
 from grad_ext.trial import Record, Trial, fingerprint
 
 FORMAT = 2
-PACKAGES = ("grad-ext", "torch", "numpy", "pandas", "scikit-learn", "ray", "aif360")
+PACKAGES = (
+    "grad-ext",
+    "torch",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "ray",
+    "aif360",
+    "fairlearn",
+    "tensorflow-cpu",
+)
 
 
 def versions() -> dict[str, str]:
@@ -149,6 +159,22 @@ class Study:
         done = {record.trial.key for record in self.records()}
         return [trial for trial in self.trials if trial.key not in done]
 
+    def forget(self, trials: Sequence[Trial]) -> None:
+        """Drop the records of some trials, which are missing again."""
+        dropped = {trial.key for trial in trials}
+        for path in (self.folder / "records").glob("*.jsonl"):
+            lines = path.read_text().splitlines()
+            records = [Record.from_json(json.loads(line)) for line in lines]
+            kept = [
+                line
+                for line, record in zip(lines, records, strict=True)
+                if record.trial.key not in dropped
+            ]
+            if not kept:
+                path.unlink()
+            elif len(kept) < len(lines):
+                write_atomically(path, "\n".join(kept) + "\n")
+
 
 def _read_plan(path: Path) -> dict[str, Any]:
     try:
@@ -181,11 +207,13 @@ def _order(trial: Trial) -> tuple[Any, ...]:
     settings = trial.settings
     return (
         trial.dataset,
+        trial.rival,
         settings.recipe,
         settings.variant,
         trial.rows,
         trial.protected,
         trial.split_seed,
+        str(trial.options),
         trial.lams,
         trial.seed,
         trial.key,

@@ -11,8 +11,9 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from grad_ext.evaluate import Problem, evaluate
 from grad_ext.method import GRAD
 from grad_ext.sweeps.pack import packs
 from grad_ext.sweeps.study import Study, write_records
-from grad_ext.trial import RowsKey, Trial
+from grad_ext.trial import Record, RowsKey, Trial
 
 # Ray reads these when it is imported and when Tune starts: no reports of use, no output of its own
 # beside the progress bar, no loggers but the one that Tune needs.
@@ -38,6 +39,12 @@ OBJECT_STORE_BYTES = 512 * 2**20
 RETRIES = 1
 # How often a pack says how far it is.
 REPORTS = 10
+# Gets the records of a pack as they come.
+Keep = Callable[[Sequence[Record]], None]
+# Gets the share of a pack's work that is done.
+Say = Callable[[float], None]
+# Fits a pack: its trials, their rows, where records go, and where to say how far it is.
+Carry = Callable[[Sequence[Trial], Problem, Keep, Say], None]
 
 
 class StudyIncomplete(RuntimeError):
@@ -79,12 +86,27 @@ def checked_cpus(num_cpus: int | None) -> int:
     return num_cpus
 
 
+def train_together(trials: Sequence[Trial], problem: Problem, keep: Keep, say: Say) -> None:
+    """Train a pack of GRAD's as one."""
+    epochs = trials[0].settings.epochs
+    step = max(1, epochs // REPORTS)
+
+    def on_epoch(done: int) -> None:
+        if done % step == 0 and done < epochs:
+            say(done / epochs)
+
+    keep(evaluate(GRAD(), trials, problem, on_epoch=on_epoch))
+
+
 def run(
     study: Study,
     problems: Mapping[RowsKey, Problem],
     num_cpus: int | None = None,
     pack_size: int | None = None,
     progress: bool = False,
+    carry: Carry = train_together,
+    gather: Callable[[Sequence[Trial], int], list[list[Trial]]] | None = None,
+    only: Sequence[Trial] | None = None,
 ) -> None:
     """Train what is missing in a study.
 
@@ -100,6 +122,13 @@ def run(
         Widest pack.
     progress : bool, default False
         Show a progress bar on the standard error.
+    carry : callable, optional
+        What a pack's process does with it; trains GRAD if not given.
+    gather : callable, optional
+        Makes packs of trials for a number of workers; `packs` of `pack_size` if not given. They are
+        begun in this order, and the trials of each have the same rows.
+    only : sequence of Trial, optional
+        Which of the study's trials; all of them if not given.
 
     Raises
     ------
@@ -113,16 +142,17 @@ def run(
         If a pack failed.
     """
     workers = checked_cpus(num_cpus)
-    missing = study.missing()
+    wanted = {trial.key for trial in (study.trials if only is None else only)}
+    missing = [trial for trial in study.missing() if trial.key in wanted]
     if not missing:
         return
     for trial in missing:
         if trial.rows not in problems:
             raise InputError(f"expected the rows of {trial.rows}, got those of {list(problems)}")
-    plan = packs(missing, workers, pack_size)
+    plan = (gather or partial(packs, size=pack_size))(missing, workers)
     with _environment():
-        errors = _tune(plan, study.folder, problems, min(workers, len(plan)), progress)
-    left = study.missing()
+        errors = _tune(plan, study.folder, problems, min(workers, len(plan)), progress, carry)
+    left = [trial for trial in study.missing() if trial.key in wanted]
     if left and errors:
         raise StudyIncomplete(
             f"{len(left)} of {len(study.trials)} models are missing, because {len(errors)} of "
@@ -138,6 +168,7 @@ def _tune(
     problems: Mapping[RowsKey, Problem],
     workers: int,
     progress: bool,
+    carry: Carry,
 ) -> list[str]:
     """Run the packs and return the errors of those that failed."""
     try:
@@ -150,15 +181,9 @@ def _tune(
 
     def train_pack(config: dict[str, Any], problems: Mapping[RowsKey, Problem]) -> None:
         trials: Sequence[Trial] = plan[config["pack"]]
-        epochs = trials[0].settings.epochs
-        step = max(1, epochs // REPORTS)
-
-        def say(done: int) -> None:
-            if done % step == 0 and done < epochs:
-                tune.report({"epoch": done})
-
-        write_records(folder, evaluate(GRAD(), trials, problems[trials[0].rows], on_epoch=say))
-        tune.report({"epoch": epochs})
+        keep: Keep = lambda records: write_records(folder, records)
+        carry(trials, problems[trials[0].rows], keep, lambda share: tune.report({"share": share}))
+        tune.report({"share": 1.0})
 
     owned = not ray.is_initialized()
     if owned:
@@ -174,7 +199,7 @@ def _tune(
         with tempfile.TemporaryDirectory(prefix="grad-ext-tune-") as storage:
             callbacks: list[Any] = [JsonLoggerCallback()]  # type: ignore[no-untyped-call]
             if progress:
-                callbacks.append(PackProgress([(len(p), p[0].settings.epochs) for p in plan]))
+                callbacks.append(PackProgress([len(pack) for pack in plan]))
             tuner = tune.Tuner(
                 tune.with_resources(
                     tune.with_parameters(train_pack, problems=problems), {"cpu": 1}

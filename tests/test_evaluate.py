@@ -6,9 +6,9 @@ import pytest
 from grad_ext.data.split import split
 from grad_ext.encode import metric_space
 from grad_ext.errors import InputError
-from grad_ext.evaluate import Judging, evaluate, judge, prepare
+from grad_ext.evaluate import VALIDATED, Judging, evaluate, judge, prepare
 from grad_ext.method import GRAD
-from grad_ext.metrics import accuracy, consistency, discrimination
+from grad_ext.metrics import accuracy, balanced_accuracy, consistency, discrimination
 from grad_ext.trial import Settings, Trial
 
 SETTINGS = Settings(epochs=2)
@@ -70,6 +70,53 @@ def test_one_model_is_judged_in_several_ways_at_once(parts):
     assert record.metrics["accuracy@k=10"] == record.metrics["accuracy"]
     assert record.metrics["consistency@k=10"] != record.metrics["consistency"]
     assert record.metrics["discrimination@score"] != record.metrics["discrimination"]
+
+
+def test_validation_rows_are_judged_where_it_is_asked_for(parts):
+    problem = prepare(parts, SETTINGS)
+    trial = Trial("german", ("sex",), settings=SETTINGS, watched=("age",))
+    (plain,) = evaluate(GRAD(), [trial], problem)
+    (record,) = evaluate(GRAD(), [trial], problem, validation=True)
+    assert {n: v for n, v in record.metrics.items() if n not in VALIDATED} == plain.metrics
+    rows = problem.validation.only(["sex"])
+    fitted = GRAD().fit([trial], problem.training.only(["sex"]), rows)
+    labels = fitted.scores(rows.X)[0, 0] >= 0.5
+    acc, balanced = accuracy(rows.y, labels), balanced_accuracy(rows.y, labels)
+    gap = discrimination(rows.y, labels, sensitive_features=rows.a)
+    expected = (acc, balanced, gap, acc - gap, balanced - gap)
+    assert [record.metrics[name] for name in VALIDATED] == pytest.approx(list(expected))
+    assert record.seconds > 0
+    assert record.predict_seconds > 0
+    assert record.error == ""
+
+
+class Odd:
+    """Knows nothing of its first rows: of three members the second and the third."""
+
+    epochs = np.ones(3, dtype=int)
+
+    def fit(self, trials, training, validation, on_epoch=None):
+        return self
+
+    def scores(self, X):
+        said = np.tile(np.linspace(0, 1, len(X)), (3, 1, 1))
+        said[1, 0, :4], said[2, 0, 0] = np.nan, np.inf
+        return said
+
+
+def test_scores_that_are_no_numbers_are_said(parts):
+    problem = prepare(parts, SETTINGS)
+    trials = [Trial("german", ("age", "sex"), seed=s, settings=SETTINGS) for s in range(3)]
+    records = evaluate(Odd(), trials, problem, validation=True)
+    said = [
+        "",
+        "returned NaN or infinity for 4 of 200 rows",
+        "returned NaN or infinity for 1 of 200 rows",
+    ]
+    assert [record.error for record in records] == said
+    assert [record.diverged for record in records] == [False, True, True]
+    for name in ("accuracy", *VALIDATED):
+        assert [bool(np.isnan(r.metrics[name])) for r in records] == [False, True, True]
 
 
 def test_a_watched_attribute_is_judged_and_not_trained_on(german, parts):

@@ -102,6 +102,16 @@ def test_a_pack_that_ran_twice_counts_once(tmp_path):
     assert [r.trial for r in study.records()] == grid()
 
 
+def test_what_a_study_forgets_is_missing_again(tmp_path):
+    study = Study.open(tmp_path, grid())
+    write_records(study.folder, [record(t) for t in grid()[:3]])
+    write_records(study.folder, [record(grid()[3])])
+    study.forget([*grid()[1:2], *grid()[3:5]])
+    assert study.missing() == [grid()[1], *grid()[3:]]
+    assert [r.trial for r in study.records()] == [grid()[0], grid()[2]]
+    assert len(list((tmp_path / "records").iterdir())) == 1
+
+
 @pytest.mark.parametrize(
     ("other", "message"),
     [

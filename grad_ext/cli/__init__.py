@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from grad_ext.cli import audit, data, reproduce, sweep
+from grad_ext.cli import audit, compare, data, reproduce, sweep
 from grad_ext.errors import InputError, MissingToolkit
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(sweep.app, name="sweep")
+app.command("compare")(compare.compare)
 app.command("audit")(audit.audit)
 app.command("reproduce")(reproduce.reproduce)
 app.add_typer(data.app, name="data")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from html import escape
 
 STYLE = """
@@ -14,7 +14,11 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .7rem; text-align: right; white-space: nowrap;
   border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent); }
-tbody tr:first-child { font-weight: 600; }
+.bold tbody tr:first-child { font-weight: 600; }
+.wide { margin-inline: max(50% - 50vw + 1rem, -16rem); }
+.wide th { white-space: normal; vertical-align: bottom; }
+.wide .words { text-align: left; white-space: normal; min-width: 8rem; }
+.wide .words:first-child { position: sticky; left: 0; background: Canvas; }
 """
 
 
@@ -33,13 +37,39 @@ def items(texts: Sequence[str]) -> str:
     return "<ul>\n" + "\n".join(f"<li>{escape(text)}</li>" for text in texts) + "\n</ul>"
 
 
-def table(columns: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """Return lines of text as a table that scrolls on a narrow screen."""
-    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in columns)
-    rows = "\n".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in body
+def table(
+    columns: Sequence[str],
+    body: Sequence[Sequence[str]],
+    *,
+    words: Collection[int] = (),
+    bold: bool = True,
+) -> str:
+    """Return lines of text as a table that scrolls on a narrow screen.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        The heading.
+    body : sequence of sequences of str
+        The lines.
+    words : collection of int, optional
+        Which columns hold words, which are broken into lines. With any, the table may be wider than
+        the text, and a first column of words stays in sight when it scrolls.
+    bold : bool, default True
+        Whether the first line is one that the others are to be read against.
+    """
+    kinds = " wide" * bool(words) + " bold" * bold
+    kind = [' class="words"' if i in words else "" for i in range(len(columns))]
+    head = "".join(
+        f'<th scope="col"{k}>{escape(cell)}</th>' for k, cell in zip(kind, columns, strict=True)
     )
-    return f"""<div class="table" tabindex="0">
+    rows = "\n".join(
+        "<tr>"
+        + "".join(f"<td{k}>{escape(cell)}</td>" for k, cell in zip(kind, row, strict=True))
+        + "</tr>"
+        for row in body
+    )
+    return f"""<div class="table{kinds}" tabindex="0">
 <table>
 <thead><tr>{head}</tr></thead>
 <tbody>

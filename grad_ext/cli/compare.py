@@ -1,0 +1,129 @@
+"""`grad-ext compare`: every method on the same rows."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grad_ext.trial import Settings
+
+
+def compare(
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="Data set, see `grad-ext data list`; german if no file is named."),
+    ] = None,
+    protected: Annotated[
+        str | None,
+        typer.Option(help="Attributes to protect, separated by commas; the data set's first one."),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="A CSV or Parquet file of your own instead of a data set.")
+    ] = None,
+    label: Annotated[str | None, typer.Option(help="Its label column.")] = None,
+    favorable: Annotated[
+        str | None, typer.Option(help="The favorable value of the label; 1 of 0 and 1.")
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder with the files of Diabetes or Health.")
+    ] = None,
+    methods: Annotated[
+        str | None,
+        typer.Option(help="Methods, separated by commas; by default all. A wrong name lists them."),
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option(help="Models for each method and knob, with seeds 0, 1, 2 ...")
+    ] = 5,
+    splits: Annotated[
+        int, typer.Option(help="Divisions of the rows, for each of which everything is repeated.")
+    ] = 1,
+    knobs: Annotated[
+        bool, typer.Option(help="Try every value of a method's knob, or its default alone.")
+    ] = True,
+    select: Annotated[
+        str,
+        typer.Option(
+            help="What chooses the knob on the validation rows: balanced_delta, delta, or "
+            "accuracy@0.05 (the highest accuracy at a Discrimination of at most 0.05)."
+        ),
+    ] = "balanced_delta",
+    recipe: Annotated[
+        str,
+        typer.Option(help="GRAD's recipe, paper or steady, whose encoding all methods get."),
+    ] = Settings.recipe,
+    protocol: Annotated[
+        str,
+        typer.Option(help="How rows are divided: auto, random, source (Adult's own) or grouped."),
+    ] = "auto",
+    prediction: Annotated[
+        str, typer.Option(help="What ŷ is in the metrics: label or score.")
+    ] = "label",
+    k: Annotated[int, typer.Option(help="Neighbours in Consistency.")] = 5,
+    time_limit: Annotated[float, typer.Option(help="Seconds that a fit may take.")] = 900.0,
+    memory_limit: Annotated[
+        str | None,
+        typer.Option(help="Memory that a fit may hold, such as 4GiB; half of the machine's."),
+    ] = None,
+    retry: Annotated[bool, typer.Option("--retry", help="Run anew what failed before.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the study; by default one below studies/.")
+    ] = None,
+    num_cpus: Annotated[
+        int | None, typer.Option(help="CPUs to use, a process on each; by default all.")
+    ] = None,
+) -> int:
+    """Train and judge every method on the same rows, and show who is where.
+
+    A method that fails is a row with its error. The same command run again does only what is
+    missing; more methods, seeds or splits extend the study.
+
+    Example: grad-ext compare --dataset adult --protected sex --seeds 5
+    """
+    settings = Settings(recipe=recipe)
+
+    from grad_ext.cli.studies import show_table
+    from grad_ext.data.options import table_from_options
+    from grad_ext.evaluate import Judging
+    from grad_ext.report.comparison import summary_lines
+    from grad_ext.sweeps.compare import planned
+    from grad_ext.sweeps.limits import Limits, memory_from_text
+    from grad_ext.sweeps.tune import StudyIncomplete
+
+    judging = Judging(prediction=prediction, k=k)
+    memory = None if memory_limit is None else memory_from_text(memory_limit)
+    limits = Limits(time_limit, memory)
+    table = table_from_options(
+        "german" if dataset is None and data is None else dataset,
+        protected,
+        data=data,
+        label=label,
+        favorable=favorable,
+        data_dir=data_dir,
+    )
+    names = None
+    if methods is not None:
+        names = [name.strip() for name in methods.split(",") if name.strip()]
+    plan = planned(
+        names, table, seeds, splits, knobs, select, settings, judging, protocol, limits, retry, out,
+        num_cpus,
+    )  # fmt: skip
+    try:
+        plan.run(num_cpus, progress=sys.stderr.isatty())
+    except StudyIncomplete as error:
+        typer.echo(f"Error: {error}", err=True)
+        return 1
+    except KeyboardInterrupt:
+        typer.echo(
+            f"Interrupted: {len(plan.study.records())} of {len(plan.study.trials)} models are done "
+            "and kept; the same command goes on from there",
+            err=True,
+        )
+        return 130
+    result = plan.result(select)
+    title = f"{table.name}, protected: {', '.join(table.attribute_names)}"
+    show_table(title, *summary_lines(result.frame))
+    typer.echo(f"\nStudy folder: {result.folder}\nReport: {result.page}")
+    return 0

@@ -1,0 +1,210 @@
+"""What a comparison found, in words: who beats whom, and what to distrust."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from grad_ext.report.comparison import (
+    DIGITS,
+    MAJORITY,
+    at_chosen,
+    called,
+    dominance,
+    majority,
+    summary,
+)
+
+BESIDE = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy"}
+
+
+def findings(frame: pd.DataFrame) -> list[str]:
+    """Return what a comparison found, a few sentences an entry.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        As for `grad_ext.report.comparison.summary`.
+    """
+    lines, chosen = summary(frame), at_chosen(frame)
+    chosen = chosen[chosen["method"] != MAJORITY].reset_index(drop=True)
+    judged = chosen[np.isfinite(chosen["discrimination"])].reset_index(drop=True)
+    said = [_extent(frame, chosen, judged)]
+    if len(judged):
+        for figure, words in BESIDE.items():
+            said.append(_frontier(judged, figure, words))
+        said.append(_over_knobs(lines))
+        for i in np.flatnonzero(judged["method"].str.startswith("GRAD")):
+            said += _duels(judged, int(i))
+        said += [_useless(judged), _chance(judged), _constant(lines)]
+    return [*said, *_needs(chosen), *_failed(lines)]
+
+
+def _extent(frame: pd.DataFrame, chosen: pd.DataFrame, judged: pd.DataFrame) -> str:
+    first = frame.iloc[0]
+    protected = str(first["protected"]).replace(",", " and ")
+    return (
+        f"{_count(len(frame), 'model')} of {_count(len(chosen), 'method')} on {first['dataset']}, "
+        f"protecting {protected}; {len(judged)} of the methods have figures. Unless said otherwise "
+        "each stands at the value of its knob that was chosen on validation rows; all figures are "
+        "means on test rows."
+    )
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+def listed(names: Iterable[str], last: str = " and ") -> str:
+    """Return names as a list within a sentence."""
+    names = list(names)
+    return last.join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+
+
+def _frontier(judged: pd.DataFrame, figure: str, words: str) -> str:
+    """Say which lines no other dominates; those with constant models are named elsewhere."""
+    beaten = dominance(judged, figure)["loser"]
+    free = judged[~judged.index.isin(beaten) & (judged["constant"] == 0)]
+    if not len(free):
+        return (
+            f"No method is on the frontier of {words} and Discrimination without constant models."
+        )
+    rows = free.sort_values(figure, ascending=False, kind="stable")
+    named = [
+        f"{called(r)} ({r[figure]:.3f}, {r['discrimination']:.3f})" for _, r in rows.iterrows()
+    ]
+    return (
+        f"On the frontier of {words} and Discrimination, where no other method is better in one and "
+        f"at least as good in the other: {listed(named)}."
+    )
+
+
+def _over_knobs(lines: pd.DataFrame) -> str:
+    free = lines[
+        ~lines["dominated"]
+        & (lines["constant"] == 0)
+        & (lines["method"] != MAJORITY)
+        & np.isfinite(lines["discrimination"])
+    ]
+    named = []
+    for name, group in free.groupby("name", sort=False):
+        values = listed(f"{lam:g}" for lam in group["lam"])
+        knob = group["knob"].iloc[0]
+        named.append(f"{name} ({knob} = {values})" if knob else str(name))
+    return (
+        "Over all values of the knobs, which picks on the test rows and so flatters, the frontier of "
+        f"accuracy and Discrimination is: {listed(named) or 'empty'}."
+    )
+
+
+def _duels(judged: pd.DataFrame, i: int) -> list[str]:
+    """Say whom a method beats, to whom it loses, and where it is a trade."""
+    mine = judged.iloc[i]
+    said = (
+        f"{called(mine)}: accuracy {mine['accuracy']:.3f}, balanced accuracy "
+        f"{mine['balanced_accuracy']:.3f}, Discrimination {mine['discrimination']:.3f} (chance "
+        f"level {mine['discrimination_floor']:.3f}), Delta {mine['delta']:.3f}."
+    )
+    if len(judged) == 1:
+        return [said]
+    return [said, *(_duel(judged, i, figure, words) for figure, words in BESIDE.items())]
+
+
+def _duel(judged: pd.DataFrame, i: int, figure: str, words: str) -> str:
+    found, mine = dominance(judged, figure), judged.iloc[i]
+    wins = found[found["winner"] == i].set_index("loser")["clearly"]
+    losses = found[found["loser"] == i].set_index("winner")["clearly"]
+    moves = judged[[figure, "discrimination"]] - mine[[figure, "discrimination"]].astype(float)
+    moves = moves.round(DIGITS)
+    rest = moves.drop(index=[i, *wins.index, *losses.index])
+    dearer = int((rest > 0).all(axis=1).sum())
+    cheaper = int((rest < 0).all(axis=1).sum())
+    counts = {
+        f"of higher {words} and more Discrimination": dearer,
+        f"of lower {words} and less Discrimination": cheaper,
+        "equal, or with constant models": len(rest) - dearer - cheaper,
+    }
+    others = listed(f"{n} {kind}" for kind, n in counts.items() if n)
+
+    def named(rows: pd.Series) -> str:
+        return listed(
+            f"{judged['name'][j]} ({moves[figure][j]:+.3f}, {moves['discrimination'][j]:+.3f}"
+            f"{'; clearly' if rows[j] else ''})"
+            for j in list(rows.index)
+        )
+
+    return (
+        f"{mine['name']} in {words} and Discrimination (in brackets what the other has more): it "
+        f"beats {named(wins) or 'none'}; it loses to {named(losses) or 'none'}"
+        + (f". The others: {others}." if others else ".")
+    )
+
+
+def _useless(judged: pd.DataFrame) -> str:
+    right = majority(judged)["accuracy"]
+    below = judged[(judged["accuracy"] - right).round(DIGITS) < 0]
+    return f"Less accurate than the majority class ({right:.3f}): {_names(below) or 'none'}."
+
+
+def _chance(judged: pd.DataFrame) -> str:
+    varied = judged[judged["constant"] < 1]
+    if not len(varied):
+        return "All are constant."
+    within = varied[varied["discrimination"] <= varied["discrimination_floor"]]
+    return (
+        "Predictions that ignore the protected attribute would show a Discrimination of about "
+        f"{varied['discrimination_floor'].mean():.3f} on these test rows by chance; no more than "
+        f"their chance level show: {_names(within) or 'none'}."
+    )
+
+
+def _names(lines: pd.DataFrame) -> str:
+    return listed(called(line) for _, line in lines.iterrows())
+
+
+def _constant(lines: pd.DataFrame) -> str:
+    rows = lines[(lines["constant"] > 0) & (lines["method"] != MAJORITY)]
+    if not len(rows):
+        return "No model gives everybody the same label."
+    named = [
+        f"{called(row)} ({row['constant'] * row['models']:.0f} of {row['models']})"
+        for _, row in rows.iterrows()
+    ]
+    return (
+        f"Models that give everybody the same label, whose Discrimination of 0 and Consistency of 1 "
+        f"mean nothing: {listed(named)}."
+    )
+
+
+def _needs(chosen: pd.DataFrame) -> list[str]:
+    names = list(chosen.loc[chosen["needs_attributes"], "name"])
+    if not names:
+        return []
+    need = "needs" if len(names) == 1 else "need"
+    return [
+        (
+            f"{listed(names)} (†) {need} the protected attributes at prediction, where they may be "
+            "unknown or must not be looked at: two people who differ in nothing else are treated "
+            "differently."
+        )
+    ]
+
+
+def _failed(lines: pd.DataFrame) -> list[str]:
+    ended = lines[lines["failed"] > 0]
+    said = [
+        f"Failed: {_counted(ended[ended['error'] == error], 'failed')}. {error}"
+        for error in ended["error"].unique()
+    ]
+    diverged = lines[lines["diverged"] > 0]
+    if len(diverged):
+        said.append(f"Models that diverged, without figures: {_counted(diverged, 'diverged')}.")
+    return said
+
+
+def _counted(group: pd.DataFrame, what: str) -> str:
+    names = dict.fromkeys(str(name) for name in group["name"])
+    totals = {name: int(group.loc[group["name"] == name, what].sum()) for name in names}
+    return listed(f"{name} ({_count(n, 'model')})" for name, n in totals.items())
