@@ -221,7 +221,7 @@ class Encoder:
     >>> Encoder().fit(frame).transform(frame).shape
     (1000, 60)
     >>> Encoder("quantile").fit(frame).transform(frame).shape
-    (1000, 138)
+    (1000, 158)
     """
 
     def __init__(self, encoding: str = "standard") -> None:
