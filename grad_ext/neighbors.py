@@ -51,8 +51,8 @@ STRIDE = 64
 # Candidates for each point beyond which single precision is too coarse for these numbers.
 COARSE = 256
 # Points beyond which a tree is tried too, on SAMPLE of them; it is asked for SPARE more than k.
-# A tree that will take fewer seconds than QUICK is not compared.
-WORTH_A_TREE, SAMPLE, SPARE, QUICK = 1024, 64, 12, 1.0
+# A tree that will take fewer seconds than QUICK is not compared. Its leaves hold LEAF points.
+WORTH_A_TREE, SAMPLE, SPARE, QUICK, LEAF = 1024, 64, 14, 1.0, 16
 # Points that a tree is asked for at once.
 ASKED = 2**16
 # Coordinates of the pairs whose exact distance is computed at once: few enough for the cache.
@@ -349,17 +349,20 @@ class _Tree:
 
     def __init__(self, points: Floats, k: int) -> None:
         # The sooner a sum of squares grows, the sooner a point is seen to be too far.
-        self._points = points[:, np.argsort(-points.var(axis=0), kind="stable")]
-        self._tree = KDTree(self._points)
-        # Asked for in the order of the leaves, neighbours are found where the cache still has them.
+        ordered = points[:, np.argsort(-points.var(axis=0), kind="stable")]
+        # With the points in the order of a first tree's leaves, and asked for in that order, what is
+        # near lies near, and in the cache.
+        self._order = KDTree(ordered, leafsize=LEAF).indices
+        self._points = ordered[self._order]
+        self._tree = KDTree(self._points, leafsize=LEAF)
         self._place = np.empty(len(points), dtype=np.intp)
-        self._place[self._tree.indices] = np.arange(len(points))
+        self._place[self._order] = np.arange(len(points))
         self._wanted = min(k, len(points) - 1)
         self._asked = min(self._wanted + SPARE, len(points))
 
     def of(self, rows: Ints) -> _Found:
         """Return pairs of a row and a candidate."""
-        rows = rows[np.argsort(self._place[rows])]
+        rows = np.sort(self._place[rows])
         here = self._points[rows]
         asked = self._tree.query(here, k=np.arange(1, self._asked + 1), workers=-1)
         distance, near = np.asarray(asked[0]), np.asarray(asked[1])
@@ -375,7 +378,8 @@ class _Tree:
             lists = self._tree.query_ball_point(here[more], reach[more], workers=-1)
             of = np.r_[of, np.repeat(rows[more], [len(each) for each in lists])]
             near = np.r_[near, np.concatenate([np.asarray(e, dtype=np.intp) for e in lists])]
-        return of[of != near], near[of != near]
+        other = of != near
+        return self._order[of[other]], self._order[near[other]]
 
 
 class _Candidates:
