@@ -1,6 +1,7 @@
 """The audit where the answer is known, its figures against slow ones, and on real models."""
 
 import contextlib
+import os
 import re
 import signal
 import subprocess
@@ -40,6 +41,7 @@ from grad_ext.auditing.probes import (
     read,
 )
 from grad_ext.cli import main
+from grad_ext.cli.studies import interruptible
 from grad_ext.data.split import split
 from grad_ext.errors import ConstantPredictionWarning, InputError
 
@@ -722,7 +724,36 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path):
         time.sleep(0.05)
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=120)
+    try:
+        _, errors = process.communicate(timeout=120)
+    finally:
+        process.kill()
+        process.wait()
     assert process.returncode == 130
     assert errors == "Interrupted: nothing was written\n"
     assert not list((tmp_path / "here").iterdir())
+
+
+class Deaf:
+    """Gets an interrupt where Python drops what is raised."""
+
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.1)
+
+
+def lose_one(lost):
+    with interruptible():
+        Deaf()
+        lost.append(True)
+        time.sleep(60)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_that_was_lost_comes_again():
+    lost = []
+    with pytest.raises(KeyboardInterrupt):
+        lose_one(lost)
+    assert lost == [True]
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -93,6 +93,7 @@ def audit(
     settings = Settings(**given)
     names = [n.strip() for n in protected.split(",") if n.strip()] if protected else None
 
+    from grad_ext.cli.studies import interruptible
     from grad_ext.data import load_dataset
     from grad_ext.data.split import split
     from grad_ext.files import writable_folder
@@ -111,10 +112,11 @@ def audit(
     name = "-".join([dataset, *table.attribute_names, what.lower(), fingerprint(asked)[:6]])
     folder = writable_folder(out or Path("audits") / name)
     try:
-        if fitted is None:
-            found = _of_trained(trial, parts, audited, folds)
-        else:
-            found = _of_fitted(fitted, audited, seed, folds)
+        with interruptible():
+            if fitted is None:
+                found = _of_trained(trial, parts, audited, folds)
+            else:
+                found = _of_fitted(fitted, audited, seed, folds)
     except KeyboardInterrupt:
         typer.echo("Interrupted: nothing was written", err=True)
         return 130

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import typer
@@ -15,6 +19,34 @@ if TYPE_CHECKING:
 
 # A file or a pipe has no width to keep to.
 PIPE_WIDTH = 160
+# Seconds until an interrupt that was lost is raised again.
+AGAIN = 1.0
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Raise KeyboardInterrupt after Ctrl-C until it gets through.
+
+    Python drops what is raised in a destructor or a callback, of which an import has many: an
+    interrupt that comes while libraries are loaded can be lost.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if not (main and hasattr(signal, "setitimer")):
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        signal.setitimer(signal.ITIMER_REAL, AGAIN)
+        raise KeyboardInterrupt
+
+    handled = (signal.SIGINT, signal.SIGALRM)
+    before = [signal.signal(number, interrupt) for number in handled]
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in zip(handled, before, strict=True):
+            signal.signal(number, handler)
 
 
 def carry_out(
