@@ -28,11 +28,14 @@ from grad_ext.errors import InputError, unknown
 from grad_ext.task import Branch, Task
 from grad_ext.trial import ENCODINGS
 
-# Edges of the bins: quantiles of the training values, and of their distinct values, without which
-# a value that most rows share (Adult's capital gain of 0) would leave no edge among the others.
-VALUE_EDGES, DISTINCT_EDGES = np.linspace(0, 1, 17), np.linspace(0, 1, 9)
+# Bins between quantiles of the training values, and between those of their distinct values, without
+# which a value that most rows share (Adult's capital gain of 0) would leave no edge among the others.
+VALUE_BINS, DISTINCT_BINS = 16, 8
 # Training rows that share a value which gets a column of its own, and how many get one at most.
 COMMON_ROWS, MOST_COMMON = 30, 30
+# What all columns of numbers become together, in columns; where there are so many of them that they
+# would become more, each gets a share, since the memory would grow many times.
+MOST_COLUMNS = 256
 # In standard deviations: edges that differ by rounding alone are one.
 LEAST_BIN = 1e-6
 # A bin that few rows lie in has a small standard deviation, which would make those rows huge.
@@ -246,9 +249,14 @@ class Encoder:
         """
         if not len(frame.columns):
             raise InputError("no feature is left once the protected ones are out")
-        self.parts_: list[Numeric | Categorical] = [
-            _part(_taken(frame[c], rows), self.encoding) for c in frame.columns
+        columns = [_taken(frame[c], rows) for c in frame.columns]
+        self.parts_: list[Numeric | Categorical] = [_part(c, self.encoding) for c in columns]
+        binned = [
+            i for i, part in enumerate(self.parts_) if isinstance(part, Numeric) and part.bins
         ]
+        if sum(self.parts_[i].width for i in binned) > MOST_COLUMNS:
+            for i in binned:
+                self.parts_[i] = _part(columns[i], self.encoding, MOST_COLUMNS // len(binned) - 1)
         return self
 
     @property
@@ -352,7 +360,8 @@ def _taken(values: pd.Series, rows: NDArray[np.intp] | None) -> pd.Series:
     return values if rows is None else values.take(rows)
 
 
-def _part(values: pd.Series, encoding: str) -> Numeric | Categorical:
+def _part(values: pd.Series, encoding: str, most: int | None = None) -> Numeric | Categorical:
+    """Return how a column is encoded, with at most so many columns beside the standardised one."""
     if not _is_numeric(values):
         levels = pd.unique(values.astype(object).dropna())
         return Categorical(values.name, tuple(sorted(levels, key=lambda v: (str(type(v)), v))))
@@ -364,26 +373,38 @@ def _part(values: pd.Series, encoding: str) -> Numeric | Categorical:
     scaled = numbers / unit
     deviation = float(scaled.std()) * unit
     mean, scale = float(scaled.mean()) * unit, deviation or 1.0
-    if encoding == "standard":
+    if encoding == "standard" or (most is not None and most < 2):
         return Numeric(values.name, mean, scale)
-    return Numeric(values.name, mean, scale, _bins((numbers - mean) / scale), _common(numbers))
+    standard = (numbers - mean) / scale
+    if most is None:
+        return Numeric(
+            values.name, mean, scale, _bins(standard, VALUE_BINS, DISTINCT_BINS), _common(numbers)
+        )
+    common = _common(numbers, most // 2)
+    left = most - len(common)
+    return Numeric(values.name, mean, scale, _bins(standard, left - left // 3, left // 3), common)
 
 
-def _common(numbers: NDArray[np.float64]) -> tuple[float, ...]:
+def _common(numbers: NDArray[np.float64], most: int = MOST_COMMON) -> tuple[float, ...]:
     """Return the values that most training rows share, ascending; none of a column of two."""
     values, rows = np.unique(numbers, return_counts=True)
     if len(values) < 3:
         return ()
-    most = np.argsort(-rows, kind="stable")[:MOST_COMMON]
-    return tuple(np.sort(values[most[rows[most] >= COMMON_ROWS]]).tolist())
+    shared = np.argsort(-rows, kind="stable")[:most]
+    return tuple(np.sort(values[shared[rows[shared] >= COMMON_ROWS]]).tolist())
 
 
-def _bins(standard: NDArray[np.float64]) -> tuple[Bin, ...]:
+def _bins(standard: NDArray[np.float64], of_values: int, of_distinct: int) -> tuple[Bin, ...]:
     """Return the bins of standardised training values; none for fewer than three edges."""
     standard = np.sort(standard)
     distinct = standard[np.diff(standard, prepend=-np.inf) > 0]
     edges = np.sort(
-        np.concatenate([np.quantile(standard, VALUE_EDGES), np.quantile(distinct, DISTINCT_EDGES)])
+        np.concatenate(
+            [
+                np.quantile(values, np.linspace(0, 1, 1 + bins))
+                for values, bins in ((standard, of_values), (distinct, of_distinct))
+            ]
+        )
     )
     edges = edges[np.diff(edges, prepend=-np.inf) > LEAST_BIN]
     if len(edges) < 3:

@@ -302,7 +302,8 @@ class GRADClassifier(ClassifierMixin, _GRADEstimator):  # type: ignore[misc]
         ``delta``, ``balanced_delta``, ``last``, ``accuracy@0.05`` (highest accuracy at a
         Discrimination of at most 0.05), or a function of a `grad_ext.select.History`.
     validation : float, default 0.2
-        Share of the rows held out to choose the epoch by, if `fit` is given no validation rows.
+        Share of the rows held out to choose the epoch by, if `fit` is given no validation rows; none
+        are where the last epoch is kept anyway, as it is by default.
     intersections : bool, default False
         Protect the combinations of all sensitive features, as one attribute, instead of each.
     continuous : sequence of str, optional

@@ -21,7 +21,7 @@ from grad_ext.errors import ConstantPredictionWarning, InputError
 from grad_ext.method import GRAD, FittedGRAD
 from grad_ext.network import Network
 from grad_ext.seeds import numpy_generator
-from grad_ext.select import Rule
+from grad_ext.select import Rule, last, rule_named
 from grad_ext.task import Branch, Task
 from grad_ext.train import Trainer, goals_of, history_of, one_thread, shape_of
 from grad_ext.trial import Settings, Trial
@@ -158,7 +158,8 @@ def fit_rows(
         Of the validation rows, the initial weights, the order of the rows and the dropped units.
     validation : Rows or float
         Rows to choose the epoch by, or the share of the training rows to hold out for that,
-        stratified by label and protected groups.
+        stratified by label and protected groups. Where the last epoch is kept in any case none are
+        held out, and the history is about the training rows.
     rule : callable, optional
         Which epoch to keep, instead of the one that the settings name.
     trunk : callable, optional
@@ -183,6 +184,9 @@ def fit_rows(
             raise InputError("expected validation rows, got none")
         encoder.fit(rows.frame, positions)
         training, held = rows.arrays(encoder, positions), validation.arrays(encoder)
+    elif rule is None and rule_named(settings.select) is last:
+        encoder.fit(rows.frame, positions)
+        training = held = rows.arrays(encoder, positions)
     else:
         kept, out = _divided(rows, positions, validation, seed)
         check_rows(rows, kept)
@@ -195,7 +199,8 @@ def fit_rows(
     exact = Network.from_state(network.shape, network.state(), torch.float64, network.trunk)
     history = fitted.history.in_units(fitted.location, fitted.scale)
     fitted = replace(fitted, network=exact, history=history)
-    return Model(encoder, fitted, constant(fitted, [training, held], lam))
+    seen = [training] if held is training else [training, held]
+    return Model(encoder, fitted, constant(fitted, seen, lam))
 
 
 class Online:

@@ -7,7 +7,7 @@ import json
 import math
 import numbers
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from grad_ext.errors import InputError, unknown
@@ -56,6 +56,12 @@ BY_RECIPE: Mapping[str, Mapping[str, Any]] = {
         "select": "last",
     },
 }
+# Where it decides otherwise for GRAD-Auto, whose target is all of the features: the trunk has 40
+# units for them, and what it drops or spends on a number's many columns is missing in them.
+FOR_AUTO: Mapping[str, Mapping[str, Any]] = {
+    "paper": {},
+    "steady": {"encoding": "standard", "dropout": 0.0},
+}
 RECIPES = tuple(BY_RECIPE)
 # Settings that each recipe has a value for.
 DECIDED = tuple(BY_RECIPE["paper"])
@@ -69,7 +75,7 @@ class Settings:
 
     Those that a recipe decides may be left out or None, and become the recipe's; what is given
     changes the recipe in this one point. The values are always the resolved ones, so for another
-    recipe make new settings: `dataclasses.replace` would keep the old one's.
+    recipe or variant make new settings: `dataclasses.replace` would keep the old one's.
 
     Attributes
     ----------
@@ -82,7 +88,7 @@ class Settings:
         Hidden units of the trunk's and of each branch's layers.
     use_protected : bool
         Let the network see the columns that hold a protected attribute.
-    encoding : {'standard', 'quantile'}, standard | quantile
+    encoding : {'standard', 'quantile'}, standard | quantile, for Auto standard
         How columns of numbers are encoded: standardised, or also piecewise linearly between their
         quantiles and with a column for each value that many rows share, since a network sees in
         standardised numbers too little of what tells the labels apart (Gorishniy et al. 2022, "On
@@ -104,7 +110,7 @@ class Settings:
         Share of every learning rate that is left at the end of its cosine decay (Loshchilov and
         Hutter 2017, "SGDR"), step by step; 1 keeps it constant. At a constant rate the game never
         comes to rest, and the last epoch is one of many that differ.
-    dropout : float, 0 | 0.2
+    dropout : float, 0 | 0.2, for Auto 0
         Share of the units dropped after each layer of the trunk and the target branch (Srivastava
         et al. 2014, "Dropout"). The attribute branches keep all of theirs, to see what they can.
     attributes_read : {'trunk', 'score'}, trunk | score
@@ -142,7 +148,7 @@ class Settings:
     """
 
     variant: str = "pred"
-    recipe: str = "paper"
+    recipe: str = "steady"
     trunk: tuple[int, ...] = (40, 40)
     branch: tuple[int, ...] = (40, 40)
     use_protected: bool = False  # open in the paper
@@ -164,9 +170,12 @@ class Settings:
     def __post_init__(self) -> None:
         if self.recipe not in RECIPES:
             raise unknown("recipe", self.recipe, RECIPES)
+        decided = BY_RECIPE[self.recipe]
+        if self.variant == "auto":
+            decided = {**decided, **FOR_AUTO[self.recipe]}
         for name in DECIDED:
             if getattr(self, name) is None:
-                object.__setattr__(self, name, BY_RECIPE[self.recipe][name])
+                object.__setattr__(self, name, decided[name])
         if self.attribute_learning_rate is None:
             object.__setattr__(self, "attribute_learning_rate", self.learning_rate)
         if not isinstance(self.select, str):
@@ -184,6 +193,16 @@ class Settings:
         if not isinstance(self.balance_groups, bool):
             raise InputError(f"balance_groups must be True or False, got {self.balance_groups!r}")
         object.__setattr__(self, "saturation", _saturation(self.saturation))
+
+    def with_variant(self, variant: str) -> Settings:
+        """Return these settings for another variant: what the recipe decided, it decides again."""
+        here, there = Settings(self.variant, self.recipe), Settings(variant, self.recipe)
+        changed = {
+            name: getattr(there, name)
+            for name in DECIDED
+            if getattr(self, name) == getattr(here, name)
+        }
+        return replace(self, variant=variant, **changed)
 
     def strength(self, lam: float) -> float:
         """Return s(λ), what an attribute's loss or reversed gradient is multiplied by."""

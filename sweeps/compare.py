@@ -271,13 +271,16 @@ def planned(
 
 def _trials(each: Contender, example: Trial, seeds: Sequence[int], splits: int) -> list[Trial]:
     """Return what one method is to be run at: every knob, division and seed that it knows of."""
+    # All methods see the same features, also where the recipe has others for the variant.
+    asked = example.settings
+    settings = replace(asked.with_variant(each.variant), encoding=asked.encoding)
     return [
         replace(
             example,
             lam=lam,
             seed=seed,
             split_seed=split_seed,
-            settings=replace(example.settings, variant=each.variant),
+            settings=settings,
             rival=each.rival,
             options=each.options,
         )

@@ -308,6 +308,22 @@ def test_a_value_that_most_rows_share_leaves_edges_among_the_others():
     assert bins[-1].scale == 0.1
 
 
+@pytest.mark.parametrize(
+    ("columns", "bins", "common"), [(4, 23, 30), (16, 7, 7), (64, 2, 1), (90, 0, 0)]
+)
+def test_many_columns_of_numbers_share_what_they_become(columns, bins, common):
+    rng = np.random.default_rng(0)
+    # Half of the rows share 40 values, the others have one each.
+    values = np.where(rng.random((4000, columns)) < 0.5, rng.integers(0, 40, (4000, columns)), 0)
+    values = values + rng.random((4000, columns)) * (values == 0) * 40
+    frame = pd.DataFrame(values).assign(flag=rng.integers(0, 2, 4000))
+    encoder = Encoder("quantile").fit(frame)
+    # Of 256 / 64 columns one is the standardised one, one a value's, and two are bins.
+    assert {(len(part.bins), len(part.common)) for part in encoder.parts_[:-1]} == {(bins, common)}
+    assert sum(part.width for part in encoder.parts_[:-1]) <= 256
+    assert encoder.transform(frame).shape[1] == len(encoder.names)
+
+
 @pytest.mark.parametrize("values", [[3.0, 3.0, 3.0], [0.0, 1.0, 1.0], [1e300, 1.0, 1.0]])
 def test_columns_without_a_middle_have_no_bins(values):
     frame = pd.DataFrame({"x": values})
@@ -427,7 +443,8 @@ def test_every_kind_of_target_and_attribute(estimator, kind):
     said = (model.transform if estimator is GRADEncoder else model.predict)(X)
     assert len(np.unique(said)) > 1
     assert model.best_epoch_ == 4
-    assert model.model_.encoder.encoding == "quantile"
+    encoding = "standard" if estimator is GRADEncoder else "quantile"
+    assert model.model_.encoder.encoding == encoding
     loss = model.history_.loss
     assert loss[-1] < loss[0]
 
@@ -524,3 +541,21 @@ def test_what_the_recipe_decides_may_be_changed_or_left_to_it():
         GRADClassifier(dropout=1).fit(X, y, sensitive_features=a)
     with pytest.raises(InputError, match="unknown encoding"):
         GRADInProcessing(encoding="ordinal")
+
+
+def test_rows_are_held_out_only_where_an_epoch_is_chosen():
+    X, y, a = rows()
+    held = (X[:9], y[:9], a[:9])
+    fitted = {
+        (select, given): quick(select=select).fit(
+            X, y, sensitive_features=a, validation=held if given else None
+        )
+        for select in ("last", "paper")
+        for given in (False, True)
+    }
+    said = {key: model.predict_proba(X) for key, model in fitted.items()}
+    # With rows of its own to choose by, a model learns from all of X.
+    np.testing.assert_array_equal(said["last", False], said["last", True])
+    assert (said["paper", False] != said["paper", True]).any()
+    model = fitted["last", False]
+    assert model.history_.accuracy[-1] == pytest.approx(model.score(X, y))

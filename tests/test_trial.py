@@ -67,6 +67,23 @@ RESOLVED = {
 }  # fmt: skip
 
 
+FOR_AUTO = {"paper": {}, "steady": {"encoding": "standard", "dropout": 0.0}}
+
+
+@pytest.mark.parametrize("recipe", RESOLVED)
+def test_another_variant_keeps_what_was_changed_and_leaves_the_rest_to_the_recipe(recipe):
+    auto = Settings("auto", recipe)
+    expected = RESOLVED[recipe] | FOR_AUTO[recipe]
+    resolved = Trial("d", ("a",), settings=auto).to_json()["settings"]
+    assert {name: resolved[name] for name in expected} == expected
+    assert Settings("pred", recipe).with_variant("auto") == auto
+    assert auto.with_variant("pred") == Settings("pred", recipe)
+    changes = {"dropout": 0.1, "epochs": 7, "trunk": (5,)}
+    changed = Settings("pred", recipe, **changes)
+    assert changed.with_variant("auto") == Settings("auto", recipe, **changes)
+    assert changed.with_variant("pred") == changed
+
+
 @pytest.mark.parametrize("recipe", RESOLVED)
 def test_settings_are_those_of_the_recipe_but_for_what_is_given(recipe):
     def resolved(**changes):

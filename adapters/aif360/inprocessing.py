@@ -55,10 +55,11 @@ class GRADInProcessing(Transformer):  # type: ignore[misc]
 dropout, attributes_read, lam_multiplies, saturation, ramp, balance_groups : optional
         As `grad_ext.trial.Settings` says, or the recipe's.
     select : str or callable, optional
-        Which epoch to keep; see `grad_ext.select`. The paper's rule: the lowest Discrimination on
-        validation rows, ties by accuracy.
+        Which epoch to keep; see `grad_ext.select`. The recipe's if None: the last, or the paper's
+        rule, the lowest Discrimination on validation rows, ties by accuracy.
     validation : float, default 0.2
-        Share of the rows held out to choose the epoch by, if `fit` is given no validation set.
+        Share of the rows held out to choose the epoch by, if `fit` is given no validation set; none
+        are where the last epoch is kept anyway, as it is by default.
     random_state : int, None or numpy generator, optional
         One integer gives one result; None draws a fresh seed, see `seed_`.
 

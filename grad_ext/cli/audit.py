@@ -48,7 +48,7 @@ def audit(
         typer.Option(help="Passes over the training rows; by default the recipe's."),
     ] = None,
     recipe: Annotated[
-        str | None, typer.Option(help="Training recipe: paper or steady; by default paper.")
+        str | None, typer.Option(help="Training recipe: paper or steady; by default steady.")
     ] = None,
     variant: Annotated[
         str | None,
@@ -134,7 +134,7 @@ def _of_trained(trial: Trial, parts: Split, audited: Table, folds: int) -> Audit
     from grad_ext.method import GRAD
 
     use = trial.settings.use_protected
-    encoder = Encoder().fit(parts.train.inputs(use))
+    encoder = Encoder(trial.settings.encoding).fit(parts.train.inputs(use))
     training, validation = (arrays(part, encoder, use) for part in (parts.train, parts.valid))
     X = encoder.transform(audited.inputs(use))
     sources: dict[str, Any] = {}
