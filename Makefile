@@ -10,7 +10,7 @@ study: install
 	$(BIN)/grad-ext sweep lambda --dataset german
 
 test: install
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 test-slow: install
 	$(BIN)/pytest -m slow

@@ -9,6 +9,14 @@ from grad_ext.trial import Settings
 
 
 @pytest.fixture(scope="session", autouse=True)
+def ray_at_full_speed():
+    """Ray's workers step back behind everything else, and so behind the tests that run beside them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_worker_niceness", "0")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory):
     """A cache of the tests' own, also for the processes that they start."""
     folder = tmp_path_factory.mktemp("cache")
