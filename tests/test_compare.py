@@ -27,6 +27,7 @@ from grad_ext.data.split import split
 from grad_ext.errors import InputError
 from grad_ext.evaluate import Judging, evaluate, prepare
 from grad_ext.method import GRAD
+from grad_ext.report.comparison_words import findings
 from grad_ext.sweeps.compare import chosen, gathered, models, planned
 from grad_ext.sweeps.contenders import METHODS, contenders, cost, described, width
 from grad_ext.sweeps.limits import Limits
@@ -411,6 +412,8 @@ def test_the_command_line_shows_who_is_where(finished):
     found = [next(i for i, line in enumerate(lines) if name[:12] in line) for name in named]
     assert first < min(found)
     frame = rows(folder)
+    words = " ".join(done.stdout.split())
+    assert all(" ".join(sentence.split()) in words for sentence in findings(frame))
     assert len(frame) == 1 + 5 + 2
     assert frame["error"].isna().all()
 

@@ -84,10 +84,11 @@ def compare(
     """
     settings = Settings(recipe=recipe)
 
-    from grad_ext.cli.studies import show_table
+    from grad_ext.cli.studies import show_sentences, show_table
     from grad_ext.data.options import table_from_options
     from grad_ext.evaluate import Judging
     from grad_ext.report.comparison import summary_lines
+    from grad_ext.report.comparison_words import findings
     from grad_ext.sweeps.compare import planned
     from grad_ext.sweeps.limits import Limits, memory_from_text
     from grad_ext.sweeps.tune import StudyIncomplete
@@ -125,5 +126,6 @@ def compare(
     result = plan.result(select)
     title = f"{table.name}, protected: {', '.join(table.attribute_names)}"
     show_table(title, *summary_lines(result.frame))
+    show_sentences(findings(result.frame))
     typer.echo(f"\nStudy folder: {result.folder}\nReport: {result.page}")
     return 0
