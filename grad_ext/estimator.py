@@ -59,6 +59,7 @@ class _GRADEstimator(BaseEstimator):  # type: ignore[misc]
         trunk: Sequence[int] | Factory = Settings.trunk,
         branch: Sequence[int] = Settings.branch,
         recipe: str = Settings.recipe,
+        criterion: str = Settings.criterion,
         encoding: str | None = None,
         epochs: int | None = None,
         batch_size: int | None = None,
@@ -83,6 +84,7 @@ class _GRADEstimator(BaseEstimator):  # type: ignore[misc]
         self.trunk = trunk
         self.branch = branch
         self.recipe = recipe
+        self.criterion = criterion
         self.encoding = encoding
         self.epochs = epochs
         self.batch_size = batch_size
@@ -110,6 +112,7 @@ class _GRADEstimator(BaseEstimator):  # type: ignore[misc]
         return Settings(
             variant=self._variant,
             recipe=self.recipe,
+            criterion=self.criterion,
             trunk=Settings.trunk if callable(self.trunk) else tuple(self.trunk),
             branch=tuple(self.branch),
             **{**decided, "select": None if callable(self.select) else self.select},
@@ -271,8 +274,11 @@ class GRADClassifier(ClassifierMixin, _GRADEstimator):  # type: ignore[misc]
         Hidden units of the trunk's and of each branch's layers. `trunk` may also be a function that
         gets the number of features and returns a `torch.nn.Module`, which then is the trunk.
     recipe : {'paper', 'steady'}
-        The training recipe. It decides the following settings down to `select` that are None;
+        The training recipe. It decides the settings from `encoding` to `select` that are None;
         `grad_ext.trial.Settings` says what each is and what it is in which recipe.
+    criterion : {'demographic_parity', 'equalized_odds', 'equal_opportunity'}
+        What predictions are not to tell the groups apart by: all rows, the rows of each label, or
+        those of the favorable label, the second of two, alone.
     encoding : {'standard', 'quantile'}, optional
         How columns of numbers are encoded.
     epochs : int, optional
@@ -351,6 +357,7 @@ class GRADClassifier(ClassifierMixin, _GRADEstimator):  # type: ignore[misc]
         trunk: Sequence[int] | Factory = Settings.trunk,
         branch: Sequence[int] = Settings.branch,
         recipe: str = Settings.recipe,
+        criterion: str = Settings.criterion,
         encoding: str | None = None,
         epochs: int | None = None,
         batch_size: int | None = None,
@@ -377,6 +384,7 @@ class GRADClassifier(ClassifierMixin, _GRADEstimator):  # type: ignore[misc]
             trunk=trunk,
             branch=branch,
             recipe=recipe,
+            criterion=criterion,
             encoding=encoding,
             epochs=epochs,
             batch_size=batch_size,

@@ -19,10 +19,12 @@ from grad_ext.metrics import (
     balanced_accuracy,
     consistency,
     discrimination_floor,
+    equalized_odds_by_attribute,
     positive_rate,
     toolkit_metrics,
 )
 from grad_ext.neighbors import NEIGHBORS, TIES, NeighborGraph, cached_graph
+from grad_ext.train import check_cells
 from grad_ext.trial import Record, Settings, Trial
 from grad_ext.validate import continuous, gaps
 from grad_ext.validate import judge as judge_labels
@@ -118,12 +120,15 @@ def prepare(
     Raises
     ------
     InputError
-        If there are fewer test rows than neighbours, or a feature cannot be encoded.
+        If there are fewer test rows than neighbours, a feature cannot be encoded, or the training
+        rows do not allow the criterion.
     """
     judging, use = judging or Judging(), settings.use_protected
     encoder = Encoder(settings.encoding).fit(split.train.inputs(use))
+    training = arrays(split.train, encoder, use)
+    check_cells(settings.criterion, training)
     return Problem(
-        training=arrays(split.train, encoder, use),
+        training=training,
         validation=arrays(split.valid, encoder, use),
         test=arrays(split.test, encoder, use),
         judging=judging,
@@ -281,4 +286,9 @@ def judge(
                 y[known], labels[:, known], sensitive_features=a[known, k], sample_weight=w[known]
             )
             figures |= {f"{name}_{branch.name}": values[0] for name, values in judged.items()}
+        if branch.kind in ("binary", "categorical"):
+            odds = equalized_odds_by_attribute(
+                y, labels, sensitive_features=a[:, k], sample_weight=w
+            )
+            figures[f"equalized_odds_difference_{branch.name}"] = odds[0]
     return figures

@@ -19,7 +19,14 @@ from grad_ext.errors import InputError
 from grad_ext.network import Network
 from grad_ext.readout import Readout
 from grad_ext.select import History, Rule, last, rule_named
-from grad_ext.train import location_and_scale, one_thread, shape_of, shared_tensor, train
+from grad_ext.train import (
+    check_cells,
+    location_and_scale,
+    one_thread,
+    shape_of,
+    shared_tensor,
+    train,
+)
 from grad_ext.trial import Trial
 from grad_ext.trunk import Factory, ModuleTrunk
 from grad_ext.validate import predictions
@@ -139,8 +146,8 @@ class GRAD:
         Raises
         ------
         InputError
-            If there is no trial, two differ in their static settings, or a module cannot serve as
-            a trunk.
+            If there is no trial, two differ in their static settings, the rows do not allow the
+            criterion, or a module cannot serve as a trunk.
         """
         if not trials:
             raise InputError("expected at least one trial, got none")
@@ -154,6 +161,7 @@ class GRAD:
             raise InputError(
                 f"expected {len(first.protected)} protected attributes, got {training.a.shape[1]}"
             )
+        check_cells(first.settings.criterion, training)
         location, scale = 0.0, 1.0
         if training.task.target.kind == "continuous":
             location, scale = location_and_scale(training.y, training.w)

@@ -520,3 +520,52 @@ def toolkit_metrics(
         "equal_opportunity_difference": opportunity,
         "average_odds_difference": (opportunity + false_positives) / 2.0,
     }
+
+
+def equalized_odds_by_attribute(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sensitive_features: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+) -> Floats:
+    """Return the equalized odds difference for each protected attribute.
+
+    The larger of two differences: among the rows of either label, the largest difference between
+    any two groups' shares of favorable predictions. Fairlearn's ``equalized_odds_difference`` and,
+    of two groups, AIF360's; but a group without rows of a label is left out there, where Fairlearn
+    has a rate of 0. A constant prediction has 0.
+
+    Parameters
+    ----------
+    y_true : array of shape (N,)
+        Labels, 0 or 1.
+    y_pred : array of shape (..., N)
+        Labels or scores.
+    sensitive_features : array of shape (N,) or (N, K)
+        Groups; rows where an attribute is nan (or None) do not count for it.
+    sample_weight : array of shape (N,), optional
+
+    Returns
+    -------
+    array of shape (K, ...)
+        nan where, among the rows of a label, fewer than two groups have any.
+
+    Examples
+    --------
+    >>> from grad_ext.metrics import equalized_odds_by_attribute
+    >>> y, labels = [1, 1, 1, 1, 0, 0], [1, 0, 1, 1, 0, 0]
+    >>> equalized_odds_by_attribute(y, labels, sensitive_features=[0, 0, 1, 1, 0, 1])
+    array([0.5])
+    """
+    predicted = _rows("y_pred", y_pred)
+    n = predicted.shape[-1]
+    true = _binary("y_true", y_true, n)
+    weight = _weights(sample_weight, n)
+    columns = _columns(sensitive_features, n)
+    return np.stack(
+        [
+            np.maximum(*(_spread(predicted, column, weight * (true == y), False) for y in (0, 1)))
+            for column in columns
+        ]
+    )

@@ -9,7 +9,8 @@ branches, R outputs of a branch.
 Activations are laid out (P, H, B), units before rows, so that torch's own batch normalisation sees
 the view (1, P*H, B) and normalises each member's unit over its own minibatch. Target and attribute
 branches on the trunk have one shape and are stacked too: branch 0 is the target's. Attribute branches
-that read the score, what the target branch says, are a linear head each (`seen`).
+that read the score, what the target branch says, are a linear head each (`seen`). Those that are told
+the row's label end in a head for each label, of which the row's own one speaks.
 
 Two things make a member's numbers independent of the rest of the pack, bit for bit on a CPU (see
 docs/packs.md for the measurements): every matrix product is a batched one, in which each member is
@@ -74,6 +75,8 @@ class Shape:
         Whether the trunk is a module of the user's, so that its layers are not made here.
     reads : {'trunk', 'score'}
         What the attribute branches see: the trunk's output, or what the target branch says.
+    heads : int
+        Heads of an attribute branch: one, or one for each label.
     """
 
     features: int
@@ -83,6 +86,7 @@ class Shape:
     attributes: tuple[Branch, ...] = ()
     module: bool = False
     reads: str = "trunk"
+    heads: int = 1
 
     def __post_init__(self) -> None:
         if not self.trunk:
@@ -92,6 +96,8 @@ class Shape:
                 raise InputError(f"{what}: every layer needs at least one unit, got {sizes}")
         if self.reads not in READS:
             raise unknown("input of the attribute branches", self.reads, READS)
+        if self.heads < 1:
+            raise InputError(f"heads: expected at least 1, got {self.heads}")
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -113,6 +119,11 @@ class Shape:
         """How many numbers attribute branches that read the score see of it: see `seen`."""
         target = self.target
         return target.outputs * (1 if target.kind == "continuous" else len(SHARPNESS))
+
+    @property
+    def ends(self) -> list[int]:
+        """In how many numbers each of the M branches ends, all of its heads together."""
+        return [self.target.outputs, *(b.outputs * self.heads for b in self.attributes)]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -139,12 +150,9 @@ class Shape:
                 f"branch.{i}.shift": (branches, units),
             }
             width = units
-        for m, (name, branch) in enumerate(zip(self.names, self.branches, strict=True)):
+        for m, (name, end) in enumerate(zip(self.names, self.ends, strict=True)):
             width = width if m < branches else self.seen
-            sizes |= {
-                f"{name}.head.weight": (branch.outputs, width),
-                f"{name}.head.bias": (branch.outputs,),
-            }
+            sizes |= {f"{name}.head.weight": (end, width), f"{name}.head.bias": (end,)}
         return sizes
 
     def statistics(self) -> dict[str, tuple[int, ...]]:
@@ -294,9 +302,8 @@ class Network:
         """
         shape = self.shape
         if shape.reads == "score":
-            outputs = torch.tensor([branch.outputs for branch in shape.attributes])
-            return -strength.repeat_interleave(outputs, dim=1).unsqueeze(2)
-        rows = [shape.branch[0] if shape.branch else b.outputs for b in shape.branches]
+            return -strength.repeat_interleave(torch.tensor(shape.ends[1:]), dim=1).unsqueeze(2)
+        rows = [shape.branch[0] if shape.branch else end for end in shape.ends]
         by_branch = torch.cat([strength.new_ones(len(strength), 1), -strength], dim=1)
         return by_branch.repeat_interleave(torch.tensor(rows), dim=1).unsqueeze(2)
 
@@ -320,7 +327,11 @@ class Network:
         return flat
 
     def outputs(
-        self, x: Tensor, reversal: Tensor | None = None, masks: Iterable[Tensor] = ()
+        self,
+        x: Tensor,
+        reversal: Tensor | None = None,
+        masks: Iterable[Tensor] = (),
+        labels: Tensor | None = None,
     ) -> list[Tensor]:
         """Return what every branch says of each member's own minibatch, in training mode.
 
@@ -334,6 +345,8 @@ class Network:
             See `reversal`; of strength 1 if not given.
         masks : iterable of Tensors of shape (P, H, B), optional
             What the output of each layer that is made here is multiplied by: see `Dropout`.
+        labels : int64 Tensor of shape (P, 1, B), optional
+            Which head of the attribute branches speaks of each row, if there are several.
 
         Returns
         -------
@@ -345,8 +358,12 @@ class Network:
         h = self._trunk(x, masks)
         if self.shape.reads == "score":
             said = self._on_trunk(h, None, masks)
-            return [*said, *self._on_score(said[0], reversal)]
-        return self._on_trunk(h, reversal, masks)
+            said += self._on_score(said[0], reversal)
+        else:
+            said = self._on_trunk(h, reversal, masks)
+        if labels is None:
+            return said
+        return [said[0], *(spoken(one, labels, self.shape.heads) for one in said[1:])]
 
     def _on_trunk(
         self, h: Tensor, reversal: Tensor | None, masks: Iterator[Tensor]
@@ -359,14 +376,14 @@ class Network:
         first = parameters["branch.0.weight"].flatten(1, 2) if shape.branch else torch.cat(heads, 1)
         h = torch.bmm(first, h) if reversal is None else fork(h, first, reversal)
         if not shape.branch:
-            pieces = torch.split(h, [branch.outputs for branch in shape.stacked], dim=1)
+            pieces = torch.split(h, shape.ends[: len(heads)], dim=1)
             return [piece + bias for piece, bias in zip(pieces, biases, strict=True)]
         h = self._normalise("branch.0", h, next(masks, None))
         for i in range(1, len(shape.branch)):
             weight = parameters[f"branch.{i}.weight"].flatten(0, 1)
             h = torch.bmm(weight, h.view(len(weight), -1, rows))
             h = self._normalise(f"branch.{i}", h, next(masks, None))
-        if len({branch.outputs for branch in shape.stacked}) == 1:
+        if len({*shape.ends[: len(heads)]}) == 1:
             # Branches of one size in one product: taken apart, their gradients would be copied.
             weight = torch.stack(heads, dim=1).flatten(0, 1)
             said = torch.bmm(weight, h.view(len(weight), -1, rows))
@@ -382,7 +399,7 @@ class Network:
         heads = [self.parameters[f"{name}.head.weight"] for name in names]
         biases = [self.parameters[f"{name}.head.bias"].unsqueeze(2) for name in names]
         joined = fork(seen(self.shape.target.kind, said), torch.cat(heads, 1), reversal)
-        pieces = torch.split(joined, [branch.outputs for branch in self.shape.attributes], dim=1)
+        pieces = torch.split(joined, self.shape.ends[1:], dim=1)
         return [piece + bias for piece, bias in zip(pieces, biases, strict=True)]
 
     def _trunk(self, x: Tensor, masks: Iterator[Tensor]) -> Tensor:
@@ -550,6 +567,23 @@ def seen(kind: Kind, said: Tensor) -> Tensor:
             parts = torch.exp(logit - logit.detach().amax(1, keepdim=True))
             probabilities.append(parts / parts.sum(1, keepdim=True))
     return 4.0 * torch.cat(probabilities, dim=1) - 2.0
+
+
+def spoken(said: Tensor, labels: Tensor, heads: int) -> Tensor:
+    """Return what the head of each row's label says of it, shape (P, R, B).
+
+    Parameters
+    ----------
+    said : Tensor of shape (P, heads * R, B)
+        What all heads of a branch say, one head after the other.
+    labels : int64 Tensor of shape (P, 1, B)
+        The number of each row's head.
+    heads : int
+    """
+    members, numbers, rows = said.shape
+    by_head = said.view(members, heads, numbers // heads, rows)
+    own = labels.unsqueeze(2).expand(-1, 1, numbers // heads, -1)
+    return by_head.gather(1, own).squeeze(1)
 
 
 class Dropout:

@@ -250,8 +250,8 @@ class Online:
             )
         arrays = rows.arrays(self._encoder)
         X = torch.from_numpy(arrays.X)
-        balance = self._trial.settings.balance_groups
-        goals = goals_of(arrays, self._network.shape.branches, X.dtype, balance)
+        balance, criterion = self._trial.settings.balance_groups, self._trial.settings.criterion
+        goals = goals_of(arrays, self._network.shape.branches, X.dtype, balance, criterion)
         with one_thread():
             self._losses.append(self._trainer.epoch(X, goals))
             readout = last_readout(self._network, X, arrays)

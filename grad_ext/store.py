@@ -230,6 +230,7 @@ def _shape_to_json(shape: Shape) -> dict[str, Any]:
         "target": _branch_to_json(shape.target),
         "attributes": [_branch_to_json(branch) for branch in shape.attributes],
         "reads": shape.reads,
+        "heads": int(shape.heads),
     }
 
 
@@ -421,6 +422,8 @@ def _shape_from_json(given: Mapping[str, Any]) -> Shape:
         target=_branch_from_json(given.get("target")),
         attributes=attributes,
         reads=entry(given, "reads", str),
+        # Files that were written before there were several have none.
+        heads=entry(given, "heads", int) if "heads" in given else 1,
     )
 
 
@@ -504,6 +507,10 @@ def _check_agreement(
     kind, classes = _target_of(name, parameters, learned)
     if kind != shape.target.kind or (kind == "categorical" and shape.target.outputs != classes):
         raise InputError(f"a network that predicts {shape.target} is not one of this {name}")
+    if shape.heads not in (1, classes):
+        raise InputError(
+            f"heads: expected one, or one for each of {classes} labels, got {shape.heads}"
+        )
     return 0 if kind != "features" or classes < 2 else 1 if classes == 2 else classes
 
 

@@ -21,13 +21,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim.adam import adam
 
+from grad_ext.data.split import check_groups
 from grad_ext.encode import Arrays
+from grad_ext.errors import InputError
 from grad_ext.losses import loss_and_gradient
 from grad_ext.network import ROW_STEP, Dropout, Network, Shape
 from grad_ext.readout import Readout
 from grad_ext.seeds import torch_generator
 from grad_ext.select import History, Rule, best_epoch
-from grad_ext.task import Branch, Task
+from grad_ext.task import Branch, Task, check_criterion
 from grad_ext.trial import Settings
 from grad_ext.validate import figures, last_readout
 
@@ -146,30 +148,41 @@ class Goals:
     values : list of M Tensors
         Of shape (N,), floats or, for groups, int64; None for the features themselves.
     weights : Tensor of shape (M, N)
-        Of each row in each branch's loss: 0 where the attribute is missing, 1 on average over the
-        others.
+        Of each row in each branch's loss: 0 where the attribute is missing or the criterion does
+        not look, 1 on average over the others.
+    labels : int64 Tensor of shape (N,), optional
+        What the attribute branches are told, for the criterion of equalized odds.
     """
 
     values: list[Tensor | None]
     weights: Tensor
+    labels: Tensor | None = None
 
 
 def goals_of(
-    arrays: Arrays, branches: Sequence[Branch], dtype: torch.dtype, balance_groups: bool = False
+    arrays: Arrays,
+    branches: Sequence[Branch],
+    dtype: torch.dtype,
+    balance_groups: bool = False,
+    criterion: str = "demographic_parity",
 ) -> Goals:
     """Return what the branches are to say, the target's first.
 
-    With `balance_groups` the weights of an attribute's groups have equal sums.
+    With `balance_groups` the weights of an attribute's groups have equal sums: among all rows,
+    those of the favorable label, or those of each label, as the criterion has it.
     """
+    told = criterion == "equalized_odds"
     values: list[Tensor | None] = []
     weights = []
     columns = [arrays.y, *arrays.a.T[: len(branches) - 1]]
     for m, (branch, column) in enumerate(zip(branches, columns, strict=True)):
         present = np.ones(len(column), bool) if branch.kind == "features" else ~np.isnan(column)
         w = arrays.w if m or arrays.target_w is None else arrays.target_w
+        if m and criterion == "equal_opportunity":
+            present = present & (arrays.y == 1.0)
         w = w * present
         if balance_groups and m and branch.kind in ("binary", "categorical"):
-            w = balanced(w, column)
+            w = balanced(w, column, arrays.y if told else None)
         weights.append(w / (w[present].mean() if w.any() else 1.0))
         filled = np.where(present, column, 0.0)
         if branch.kind == "features":
@@ -180,12 +193,18 @@ def goals_of(
             if branch.kind == "continuous":
                 filled = standardised(filled, w)
             values.append(torch.tensor(filled, dtype=dtype))
-    return Goals(values, torch.tensor(np.stack(weights), dtype=dtype))
+    labels = torch.tensor(arrays.y, dtype=torch.int64) if told and len(branches) > 1 else None
+    return Goals(values, torch.tensor(np.stack(weights), dtype=dtype), labels)
 
 
-def balanced(weight: Floats, groups: Floats) -> Floats:
-    """Return weights of the same sum for every group; nan is no group, and gets none."""
+def balanced(weight: Floats, groups: Floats, labels: Floats | None = None) -> Floats:
+    """Return weights of the same sum for every group; nan is no group, and gets none.
+
+    With `labels`, of the same sum for every group among the rows of each label.
+    """
     codes = np.nan_to_num(groups).astype(np.intp)
+    if labels is not None:
+        codes += labels.astype(np.intp) * (codes.max() + 1)
     sums = np.bincount(codes, weights=weight)
     return weight / np.where(sums > 0.0, sums, 1.0)[codes]
 
@@ -247,7 +266,9 @@ def train(
     """
     dtype = network.flat.dtype
     X, valid_X = (shared_tensor(a.X, dtype) for a in (training, validation))
-    goals = goals_of(training, network.shape.branches, dtype, settings.balance_groups)
+    goals = goals_of(
+        training, network.shape.branches, dtype, settings.balance_groups, settings.criterion
+    )
     visible = None if training.visible is None else torch.from_numpy(training.visible)
     steps = settings.epochs * len(minibatches(len(X), settings.batch_size))
     trainer = Trainer(network, lams, seeds, settings, steps)
@@ -339,7 +360,10 @@ class Trainer:
             index, size = order[:, rows].flatten(), rows.stop - rows.start
             x = X.index_select(0, index).view(members, size, -1)
             masks = self._dropout.masks(size) if self._dropout else ()
-            outputs = network.outputs(x, self._ramped(), masks)
+            labels = None
+            if goals.labels is not None:
+                labels = goals.labels.index_select(0, index).view(members, 1, size)
+            outputs = network.outputs(x, self._ramped(), masks, labels)
             gradients = []
             with torch.no_grad():
                 for m, branch in enumerate(network.shape.branches):
@@ -380,6 +404,26 @@ def history_of(losses: list[Floats], judged: list[dict[str, Floats]]) -> History
     )
 
 
+def check_cells(criterion: str, arrays: Arrays) -> None:
+    """Refuse rows that show nothing of what a criterion compares.
+
+    Raises
+    ------
+    InputError
+        If a label that the criterion looks at has rows of one group only, or the task does not
+        allow the criterion: see `grad_ext.task.check_criterion`.
+    """
+    check_criterion(criterion, arrays.task)
+    looked_at = {"demographic_parity": [], "equal_opportunity": [1.0]}
+    for label in looked_at.get(criterion, np.unique(arrays.y)):
+        rows = (arrays.y == label) & (arrays.w > 0.0)
+        for branch, column in zip(arrays.task.attributes, arrays.a.T, strict=True):
+            try:
+                check_groups(branch.name, column[rows], branch.kind == "continuous")
+            except InputError as error:
+                raise InputError(f"criterion {criterion!r}, label {label:g}: {error}") from None
+
+
 def shape_of(settings: Settings, arrays: Arrays, reversing: bool) -> Shape:
     """Return the network's sizes; without `reversing` there are no attribute branches (NN)."""
     task: Task = arrays.task
@@ -387,6 +431,8 @@ def shape_of(settings: Settings, arrays: Arrays, reversing: bool) -> Shape:
     if settings.variant == "auto":
         seen = arrays.X.shape[1] if arrays.visible is None else len(arrays.visible)
         target = Branch("target", "features", seen)
+    check_criterion(settings.criterion, task)
+    told = reversing and settings.criterion == "equalized_odds"
     # A representation is to hide the attributes itself, and a network without branches has no choice.
     hides = settings.variant == "auto" or not reversing
     return Shape(
@@ -396,4 +442,5 @@ def shape_of(settings: Settings, arrays: Arrays, reversing: bool) -> Shape:
         target=target,
         attributes=task.attributes if reversing else (),
         reads="trunk" if hides else settings.attributes_read,
+        heads=max(2, task.target.outputs) if told else 1,
     )

@@ -12,7 +12,7 @@ from typing import Any
 
 from grad_ext.errors import InputError, unknown
 from grad_ext.select import rule_named
-from grad_ext.task import READS
+from grad_ext.task import CRITERIA, READS
 
 VARIANTS = ("pred", "auto")
 ENCODINGS = ("standard", "quantile")
@@ -84,6 +84,10 @@ class Settings:
     recipe : {'paper', 'steady'}
         The training recipe: the paper's (GRAD, section 2) to the letter, or one whose last epoch
         can be kept, for whatever λ. The following settings are given as paper | steady.
+    criterion : {'demographic_parity', 'equalized_odds', 'equal_opportunity'}
+        What the attribute branches may not tell the groups apart by: all rows; the rows of each
+        label, which they are told (Zhang et al. 2018); or the rows of the favorable label alone.
+        Then groups whose labels differ may be predicted differently.
     trunk, branch : tuple of int
         Hidden units of the trunk's and of each branch's layers.
     use_protected : bool
@@ -152,6 +156,7 @@ class Settings:
     trunk: tuple[int, ...] = (40, 40)
     branch: tuple[int, ...] = (40, 40)
     use_protected: bool = False  # open in the paper
+    criterion: str = CRITERIA[0]
     encoding: str = _RECIPES
     epochs: int = _RECIPES
     batch_size: int = _RECIPES
@@ -214,6 +219,7 @@ class Settings:
 
 _CHOICES = {
     "variant": VARIANTS,
+    "criterion": CRITERIA,
     "encoding": ENCODINGS,
     "attributes_read": READS,
     "lam_multiplies": MULTIPLIED,
@@ -358,9 +364,12 @@ class Trial:
     def to_json(self) -> dict[str, Any]:
         """Return the trial as plain values that JSON keeps.
 
-        Those of a rival are left out where there is none, as before there were any.
+        Those of a rival are left out where there is none, as before there were any, and so is the
+        criterion where it is the first of them.
         """
         values = asdict(self) | {"options": dict(self.options)}
+        if self.settings.criterion == CRITERIA[0]:
+            del values["settings"]["criterion"]
         for name in ("rival", "options"):
             if not values[name]:
                 del values[name]

@@ -22,22 +22,27 @@ def layers(width, sizes):
 class PlainGRAD(nn.Module):
     """Trunk, target branch, one attribute branch for each protected attribute."""
 
-    def __init__(self, features, trunk=(40, 40), branch=(40, 40), attributes=1, reads="trunk"):
+    def __init__(
+        self, features, trunk=(40, 40), branch=(40, 40), attributes=1, reads="trunk", heads=1
+    ):
         super().__init__()
         self.trunk, width = layers(features, trunk)
         self.reads = reads
-        heads = []
+        branches = []
         for m in range(1 + attributes):
             if m and reads == "score":
-                heads.append(nn.Sequential(nn.Sequential(), nn.Linear(2, 1)))
+                branches.append(nn.Sequential(nn.Sequential(), nn.Linear(2, heads)))
                 continue
             hidden, last = layers(width, branch)
-            heads.append(nn.Sequential(hidden, nn.Linear(last, 1)))
-        self.target, *self.attributes = heads
-        self.branches = nn.ModuleList(heads)
+            branches.append(nn.Sequential(hidden, nn.Linear(last, heads if m else 1)))
+        self.target, *self.attributes = branches
+        self.branches = nn.ModuleList(branches)
 
-    def forward(self, x, strengths=None, masks=()):
-        """Reverse by each attribute's strength; multiply rectified units by the masks in turn."""
+    def forward(self, x, strengths=None, masks=(), labels=None):
+        """Reverse by each attribute's strength; multiply rectified units by the masks in turn.
+
+        Of several heads, the one of the row's label speaks.
+        """
         masks = iter(masks)
         h = dropping(self.trunk, x, masks)
         hidden, head = self.target
@@ -45,8 +50,9 @@ class PlainGRAD(nn.Module):
         strengths = strengths or [1.0] * len(self.attributes)
         if self.reads == "score":
             h = 4 * torch.sigmoid(torch.stack([target, 5 * target], 1)) - 2
+        own = torch.zeros(len(x), dtype=torch.int64) if labels is None else labels.long()
         return target, [
-            branch((1 + s) * h.detach() - s * h)[:, 0]
+            branch((1 + s) * h.detach() - s * h)[torch.arange(len(x)), own]
             for branch, s in zip(self.attributes, strengths, strict=True)
         ]
 
@@ -87,7 +93,7 @@ def train_steps(plain, lam, X, y, a, w, batches, optimiser):
         optimiser.step()
 
 
-def train_steady_steps(plain, settings, strengths, X, y, a, w, a_w, batches, masks):
+def train_steady_steps(plain, settings, strengths, X, y, a, w, a_w, batches, masks, told=False):
     """Train as `train_steps` does, the steady way, on all the minibatches there will be."""
     plain.train()
     shared = [*plain.trunk.parameters(), *plain.target.parameters()]
@@ -102,7 +108,8 @@ def train_steady_steps(plain, settings, strengths, X, y, a, w, a_w, batches, mas
         ramp = 2 / (1 + math.exp(-settings.ramp * done)) - 1
         for group, rate in zip(optimiser.param_groups, rates, strict=True):
             group["lr"] = rate * (settings.final_rate + (1 - settings.final_rate) * left)
-        target, attributes = plain(X[rows], [ramp * s for s in strengths], dropped)
+        labels = y[rows] if told else None
+        target, attributes = plain(X[rows], [ramp * s for s in strengths], dropped, labels)
         loss = _logistic(target, y[rows], w[rows])
         for k, logit in enumerate(attributes):
             loss = loss + _logistic(logit, a[rows, k], a_w[rows, k])

@@ -14,6 +14,7 @@ from grad_ext.metrics import (
     discrimination,
     discrimination_by_attribute,
     discrimination_floor,
+    equalized_odds_by_attribute,
     positive_rate,
     toolkit_metrics,
 )
@@ -126,6 +127,8 @@ def test_against_aif360():
     ours = toolkit_metrics(y, labels, sensitive_features=a, sample_weight=w)
     for name, values in ours.items():
         assert values[0] == pytest.approx(getattr(theirs, name)()), name
+    odds = equalized_odds_by_attribute(y, labels, sensitive_features=a, sample_weight=w)
+    assert odds[0] == pytest.approx(theirs.equalized_odds_difference())
     assert accuracy(y, labels, sample_weight=w) == pytest.approx(theirs.accuracy())
     gap = discrimination(None, labels, sensitive_features=a, sample_weight=w)
     assert gap == pytest.approx(abs(theirs.statistical_parity_difference()))
@@ -134,6 +137,35 @@ def test_against_aif360():
     mine = consistency(None, labels, X=data.features, k=5, include_self=True)
     judged = BinaryLabelDatasetMetric(predicted)
     assert mine == pytest.approx(float(judged.consistency(n_neighbors=5)[0]))
+
+
+def test_equalized_odds_by_hand_and_against_fairlearn():
+    from fairlearn.metrics import equalized_odds_difference
+
+    y = [1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0]
+    groups = [0, 0, 1, 1, 2, 2] * 2
+    labels = [1, 0, 1, 1, 1, 1, 0, 0, 0, 0, 0, 1]
+    # Of the label 1: 1/2, 1, 1; of 0: 0, 0, 1/2.
+    assert equalized_odds_by_attribute(y, labels, sensitive_features=groups).tolist() == [0.5]
+    rng = np.random.default_rng(0)
+    y, a, w = rng.integers(0, 2, 300), rng.integers(0, 3, (300, 2)), rng.uniform(size=300)
+    said = rng.integers(0, 2, (4, 300))
+    ours = equalized_odds_by_attribute(y, said, sensitive_features=a, sample_weight=w)
+    for k, p in np.ndindex(2, 4):
+        theirs = equalized_odds_difference(y, said[p], sensitive_features=a[:, k], sample_weight=w)
+        assert ours[k, p] == pytest.approx(theirs)
+    missing = np.where(np.arange(300) < 100, np.nan, a[:, 0])
+    np.testing.assert_array_equal(
+        equalized_odds_by_attribute(y, said, sensitive_features=missing),
+        equalized_odds_by_attribute(y[100:], said[:, 100:], sensitive_features=a[100:, 0]),
+    )
+
+
+def test_equalized_odds_leave_out_a_group_without_rows_of_a_label():
+    y, groups, labels = [1, 1, 0, 0, 0], [0, 1, 0, 1, 2], [1, 1, 0, 0, 1]
+    assert equalized_odds_by_attribute(y, labels, sensitive_features=groups)[0] == 1.0
+    one = equalized_odds_by_attribute([1, 0, 0], [1, 0, 1], sensitive_features=[0, 0, 1])
+    assert np.isnan(one).all()
 
 
 def test_the_floor_is_what_chance_shows():

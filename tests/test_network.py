@@ -31,6 +31,10 @@ SHAPES = {
     "narrow": replace(PAPER, epochs=4, trunk=(40,), branch=(1,), batch_size=16),
     "steady": STEADY,
     "steady, odd": replace(STEADY, trunk=(13, 7), branch=(3,), batch_size=48),
+    "equalized odds": replace(STEADY, epochs=4, criterion="equalized_odds"),
+    "equalized odds, trunk": replace(
+        PAPER, epochs=4, branch=(7, 3), criterion="equalized_odds", batch_size=48
+    ),
 }
 
 
@@ -227,7 +231,7 @@ def test_company_does_not_show_with_narrower_vectors_either(instructions):
         env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:]
-    assert "42 passed" in done.stdout
+    assert "56 passed" in done.stdout
 
 
 def test_what_is_seen_of_the_score_by_hand():

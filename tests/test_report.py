@@ -9,7 +9,7 @@ import pytest
 
 from grad_ext.errors import InputError
 from grad_ext.report.figures import lambda_figure, render
-from grad_ext.report.page import write_report
+from grad_ext.report.page import title, write_report
 from grad_ext.report.tables import by_lambda, cell, lines, results
 from grad_ext.report.words import flat_range, verdict
 from grad_ext.trial import Record, Trial
@@ -18,6 +18,7 @@ COLUMNS = [
     "dataset",
     "variant",
     "recipe",
+    "criterion",
     "protected",
     "lam",
     "seed",
@@ -36,6 +37,7 @@ COLUMNS = [
     "disparate_impact_age",
     "equal_opportunity_difference_age",
     "average_odds_difference_age",
+    "equalized_odds_difference_age",
 ]
 
 
@@ -81,6 +83,18 @@ def test_results_have_the_promised_columns(german_problem, german):
     np.testing.assert_allclose(frame["discrimination"], means)
     np.testing.assert_allclose(frame["delta"], frame["accuracy"] - frame["discrimination"])
     assert (frame["majority_accuracy"] == 0.7).all()
+
+
+def test_the_title_and_the_rows_name_another_criterion():
+    from dataclasses import replace
+
+    from grad_ext.trial import Settings
+
+    plain = record(1, 0)
+    odds = replace(plain, trial=replace(plain.trial, settings=Settings(criterion="equalized_odds")))
+    assert title(plain) == "GRAD-Pred on german, protecting age"
+    assert title(odds) == "GRAD-Pred on german, protecting age by equalized odds"
+    assert results([plain, odds])["criterion"].tolist() == ["demographic_parity", "equalized_odds"]
 
 
 def test_the_table_has_the_majority_class_on_top():

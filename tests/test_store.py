@@ -92,6 +92,15 @@ MADE = {
     "steady": lambda: GRADClassifier(**SMALL, recipe="steady", saturation=(30, 5.0)).fit(
         FRAME, BINARY, sensitive_features=GROUPS
     ),
+    "equalized odds": lambda: GRADClassifier(
+        **SMALL, recipe="steady", criterion="equalized_odds"
+    ).fit(FRAME, THREE, sensitive_features=GROUPS),
+    "equalized odds, encoder": lambda: GRADEncoder(**SMALL, criterion="equalized_odds").fit(
+        FRAME, BINARY, sensitive_features=GROUPS
+    ),
+    "aif360 equal opportunity": lambda: GRADInProcessing(
+        criterion="equal_opportunity", **SMALL
+    ).fit(dataset()),
     "steady encoder": lambda: GRADEncoder(**SMALL, recipe="steady").fit(
         ARRAY, sensitive_features=GROUPS
     ),
@@ -336,15 +345,25 @@ def test_callables_of_the_aif360_transformer_are_refused(tmp_path):
 
 def test_a_file_without_the_newer_parameters_has_its_recipes(saved):
     content, path = saved
-    newer = ("encoding", "dropout", "saturation", "beta1", "final_rate", "balance_groups")
+    newer = (
+        "criterion",
+        "encoding",
+        "dropout",
+        "saturation",
+        "beta1",
+        "final_rate",
+        "balance_groups",
+    )
 
     def older(document):
         for name in newer:
             document["parameters"].pop(name)
+        document["network"].pop("heads")
 
     path.write_bytes(resigned(content, older))
     model = load(path)
-    assert all(getattr(model, name) is None for name in newer)
+    assert model.criterion == "demographic_parity"
+    assert all(getattr(model, name) is None for name in newer[1:])
     assert model._settings() == Settings(recipe=model.recipe, epochs=2, trunk=(6, 5), branch=(4,))
 
 
@@ -574,6 +593,9 @@ HOSTILE = {
     "bool": (put("network", "branch", value=[True]), "branch: expected whole numbers"),
     "outputs": (put("network", "target", "outputs", value=HUGE), "binary branch cannot have 10000"),
     "no outputs": (put("network", "attributes", 0, "outputs", value=0), "cannot have 0 outputs"),
+    "heads": (put("network", "heads", value=3), "expected one, or one for each of 2 labels, got 3"),
+    "no heads": (put("network", "heads", value=0), "heads: expected at least 1"),
+    "more heads": (put("network", "heads", value=2), r"expected F64 of shape \(1, 6, "),
     "kind": (put("network", "target", "kind", value="exec"), "unknown kind of branch 'exec'"),
     "target": (put("network", "target", "kind", value="continuous"), "is not one of this"),
     "branches": (

@@ -1,12 +1,13 @@
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from grad_ext.errors import InputError
+from grad_ext.task import CRITERIA
 from grad_ext.trial import Record, Settings, Trial, checked_lambda, fingerprint
 
 finite = st.floats(min_value=0, allow_nan=False, allow_infinity=False)
@@ -22,6 +23,7 @@ trials = st.builds(
     settings=st.builds(
         Settings,
         recipe=st.sampled_from(["paper", "steady"]),
+        criterion=st.sampled_from(CRITERIA),
         trunk=st.lists(st.integers(1, 99), min_size=1).map(tuple),
         epochs=st.none() | st.integers(1, 99),
         use_protected=st.booleans(),
@@ -137,15 +139,20 @@ def test_the_papers_names():
     assert Trial("d", ("a",), lam=0).method == "NN-Pred"
 
 
-def test_a_trial_of_grads_has_the_key_that_it_had_before_there_were_rivals():
+def test_a_trial_of_grads_has_the_key_that_it_had_before_there_were_rivals_and_criteria():
     settings = Settings("auto", "steady")
+    without = {n: v for n, v in asdict(settings).items() if n != "criterion"}
     trial = Trial("adult", ("sex", "race"), (1.0, 2.0), 3, 1, settings, watched=("age",))
     before = {
         "dataset": "adult", "protected": ["sex", "race"], "lam": [1.0, 2.0], "seed": 3,
-        "split_seed": 1, "settings": json.loads(json.dumps(asdict(settings))), "watched": ["age"],
+        "split_seed": 1, "settings": json.loads(json.dumps(without)), "watched": ["age"],
     }  # fmt: skip
     assert trial.to_json() == before
     assert trial.key == fingerprint(before)
+    other = replace(trial, settings=replace(settings, criterion="equalized_odds"))
+    before["settings"]["criterion"] = "equalized_odds"
+    assert other.to_json() == before
+    assert other.static != trial.static
 
 
 def test_a_rivals_trial_bears_its_name_and_what_it_is_made_with():

@@ -47,6 +47,9 @@ class GRADInProcessing(Transformer):  # type: ignore[misc]
         a logistic regression on the trunk's output classifies, and `transform` gives that output.
     recipe : {'paper', 'steady'}
         The training recipe. It decides the settings from `encoding` to `select` that are None.
+    criterion : {'demographic_parity', 'equalized_odds', 'equal_opportunity'}
+        What predictions are not to tell the groups apart by: all rows, the rows of each label, or
+        those of the favorable label alone.
     trunk, branch : sequence of int, default (40, 40)
         Hidden units of the trunk's and of each branch's layers.
     use_protected : bool, default False
@@ -95,6 +98,7 @@ dropout, attributes_read, lam_multiplies, saturation, ramp, balance_groups : opt
         lam: float | Mapping[str, float] = LAMBDA,
         variant: str = Settings.variant,
         recipe: str = Settings.recipe,
+        criterion: str = Settings.criterion,
         trunk: Sequence[int] = Settings.trunk,
         branch: Sequence[int] = Settings.branch,
         use_protected: bool = Settings.use_protected,
@@ -120,6 +124,7 @@ dropout, attributes_read, lam_multiplies, saturation, ramp, balance_groups : opt
         given: dict[str, Any] = {
             "variant": variant,
             "recipe": recipe,
+            "criterion": criterion,
             "trunk": tuple(trunk),
             "branch": tuple(branch),
             "use_protected": use_protected,

@@ -71,6 +71,13 @@ def sweep_lambda(
     recipe: Annotated[
         str, typer.Option(help="Training recipe: paper (to the letter) or steady.")
     ] = Settings.recipe,
+    criterion: Annotated[
+        str,
+        typer.Option(
+            help="What predictions are not to tell the groups apart by: demographic_parity (all "
+            "rows), equalized_odds (rows of each label), equal_opportunity (favorable rows)."
+        ),
+    ] = Settings.criterion,
     epochs: Annotated[
         int | None, typer.Option(help="Passes over the training rows; by default the recipe's.")
     ] = None,
@@ -108,7 +115,7 @@ def sweep_lambda(
     """
     lams = parse_lambdas(values)
     chosen: dict[str, Any] = {"epochs": epochs, "select": select}
-    settings = Settings(variant=variant, recipe=recipe, **chosen)
+    settings = Settings(variant=variant, recipe=recipe, criterion=criterion, **chosen)
     if missing not in MISSING:
         raise unknown("way with missing values", missing, MISSING)
 

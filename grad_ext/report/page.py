@@ -10,13 +10,16 @@ from grad_ext.report.figures import lambda_figure, render
 from grad_ext.report.html import document, figure, paragraphs, table
 from grad_ext.report.tables import by_lambda, lines, results
 from grad_ext.report.words import verdict
+from grad_ext.task import CRITERIA
 from grad_ext.trial import Record
 
 
 def title(record: Record) -> str:
     """Return what a study is about, in one line."""
     trial = record.trial
-    return f"{trial.method} on {trial.dataset}, protecting {' and '.join(trial.protected)}"
+    criterion = trial.settings.criterion
+    by = "" if criterion == CRITERIA[0] else f" by {criterion.replace('_', ' ')}"
+    return f"{trial.method} on {trial.dataset}, protecting {' and '.join(trial.protected)}{by}"
 
 
 def write_report(folder: Path, records: Sequence[Record], versions: Mapping[str, str]) -> Path:

@@ -41,6 +41,7 @@ def results(records: Sequence[Record]) -> pd.DataFrame:
                 "method": trial.method,
                 "variant": trial.settings.variant,
                 "recipe": trial.settings.recipe,
+                "criterion": trial.settings.criterion,
                 "protected": ",".join(trial.protected),
                 "watched": ",".join(trial.watched),
                 "lam": trial.lam,
