@@ -1,4 +1,4 @@
-"""Fairlearn's mitigators as methods, all for demographic parity.
+"""Fairlearn's mitigators as methods, for demographic parity; two of them for equalized odds too.
 
 They take one protected attribute, so several are crossed: every combination of their groups is a
 group (Fairlearn's own reading of several columns). None but `threshold_optimizer` needs them at
@@ -24,12 +24,20 @@ from grad_ext.trial import Trial
 try:
     from fairlearn.adversarial import AdversarialFairnessClassifier
     from fairlearn.postprocessing import ThresholdOptimizer
-    from fairlearn.reductions import DemographicParity, ExponentiatedGradient, GridSearch
+    from fairlearn.reductions import (
+        DemographicParity,
+        EqualizedOdds,
+        ExponentiatedGradient,
+        GridSearch,
+    )
 except ImportError as error:
     raise MissingToolkit("fairlearn", "fairlearn") from error
 
 Floats = NDArray[np.float64]
 BASES: dict[str, Callable[[Trial], Any]] = {"logistic": logistic, "boosting": boosting}
+
+
+MOMENTS = {"demographic_parity": DemographicParity, "equalized_odds": EqualizedOdds}
 
 
 def _base(name: str) -> Callable[[Trial], Any]:
@@ -70,6 +78,7 @@ def adversarial(
     epochs: int = 50,
     batch_size: int = 32,
     learning_rate: float = 1e-3,
+    constraint: str = "demographic_parity",
 ) -> Estimators:
     """Return AdversarialFairnessClassifier (Zhang et al. 2018, "Mitigating Unwanted Biases").
 
@@ -89,12 +98,17 @@ def adversarial(
         Rows of a minibatch.
     learning_rate : float, default 0.001
         Of both Adams.
+    constraint : {'demographic_parity', 'equalized_odds'}
+        Whether the adversary sees the score alone, or the label beside it.
     """
+    if constraint not in MOMENTS:
+        raise unknown("constraint", constraint, MOMENTS)
 
     def make(trial: Trial) -> _Adversarial:
         return _Adversarial(
             AdversarialFairnessClassifier(
                 backend="torch",
+                constraints=constraint,
                 predictor_model=list(predictor),
                 adversary_model=list(adversary),
                 alpha=knob(trial, "alpha"),
@@ -134,7 +148,9 @@ class _Chosen(_Reduction):
         return said
 
 
-def exponentiated_gradient(base: str = "logistic", max_iter: int = 50) -> Estimators:
+def exponentiated_gradient(
+    base: str = "logistic", max_iter: int = 50, constraint: str = "demographic_parity"
+) -> Estimators:
     """Return ExponentiatedGradient (Agarwal et al. 2018, "A Reductions Approach").
 
     A trial's λ is the difference_bound of its constraint: in training, each group's positive rate
@@ -149,11 +165,15 @@ def exponentiated_gradient(base: str = "logistic", max_iter: int = 50) -> Estima
         What is reweighted and fitted, at most `max_iter` times.
     max_iter : int, default 50
         Fairlearn's own.
+    constraint : {'demographic_parity', 'equalized_odds'}
+        Whether the bound holds for the positive rate of all rows, or for those of either label.
     """
     estimator = _base(base)
+    if constraint not in MOMENTS:
+        raise unknown("constraint", constraint, MOMENTS)
 
     def make(trial: Trial) -> _Mixture:
-        moment = DemographicParity(difference_bound=knob(trial, "difference_bound"))
+        moment = MOMENTS[constraint](difference_bound=knob(trial, "difference_bound"))
         return _Mixture(ExponentiatedGradient(estimator(trial), moment, max_iter=max_iter))
 
     return Estimators(make)

@@ -12,7 +12,12 @@ import pytest
 import torch
 from aif360.sklearn.preprocessing import LearnedFairRepresentations
 from fairlearn.postprocessing import ThresholdOptimizer
-from fairlearn.reductions import DemographicParity, ExponentiatedGradient, GridSearch
+from fairlearn.reductions import (
+    DemographicParity,
+    EqualizedOdds,
+    ExponentiatedGradient,
+    GridSearch,
+)
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -214,6 +219,26 @@ def test_the_difference_bound_is_the_knob(problem):
     gaps = [discrimination(None, s, sensitive_features=problem[0].a[:, 0]) for s in (tight, loose)]
     assert gaps[0] <= 0.03
     assert gaps[1] > 2 * gaps[0]
+
+
+def test_constraints_are_fairlearns(problem):
+    said = scores(
+        fairlearn.exponentiated_gradient(max_iter=5, constraint="equalized_odds"),
+        problem, trial(0.02),
+    )[0]  # fmt: skip
+    base = LogisticRegression(max_iter=2000)
+    model = ExponentiatedGradient(base, EqualizedOdds(difference_bound=0.02), max_iter=5)
+    by_hand(problem, model, sensitive_features=problem[0].a[:, 0])
+    X = problem[2].X.astype(float)
+    expected = sum(w * h.predict(X) for w, h in zip(model.weights_, model.predictors_, strict=True))
+    np.testing.assert_allclose(said, expected)
+    told = fairlearn.adversarial(epochs=1, constraint="equalized_odds")
+    for method, inputs in ((told, 2), (fairlearn.adversarial(epochs=1), 1)):
+        (model,) = fitted(method, problem, trial(1.0)).models
+        assert model.model.backendEngine_.adversary_model.layers_[0].in_features == inputs
+    for make in (fairlearn.adversarial, fairlearn.exponentiated_gradient):
+        with pytest.raises(InputError, match="unknown constraint 'equal_odds'"):
+            make(constraint="equal_odds")
 
 
 def test_grid_search_is_fairlearns(problem):
