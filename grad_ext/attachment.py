@@ -23,6 +23,7 @@ from torch.nn.parameter import is_lazy
 from grad_ext.errors import InputError, unknown
 from grad_ext.reversal import reverse
 from grad_ext.seeds import seed_from, torch_generator
+from grad_ext.task import CRITERIA, Branch, Task, check_criterion
 from grad_ext.trial import LAMBDA, checked_lambda
 
 CONTINUOUS = "continuous"
@@ -37,6 +38,8 @@ def attach(
     lam: float | Mapping[str, float] = LAMBDA,
     hidden: Sequence[int] = (40, 40),
     pool: Callable[[Any], Tensor] | None = None,
+    criterion: str = CRITERIA[0],
+    classes: int = 2,
     random_state: object = None,
 ) -> Attachment:
     """Put reversed attribute branches on the output of a submodule.
@@ -67,6 +70,11 @@ def attach(
         Gets the submodule's raw output and returns the representation, of shape (N, H). By default
         outputs of shape (N, H) are taken as they are, rank 3 is a sequence (N, T, H) and averaged
         over T, ranks 4 and 5 are feature maps (N, C, ...) and averaged over space.
+    criterion : {'demographic_parity', 'equalized_odds', 'equal_opportunity'}
+        Which rows the branches tell the groups apart among: all, those of each label, for which
+        they end in a head each, or those of the label 1. The latter two need the labels in `loss`.
+    classes : int, default 2
+        How many labels there are, for a criterion that looks at them.
     random_state : int, None, numpy.random.RandomState or numpy.random.Generator
         Of the branches' initial weights. torch's global generator is never touched.
 
@@ -80,7 +88,15 @@ def attach(
         If there is no such submodule, or another argument cannot be used.
     """
     return Attachment(
-        module, at, protected, lam=lam, hidden=hidden, pool=pool, random_state=random_state
+        module,
+        at,
+        protected,
+        lam=lam,
+        hidden=hidden,
+        pool=pool,
+        criterion=criterion,
+        classes=classes,
+        random_state=random_state,
     )
 
 
@@ -102,7 +118,7 @@ class Attachment(nn.Module):
 
     Parameters
     ----------
-    module, at, protected, lam, hidden, pool, random_state
+    module, at, protected, lam, hidden, pool, criterion, classes, random_state
         See `attach`.
 
     Attributes
@@ -111,6 +127,10 @@ class Attachment(nn.Module):
         What each attribute holds.
     hidden : tuple of int
         Units of the hidden layers.
+    criterion : str
+        Which rows count.
+    classes : int
+        How many labels there are.
     """
 
     def __init__(
@@ -122,6 +142,8 @@ class Attachment(nn.Module):
         lam: float | Mapping[str, float],
         hidden: Sequence[int],
         pool: Callable[[Any], Tensor] | None,
+        criterion: str,
+        classes: int,
         random_state: object,
     ) -> None:
         super().__init__()
@@ -129,13 +151,15 @@ class Attachment(nn.Module):
         module, point = _find(module, at)
         self.protected = _checked_protected(protected)
         self.hidden = _checked_hidden(hidden)
+        self.criterion, self.classes = _checked_criterion(criterion, classes)
         self.lam = lam
         if pool is not None and not callable(pool):
             raise InputError(f"pool must be a callable or None, got {pool!r}")
         seed = seed_from(random_state)
+        heads = self.classes if criterion == "equalized_odds" else 1
         self.branches = nn.ModuleDict(
             {
-                _key(name): _branch(self.hidden, _outputs(groups), seed, name)
+                _key(name): _branch(self.hidden, heads * _outputs(groups), seed, name)
                 for name, groups in self.protected.items()
             }
         )
@@ -159,7 +183,7 @@ class Attachment(nn.Module):
         else:
             self._lam = dict.fromkeys(self.protected, checked_lambda(lam))
 
-    def loss(self, a: Mapping[str, Tensor]) -> Tensor:
+    def loss(self, a: Mapping[str, Tensor], y: Tensor | None = None) -> Tensor:
         """Return the sum of λ times each branch's loss, to be added to one's own loss.
 
         Parameters
@@ -168,6 +192,8 @@ class Attachment(nn.Module):
             The protected attributes of the rows of the last pass that counts: codes 0, 1, ... of
             the groups, -1 where unknown; or numbers, NaN where unknown. Rows whose value is unknown
             are left out of that branch's mean.
+        y : Tensor of shape (N,), optional
+            Their labels 0, 1, ..., -1 where unknown, for a criterion that looks at them.
 
         Returns
         -------
@@ -177,22 +203,23 @@ class Attachment(nn.Module):
         Raises
         ------
         InputError
-            If no pass counts yet, or names, lengths or values are not as they must be.
+            If no pass counts yet, the criterion lacks its labels, or names, lengths or values are
+            not as they must be.
         """
-        losses = self.losses(a)
+        losses = self.losses(a, y)
         return torch.stack([self._lam[name] * loss for name, loss in losses.items()]).sum()
 
     # So that a wrapper which watches calls, such as DistributedDataParallel, can hold the branches.
     forward = loss
 
-    def losses(self, a: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def losses(self, a: Mapping[str, Tensor], y: Tensor | None = None) -> dict[str, Tensor]:
         """Return each branch's loss without λ, for the log.
 
         Every call runs the branches, which moves their running statistics in training mode.
 
         Parameters
         ----------
-        a : mapping of str to Tensor of shape (N,)
+        a, y
             As for `loss`.
 
         Returns
@@ -203,12 +230,29 @@ class Attachment(nn.Module):
         h = self._seen()
         _check_names("the protected attributes", a, self.protected)
         truth = {name: _values(name, a[name], g, h) for name, g in self.protected.items()}
+        counted, own = self._labels(y, h)
         # Mixed precision ends here: half the digits are too few for a loss times a hundred.
         with torch.autocast(h.device.type, enabled=False):
             return {
-                name: _mean_loss(self.branches[_key(name)](h), *truth[name], groups)
+                name: _mean_loss(
+                    _spoken(self.branches[_key(name)](h), own, _outputs(groups)),
+                    truth[name][0],
+                    truth[name][1] & counted,
+                    groups,
+                )
                 for name, groups in self.protected.items()
             }
+
+    def _labels(self, y: Tensor | None, h: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return which rows the criterion counts, and which head speaks of each if there are several."""
+        if self.criterion == CRITERIA[0]:
+            return torch.ones(len(h), dtype=torch.bool, device=h.device), None
+        if y is None:
+            raise InputError(f"criterion {self.criterion!r} needs the rows' labels: loss(a, y)")
+        labels, known = _values("the labels", y, self.classes, h)
+        if self.criterion == "equal_opportunity":
+            return known & (labels == 1), None
+        return known, labels.long()
 
     def initialise(self, *args: Any, **kwargs: Any) -> Self:
         """Give the branches their sizes now, by a pass of the module that leaves no trace.
@@ -416,6 +460,14 @@ def _outputs(groups: int | str) -> int:
     return groups if isinstance(groups, int) and groups > 2 else 1
 
 
+def _spoken(output: Tensor, own: Tensor | None, numbers: int) -> Tensor:
+    """Return what each row's own head says of it, shape (N, numbers), of all heads' (N, ...)."""
+    if own is None:
+        return output
+    by_head = output.reshape(len(output), -1, numbers)
+    return by_head[torch.arange(len(own), device=own.device), own]
+
+
 def _mean_loss(output: Tensor, truth: Tensor, known: Tensor, groups: int | str) -> Tensor:
     """Return a branch's mean loss over the rows whose value is known; 0 if none is.
 
@@ -507,6 +559,15 @@ def _checked_protected(protected: object) -> dict[str, int | str]:
             raise InputError(f"protected: {name!r} and another name differ in dots only")
         checked[name] = CONTINUOUS if groups == CONTINUOUS else int(groups)
     return checked
+
+
+def _checked_criterion(criterion: str, classes: int) -> tuple[str, int]:
+    if criterion not in CRITERIA:
+        raise unknown("criterion", criterion, CRITERIA)
+    if not _whole(classes, 2):
+        raise InputError(f"classes: expected the number of labels, at least 2, got {classes!r}")
+    check_criterion(criterion, Task(Branch.of_groups("target", int(classes)), ()))
+    return criterion, int(classes)
 
 
 def _checked_hidden(hidden: object) -> tuple[int, ...]:

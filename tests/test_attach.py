@@ -154,6 +154,67 @@ def test_unknown_values_are_left_out():
         torch.testing.assert_close(losses[name], fewer[name])
 
 
+LABELS = torch.tensor([1, 0, 0, 1, 1, -1])
+
+
+def test_of_equalized_odds_the_head_of_each_rows_label_speaks():
+    net, x = network(torch.float64), rows(dtype=torch.float64)
+    chosen = {"hidden": (), "criterion": "equalized_odds", "random_state": 0}
+    attachment = attach(net, "0", ALL, **chosen).initialise(x)
+    assert [branch(attachment, name)[0].out_features for name in ALL] == [6, 2, 2]
+    net(x)
+    losses, h = attachment.losses(VALUES, LABELS), net[0](x)
+    said = {name: branch(attachment, name)(h) for name in ALL}
+    known = LABELS >= 0
+    logits = torch.where(LABELS == 1, said["sex"][:, 1], said["sex"][:, 0])[known]
+    sex = F.binary_cross_entropy_with_logits(logits, SEX["sex"][known].double())
+    torch.testing.assert_close(losses["sex"], sex)
+    logits = torch.where(LABELS[:, None] == 1, said["race"][:, 3:], said["race"][:, :3])
+    both = known & (VALUES["race"] >= 0)
+    race = F.cross_entropy(logits[both], VALUES["race"][both])
+    torch.testing.assert_close(losses["race"], race)
+    attachment.loss(VALUES, LABELS).backward()
+    assert net[0].weight.grad.isfinite().all()
+    # Of three labels, the one that no row has.
+    third = attach(net, "0", {"sex": 2}, classes=3, **chosen).initialise(x)
+    net(x)
+    third.loss(SEX, LABELS).backward()
+    moved = branch(third, "sex")[0].weight.grad.abs().sum(1) > 0
+    assert moved.tolist() == [True, True, False]
+
+
+def test_of_equal_opportunity_only_rows_of_the_label_1_count():
+    net, x = network(torch.float64), rows(dtype=torch.float64)
+    given = {"hidden": (5,), "random_state": 0}
+    plain = attach(net, "0", ALL, **given).initialise(x)
+    chosen = attach(net, "0", ALL, criterion="equal_opportunity", **given).initialise(x)
+    net(x)
+    masked = {
+        name: torch.where(LABELS == 1, v, math.nan if name == "age" else -1)
+        for name, v in VALUES.items()
+    }
+    got = chosen.loss(VALUES, LABELS)
+    torch.testing.assert_close(got, plain.loss(masked))
+    assert got > 0
+    assert chosen.loss(VALUES, torch.zeros(6)) == 0
+
+
+def test_criteria_that_cannot_be_used():
+    net, x = network(), rows()
+    with pytest.raises(InputError, match="unknown criterion 'parity'"):
+        attach(net, "0", {"sex": 2}, criterion="parity")
+    with pytest.raises(InputError, match="one of two labels, got 3 classes"):
+        attach(net, "0", {"sex": 2}, criterion="equal_opportunity", classes=3)
+    with pytest.raises(InputError, match=r"classes: expected the number of labels.*got 1"):
+        attach(net, "0", {"sex": 2}, criterion="equalized_odds", classes=1)
+    attachment = attach(net, "0", {"sex": 2}, criterion="equalized_odds")
+    net(x)
+    with pytest.raises(InputError, match="'equalized_odds' needs the rows' labels"):
+        attachment.loss(SEX)
+    with pytest.raises(InputError, match="the labels: expected codes from 0 to 1"):
+        attachment.loss(SEX, LABELS + 1)
+
+
 def test_nothing_known_is_zero_and_has_a_graph():
     net = network()
     attachment = attach(net, "0", ALL)
