@@ -164,7 +164,7 @@ def test_without_protection_neither_holds(plain):
 
 @pytest.mark.parametrize("reads", ["score", "trunk"])
 def test_equalized_odds_keep_the_difference_of_base_rates(plain, reads):
-    got = figures(criterion="equalized_odds", attributes_read=reads)
+    got = figures(criterion="equalized_odds", attributes_read=reads, branch=(10,))
     # The best of skill alone is right of 0.77 of either label, so the groups' rates, whose base
     # rates differ by 0.6, differ by 0.6 times 0.54.
     assert got["odds"] < 0.25 * plain["odds"]
@@ -182,7 +182,7 @@ def test_equal_opportunity_looks_at_favorable_rows_alone(plain):
     got = figures(criterion="equal_opportunity")
     assert plain["opportunity"] > 0.3
     assert got["opportunity"] < 0.25 * plain["opportunity"]
-    assert got["parity"] > 0.24
+    assert got["parity"] > 0.2
     assert got["balanced"] > 0.72
 
 
