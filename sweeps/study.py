@@ -2,6 +2,7 @@
 
     study.json    the plan: what it is about, its trials, and the versions that made it
     records/      what each pack wrote, one JSON line a model
+    notes.json    what its report says besides, if anything
     results.csv, figures, report.html    made from the records, and can be made again
 
 Nothing here runs a model. A study is resumed by subtraction: the trials asked for, less those with
@@ -24,6 +25,7 @@ from grad_ext.files import writable_folder, write_atomically
 from grad_ext.trial import Record, Trial, fingerprint
 
 FORMAT = 2
+NOTES = "notes.json"
 PACKAGES = (
     "grad-ext",
     "torch",
@@ -131,6 +133,46 @@ class Study:
             }
             write_atomically(plan, json.dumps(content, indent=1) + "\n")
         return study
+
+    @classmethod
+    def read(cls, folder: Path) -> Study:
+        """Return the study that a folder holds.
+
+        Raises
+        ------
+        InputError
+            If it holds none, or one that is damaged or of another format.
+        """
+        if not (folder / "study.json").exists():
+            raise InputError(f"expected the folder of a study, but {folder} has no study.json")
+        stored = _read_plan(folder / "study.json")
+        trials = tuple(Trial.from_json(values) for values in stored["trials"])
+        return cls(folder.absolute(), trials)
+
+    def plan(self) -> dict[str, Any]:
+        """Return what study.json holds: ``about``, ``trials`` and ``versions``."""
+        return _read_plan(self.folder / "study.json")
+
+    def note(self, values: Mapping[str, Any]) -> None:
+        """Keep what a report of the study says beside its records, as JSON can hold it."""
+        text = json.dumps(values, indent=1, sort_keys=True) + "\n"
+        write_atomically(self.folder / NOTES, text)
+
+    def noted(self) -> dict[str, Any]:
+        """Return what was kept; nothing in a study of before there was any.
+
+        Raises
+        ------
+        InputError
+            If the file is damaged.
+        """
+        path = self.folder / NOTES
+        if not path.exists():
+            return {}
+        try:
+            return dict(json.loads(path.read_text()))
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{path} is damaged: {error}; delete it") from None
 
     def records(self) -> list[Record]:
         """Return the records of the study's trials, in the trials' order.

@@ -147,7 +147,7 @@ def sweep_lambda(
     from grad_ext.report.tables import by_lambda, lines, results
     from grad_ext.report.words import verdict
     from grad_ext.sweeps.pack import checked_size
-    from grad_ext.sweeps.study import Study, default_folder, lambda_study, versions
+    from grad_ext.sweeps.study import Study, default_folder, lambda_study
     from grad_ext.sweeps.tune import checked_cpus
 
     cpus, width = checked_cpus(num_cpus), checked_size(pack_size)
@@ -163,7 +163,8 @@ def sweep_lambda(
     if stopped := carry_out(study, problems, cpus, width):
         return stopped
     records = study.records()
-    page = write_report(study.folder, records, versions())
+    plan = study.plan()
+    page = write_report(study.folder, records, plan["versions"], plan["about"])
     frame = results(records)
     show_table(title(records[-1]), *lines(by_lambda(frame)))
     show_sentences(verdict(frame))
