@@ -10,6 +10,7 @@ import pandas as pd
 
 from grad_ext.errors import InputError
 from grad_ext.files import writable_folder, write_atomically
+from grad_ext.report.card import cards
 from grad_ext.report.explorer import Source, explorer
 from grad_ext.report.figures import (
     WRITTEN,
@@ -72,7 +73,7 @@ def write_report(
     pathlib.Path
         The page.
     """
-    frame, audited = results(records), audits(folder)
+    frame, audited = results(records), [*audits(folder), *cards(folder)]
     write_atomically(folder / "results.csv", frame.to_csv(index=False))
     differing = set(varying(records)) - set(CHANCE)
     judged = frame[frame["accuracy"].notna()]
