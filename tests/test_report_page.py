@@ -320,6 +320,17 @@ def test_any_setting_that_varies_is_a_column_and_an_axis(browser, tmp_path):
     no_complaint(browser, page)
 
 
+def test_models_that_failed_are_lines_without_figures(browser, tmp_path):
+    trials = [Trial("german", ("age",), lam) for lam in (1.0, 2.0)]
+    page = write_report(tmp_path, [Record.failed(t, "ValueError: no", 0.1) for t in trials], {})
+    opened(browser, page)
+    assert "2 of 2 models failed" in find(browser, ".answer").text
+    assert models(browser) == [0, 1]
+    assert "ValueError: no" in find(browser, "#body").text
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["report.html", "results.csv"]
+    no_complaint(browser, page)
+
+
 def test_json_in_a_script_cannot_end_it():
     text = script_json({NASTY: [NASTY, "<!--"]})
     assert not re.search(r"[<>&\u2028]", text)

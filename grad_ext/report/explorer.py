@@ -25,6 +25,7 @@ from grad_ext.report.tables import (
     majority_row,
     telling,
     varying,
+    with_figures,
     words_of,
 )
 from grad_ext.trial import Record
@@ -96,7 +97,9 @@ def payload(
     frame: pd.DataFrame, records: Sequence[Record], sources: Sequence[Source]
 ) -> dict[str, Any]:
     """Return what the script is to show; parameters as those of `explorer`."""
-    differing = varying(records)
+    frame, differing = with_figures(frame), varying(records)
+    if "error" not in frame:
+        frame = frame.assign(error=[record.error for record in records])
     columns = [*_settings(frame, records, differing), *_figures(frame), *_facts(frame)]
     tops = frame.groupby(_about(frame), sort=False, dropna=False)
     majority = []

@@ -30,6 +30,7 @@ from grad_ext.report.tables import (
     study_lines,
     toolkit_lines,
     varying,
+    with_figures,
 )
 from grad_ext.report.words import cautions, studied, verdict
 from grad_ext.task import CRITERIA
@@ -75,13 +76,14 @@ def write_report(
     """
     frame, audited = results(records), [*audits(folder), *cards(folder)]
     write_atomically(folder / "results.csv", frame.to_csv(index=False))
+    frame = with_figures(frame)
     differing = set(varying(records)) - set(CHANCE)
     judged = frame[frame["accuracy"].notna()]
     several = len(differing - {"lam"}) > 0
     heading_ = _title(records) if several else title(records[-1])
     said = [studied(records)]
     parts = []
-    if not several and not isinstance(records[0].trial.lam, tuple):
+    if len(judged) and not several and not isinstance(records[0].trial.lam, tuple):
         drawn = lambda_figure(frame, heading_)
         draw(drawn, folder / "lambda", formats)
         said += verdict(frame)
@@ -148,6 +150,7 @@ def write_together(
     frames = [results(records).assign(study=source.name) for source, records in studies]
     frame = pd.concat(frames, ignore_index=True)
     write_atomically(folder / "results.csv", frame.to_csv(index=False))
+    frame = with_figures(frame)
     records = [record for _, of_study in studies for record in of_study]
     sources = [source for source, _ in studies]
     name = f"{len(studies)} studies side by side"

@@ -115,6 +115,13 @@ def varying(records: Sequence[Record]) -> dict[str, list[Any]]:
     return found
 
 
+def with_figures(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with every figure that pages look at, nan where no model has it."""
+    needed = (*MAIN, "balanced_delta", "majority_accuracy", "majority_favorable")
+    lacking = {name: np.nan for name in needed if name not in frame}
+    return frame.assign(**lacking) if lacking else frame
+
+
 def telling(records: Sequence[Record]) -> dict[str, list[Any]]:
     """Return what `varying` does, without what the recipe or the method decides."""
     found = varying(records)
