@@ -39,7 +39,7 @@ from grad_ext.sweeps.contenders import (
     width,
 )
 from grad_ext.sweeps.limits import Limits, fit
-from grad_ext.sweeps.study import Study, default_folder, versions
+from grad_ext.sweeps.study import StudyFolder, default_folder, versions
 from grad_ext.sweeps.tune import Keep, Say, checked_cpus, run
 from grad_ext.trial import Record, RowsKey, Settings, Trial
 
@@ -81,7 +81,7 @@ class Plan:
 
     Attributes
     ----------
-    study : Study
+    study : StudyFolder
         The folder, and all that belongs to it.
     asked : tuple of Trial
         What was asked for and can be run.
@@ -97,7 +97,7 @@ class Plan:
         What a reader of the report should know.
     """
 
-    study: Study
+    study: StudyFolder
     asked: tuple[Trial, ...]
     problems: Mapping[RowsKey, Problem]
     makers: Makers
@@ -259,7 +259,7 @@ def planned(
         "judging": asdict(judging),
     }
     folder = Path(out) if out else default_folder(content, table.name, *table.attribute_names)
-    study = Study.open(folder, asked, content)
+    study = StudyFolder.open(folder, asked, content)
     _check_own(study, every)
     if retry:
         keys = {trial.key for trial in asked}
@@ -290,7 +290,7 @@ def _trials(each: Contender, example: Trial, seeds: Sequence[int], splits: int) 
     ]
 
 
-def _check_own(study: Study, every: Sequence[Contender]) -> None:
+def _check_own(study: StudyFolder, every: Sequence[Contender]) -> None:
     """Refuse a name of the user's that the study has for another estimator."""
     own = {each.name: dict(each.options)["estimator"] for each in every if each.own is not None}
     for trial in study.trials:

@@ -8,7 +8,7 @@ from typing import Any
 
 from grad_ext.errors import InputError, unknown
 from grad_ext.evaluate import Judging
-from grad_ext.sweeps.grid import LAMBDAS
+from grad_ext.sweeps.values import LAMBDAS
 from grad_ext.trial import LAMBDA, RECIPES, VARIANTS, Settings, Trial
 
 TABLES = ("table1", "table2", "figure2")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -82,8 +83,8 @@ def reproduce(
     from grad_ext.report.tables import results
     from grad_ext.sweeps.pack import checked_size
     from grad_ext.sweeps.reproduce import OTHERS, Reproduction, algorithm
-    from grad_ext.sweeps.study import Study, default_folder, versions
-    from grad_ext.sweeps.tune import checked_cpus
+    from grad_ext.sweeps.study import StudyFolder, default_folder, versions
+    from grad_ext.sweeps.tune import checked_cpus, run
     from grad_ext.trial import RECIPES
 
     asked = Reproduction(
@@ -115,8 +116,9 @@ def reproduce(
             cut = split(rows, trial.split_seed, folder=cache_folder("splits"))
             problems[trial.rows] = prepare(cut, trial.settings, asked.judging, OTHERS)
     about = asked.about()
-    study = Study.open(out or default_folder(about), trials, about)
-    if stopped := carry_out(study, problems, cpus, width):
+    study = StudyFolder.open(out or default_folder(about), trials, about)
+    shown = sys.stderr.isatty()
+    if stopped := carry_out(study, lambda: run(study, problems, cpus, width, shown)):
         return stopped
     records = study.records()
     frame = results(records)
