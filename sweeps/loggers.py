@@ -74,6 +74,7 @@ class TensorBoard:
     def add(self, records: Sequence[Record]) -> None:
         """Log models."""
         from tensorboardX import SummaryWriter
+        from tensorboardX.summary import hparams
 
         for record in records:
             trial = record.trial
@@ -81,7 +82,11 @@ class TensorBoard:
             if (self._folder / name).exists():
                 continue
             with SummaryWriter(str(self._folder / name)) as writer:
-                writer.add_hparams(parameters(record), figures(record), name=".")
+                # SummaryWriter.add_hparams would open a second file, of a folder below this one.
+                for part in hparams(parameters(record), figures(record)):
+                    writer.file_writer.add_summary(part)
+                for figure, value in figures(record).items():
+                    writer.add_scalar(figure, value)
                 writer.add_text("error", record.error or "none")
 
     def close(self) -> None:
