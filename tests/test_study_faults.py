@@ -128,7 +128,9 @@ def test_killed_ten_times_at_random_moments(undisturbed, tmp_path):
     started = []
     for _ in range(10):
         with Driver(tmp_path) as driver:
-            time.sleep(rng.uniform(0.0, 12.0))
+            # While it starts, or just after a record; then at any moment.
+            driver.wait_for(min(driver.done() + rng.randint(0, 1), MODELS))
+            time.sleep(rng.uniform(0.0, 2.0))
             if driver.process.poll() is None:
                 started += driver.kill()
     done = run(*STUDY, cwd=tmp_path)

@@ -233,12 +233,15 @@ def test_a_file_of_ones_own_and_what_becomes_of_it(tmp_path):
     frame = pd.DataFrame({"x": x, "sex": sex, "income": income})
     frame.to_csv(tmp_path / "people.csv", index=False)
     command = (
-        "sweep", "lambda", "--data", "people.csv", "--label", "income", "--favorable", ">50K",
-        "--protected", "sex", "--values", "1", "--seeds", "2", "--epochs", "2", "--out", "study",
+        "sweep", "seed", "--data", "people.csv", "--label", "income", "--favorable", ">50K",
+        "--protected", "sex", "--lam", "1", "--seeds", "2", "--epochs", "2", "--out", "study",
     )  # fmt: skip
     done = run(*command, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert rows(tmp_path / "study")["dataset"].tolist() == ["people", "people"]
+    assert {"plane.png", "plane.svg"} <= {path.name for path in (tmp_path / "study").iterdir()}
+    assert "people, protecting sex" in done.stdout
+    assert "majority class" in done.stdout
     results = (tmp_path / "study" / "results.csv").read_bytes()
     frame.iloc[:-1].to_csv(tmp_path / "people.csv", index=False)
     done = run(*command, cwd=tmp_path)
