@@ -30,7 +30,7 @@ from grad_ext.sweeps.pack import checked_size
 from grad_ext.sweeps.study import StudyFolder, default_folder
 from grad_ext.sweeps.tune import checked_cpus, environment, run, train_together
 from grad_ext.sweeps.values import LAMBDAS, ONCE, Range, Values, settings_of, value, values
-from grad_ext.trial import DECIDED, LAMBDA, RowsKey, Trial
+from grad_ext.trial import DECIDED, FOR_AUTO, LAMBDA, RowsKey, Trial
 
 # Models for each choice of settings, unless told otherwise, by kind of study.
 SEEDS = {"lambda": 10, "seed": 30, "grid": 5, "search": 3}
@@ -416,7 +416,12 @@ class Study:
 
     def _followers(self, name: str) -> tuple[str, ...]:
         """Return the settings whose values follow from one that varies."""
-        follow = {"hidden": ONCE, "recipe": DECIDED, "learning_rate": ("attribute_learning_rate",)}
+        follow = {
+            "hidden": ONCE,
+            "recipe": DECIDED,
+            "variant": tuple(dict.fromkeys(n for names in FOR_AUTO.values() for n in names)),
+            "learning_rate": ("attribute_learning_rate",),
+        }
         return tuple(each for each in follow.get(name, ()) if each not in self.settings)
 
 

@@ -51,7 +51,7 @@ GRACE, HALVED = 4, 2
 # Choices that are asked for at once, whatever the number of CPUs.
 ROUND = 8
 # What decides the rows or their encoding, beside the data.
-OF_ROWS = ("recipe", "encoding", "use_protected", "split_seed")
+OF_ROWS = ("recipe", "variant", "encoding", "use_protected", "split_seed")
 Report = Callable[[dict[str, float]], None]
 
 

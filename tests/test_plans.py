@@ -169,6 +169,10 @@ def test_a_recipe_that_varies_brings_what_it_decides(tmp_path):
     about = study.about(study.tables())
     assert about["settings"]["epochs"] == 5
     assert not {"recipe", "batch_size", "dropout"} & set(about["settings"])
+    study = Study("grid", set={"variant": ["pred", "auto"]}, settings={"dropout": 0.1}, seeds=1)
+    about = study.about(study.tables())
+    assert {"variant", "encoding"}.isdisjoint(about["settings"])
+    assert about["settings"]["dropout"] == 0.1
 
 
 @pytest.mark.parametrize(
