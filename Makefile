@@ -4,12 +4,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: study test test-slow install lint format bench clean
+.PHONY: study test test-slow install chromium lint format bench clean
 
 study: install
 	$(BIN)/grad-ext sweep lambda --dataset german
 
-test: install
+test: install chromium
 	$(BIN)/pytest -n auto --dist loadfile
 
 test-slow: install
@@ -33,6 +33,14 @@ $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
+
+# The tests of the report page need a browser; where none can be installed they are skipped.
+chromium:
+	@command -v chromedriver > /dev/null && command -v chromium > /dev/null \
+	|| { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && apt-get update -qq \
+	&& DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	chromium chromium-driver > /dev/null; } \
+	|| echo "no chromium: the tests of the report page will be skipped"
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -24,6 +24,7 @@ from grad_ext.metrics import (
     toolkit_metrics,
 )
 from grad_ext.neighbors import NEIGHBORS, TIES, NeighborGraph, cached_graph
+from grad_ext.select import History
 from grad_ext.train import check_cells
 from grad_ext.trial import Record, Settings, Trial
 from grad_ext.validate import continuous, gaps
@@ -197,6 +198,7 @@ def evaluate(
     diverged = unknown_rows > 0
     share = np.asarray(scores >= 0.5).mean(axis=1)
     constant = (share == 0.0) | (share == 1.0)
+    histories = told(getattr(fitted, "history", None), len(trials))
     records = []
     for p, trial in enumerate(trials):
         metrics = {
@@ -217,9 +219,31 @@ def evaluate(
                 error=f"returned NaN or infinity for {unknown_rows[p]} of {len(judged)} rows"
                 if diverged[p]
                 else "",
+                history=histories[p],
             )
         )
     return records
+
+
+# What a record keeps of the epochs: enough to see how training went, in about a kilobyte a model.
+TOLD = ("loss", "accuracy", "balanced_accuracy", "discrimination")
+TOLD_DIGITS = 4
+
+
+def told(history: History | None, members: int) -> list[dict[str, tuple[float, ...]]]:
+    """Return what each member's record keeps of its epochs: `TOLD`, rounded, nan where infinite.
+
+    The loss is that of the training rows, the others are of the validation rows.
+    """
+    if history is None:
+        return [{} for _ in range(members)]
+    kept: list[dict[str, tuple[float, ...]]] = [{} for _ in range(members)]
+    for name in TOLD:
+        values = getattr(history, name).round(TOLD_DIGITS)
+        values = np.where(np.isfinite(values), values, np.nan)
+        for p, column in enumerate(values.T.tolist()):
+            kept[p][name] = tuple(column)
+    return kept
 
 
 # What a method's knob can be chosen by.

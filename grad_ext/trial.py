@@ -439,6 +439,9 @@ class Record:
         before; nan if it was not measured.
     error : str
         What went wrong, such as "ValueError: ..."; empty if nothing did.
+    history : mapping of str to tuple of float
+        An epoch's figure after another, by name, rounded: what `grad_ext.evaluate.told` keeps of a
+        `grad_ext.select.History`; empty for methods without one, and in old records.
     """
 
     trial: Trial
@@ -450,6 +453,7 @@ class Record:
     predict_seconds: float = math.nan
     peak_bytes: float = math.nan
     error: str = ""
+    history: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     @classmethod
     def failed(cls, trial: Trial, error: str, seconds: float) -> Record:
@@ -467,13 +471,22 @@ class Record:
             "seconds": self.seconds,
             **{n: None if math.isnan(v := getattr(self, n)) else v for n in _MEASURED},
             "error": self.error,
+            "history": {
+                name: [None if math.isnan(v) else v for v in values]
+                for name, values in self.history.items()
+            },
         }
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Record:
         """Return the record that `to_json` gave."""
         metrics = {n: math.nan if v is None else v for n, v in values["metrics"].items()}
-        changed = {"trial": Trial.from_json(values["trial"]), "metrics": metrics}
+        history = {
+            name: tuple(math.nan if v is None else v for v in told)
+            for name, told in values.get("history", {}).items()
+        }
+        trial = Trial.from_json(values["trial"])
+        changed = {"trial": trial, "metrics": metrics, "history": history}
         measured = {n: math.nan for n in _MEASURED if values.get(n) is None}
         return cls(**{**values, **changed, **measured})
 

@@ -26,6 +26,8 @@ from grad_ext.errors import InputError
 from grad_ext.evaluate import VALIDATED, Judging, Problem, prepare
 from grad_ext.files import cache_folder
 from grad_ext.report.comparison import write_comparison
+from grad_ext.report.explorer import Source, explorer
+from grad_ext.report.figures import WRITTEN
 from grad_ext.report.tables import results
 from grad_ext.select import History, best_epoch, rule_named
 from grad_ext.sweeps.contenders import (
@@ -39,7 +41,7 @@ from grad_ext.sweeps.contenders import (
     width,
 )
 from grad_ext.sweeps.limits import Limits, fit
-from grad_ext.sweeps.study import StudyFolder, default_folder, versions
+from grad_ext.sweeps.study import StudyFolder, default_folder
 from grad_ext.sweeps.tune import Keep, Say, checked_cpus, run
 from grad_ext.trial import Record, RowsKey, Settings, Trial
 
@@ -124,10 +126,35 @@ class Plan:
 
     def result(self, select: str = SELECT) -> Comparison:
         """Write what is there as results.csv and report.html, and return it."""
-        there = [record for record in self.study.records() if current(record.trial)]
-        frame = chosen(models([*there, *self.absent]), select)
-        page = write_comparison(self.study.folder, frame, versions(), self.notes)
-        return Comparison(frame, self.study.folder, page)
+        absent = [record.to_json() for record in self.absent]
+        self.study.note({"notes": self.notes, "absent": absent, "select": select})
+        return written(self.study)
+
+
+def written(study: StudyFolder, formats: Sequence[str] = WRITTEN) -> Comparison:
+    """Write a comparison's results.csv, picture and page from its records, and return it.
+
+    Parameters
+    ----------
+    study : StudyFolder
+        A comparison's.
+    formats : sequence of str, optional
+        Formats of the picture: 'png', 'svg', 'pdf'.
+    """
+    plan, noted = study.plan(), study.noted()
+    absent = [Record.from_json(values) for values in noted.get("absent", [])]
+    records = [r for r in study.records() if current(r.trial)] + absent
+    frame = chosen(models(records), noted.get("select", SELECT))
+    source = Source(study.folder.name, study.folder.name, plan["about"], plan["versions"])
+    page = write_comparison(
+        study.folder,
+        frame,
+        plan["versions"],
+        noted.get("notes", ()),
+        explorer(frame, records, [source]),
+        formats,
+    )
+    return Comparison(frame, study.folder, page)
 
 
 def compare(

@@ -25,7 +25,7 @@ from grad_ext.evaluate import Judging, Problem, prepare
 from grad_ext.files import cache_folder
 from grad_ext.report.settings import PLANE, checked_objectives
 from grad_ext.sweeps.loggers import checked_log
-from grad_ext.sweeps.outcome import Outcome, remake
+from grad_ext.sweeps.outcome import Outcome, written
 from grad_ext.sweeps.pack import checked_size
 from grad_ext.sweeps.study import StudyFolder, default_folder
 from grad_ext.sweeps.tune import checked_cpus, environment, run, train_together
@@ -485,8 +485,8 @@ class Opened:
         run(self.study, problems, num_cpus, pack_size, progress, carry, only=self.asked, log=names)
 
     def result(self) -> Outcome:
-        """Write what is there as results.csv and figures, and return it."""
-        return remake(self.study.folder)
+        """Write what is there as results.csv, figures and report.html, and return it."""
+        return written(StudyFolder.read(self.study.folder))
 
 
 def _static(point: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from grad_ext.errors import InputError, unknown
 from grad_ext.evaluate import Judging
+from grad_ext.report.explorer import Source, explorer
+from grad_ext.report.figures import WRITTEN
+from grad_ext.report.published import TABLES as PUBLISHED
+from grad_ext.report.reproduction_page import write_figure2, write_reproduction
+from grad_ext.report.tables import results
+from grad_ext.sweeps.study import StudyFolder
 from grad_ext.sweeps.values import LAMBDAS
 from grad_ext.trial import LAMBDA, RECIPES, VARIANTS, Settings, Trial
 
@@ -99,7 +108,7 @@ class Reproduction:
         return sorted(judged, key=lambda a: order.index(a) if a in order else len(order))
 
     def about(self) -> dict[str, Any]:
-        """Return what the study is about: see `grad_ext.sweeps.study.Study.open`."""
+        """Return what the study is about: see `grad_ext.sweeps.study.StudyFolder.open`."""
         return {"kind": f"reproduce-{self.table}", "judging": asdict(self.judging)}
 
     def trials(self, datasets: Sequence[str]) -> list[Trial]:
@@ -144,6 +153,51 @@ class Reproduction:
             for split_seed in range(SPLITS.get(dataset, 1))
             for seed in range(self.seeds)
         ]
+
+
+def framed(study: StudyFolder) -> pd.DataFrame:
+    """Return a reproduction's rows of results.csv, with the lines of the table that they are of."""
+    asked, records = _asked(study), study.records()
+    frame = results(records)
+    frame["algorithm"] = [algorithm(record.trial) for record in records]
+    frame["attributes"] = [",".join(asked.in_order(record.trial)) for record in records]
+    return frame
+
+
+def judged(study: StudyFolder) -> dict[str, str]:
+    """Return the attributes that each data set's lines are about, joined by commas."""
+    asked = _asked(study)
+    return {name: ",".join(asked.attributes(name)) for name in asked.datasets}
+
+
+def written(study: StudyFolder, formats: Sequence[str] = WRITTEN) -> Path:
+    """Write a reproduction's results.csv, tables, pictures and page, and return the page.
+
+    Parameters
+    ----------
+    study : StudyFolder
+        A reproduction's.
+    formats : sequence of str, optional
+        Formats of the pictures: 'png', 'svg', 'pdf'.
+    """
+    asked, plan, frame = _asked(study), study.plan(), framed(study)
+    missing = study.noted().get("missing", ())
+    source = Source(study.folder.name, study.folder.name, plan["about"], plan["versions"])
+    shown = explorer(frame, study.records(), [source])
+    rest = (plan["versions"], missing, shown)
+    if asked.table == "figure2":
+        return write_figure2(study.folder, frame, *rest, formats)
+    published = PUBLISHED[asked.table]
+    return write_reproduction(study.folder, asked.table, frame, published, judged(study), *rest)
+
+
+def _asked(study: StudyFolder) -> Reproduction:
+    """Return what decides a reproduction's lines; how many models there are is in the records."""
+    protected = study.noted().get("protected", {})
+    return Reproduction(
+        study.plan()["about"]["kind"].removeprefix("reproduce-"),
+        protected={name: tuple(attributes) for name, attributes in protected.items()},
+    )
 
 
 def algorithm(trial: Trial) -> str:

@@ -130,7 +130,7 @@ def status(folder: str | Path) -> Status:
     InputError
         If the folder holds no study.
     """
-    study = StudyFolder.load(Path(folder))
+    study = StudyFolder.read(folder)
     records = study.records()
     run = None
     with suppress(OSError, ValueError, TypeError):

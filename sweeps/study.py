@@ -2,6 +2,7 @@
 
     study.json    the plan: what it is about, its trials, and the versions that made it
     records/      what each pack wrote, one JSON line a model
+    notes.json    what its report says besides, if anything
     results.csv, figures, report.html    made from the records, and can be made again
     study.log     what happened when
     .lock         held by the one process that may change the study
@@ -34,6 +35,7 @@ FORMAT = 2
 LOCK = ".lock"
 # Seconds until a lock that is held is refused: longer than anybody takes to look whether it is.
 PATIENCE = 2.0
+NOTES = "notes.json"
 PACKAGES = (
     "grad-ext",
     "torch",
@@ -105,17 +107,18 @@ class StudyFolder:
         return cls(folder, tuple(known), about)
 
     @classmethod
-    def load(cls, folder: Path) -> StudyFolder:
-        """Return the study in a folder, which is left as it is.
+    def read(cls, folder: str | Path) -> StudyFolder:
+        """Return the study that a folder holds, which is left as it is.
 
         Raises
         ------
         InputError
-            If there is none, or its plan is damaged.
+            If it holds none, or one that is damaged or of another format.
         """
+        folder = Path(folder)
         plan = folder / "study.json"
         if not plan.exists():
-            raise InputError(f"{folder} holds no study (no study.json)")
+            raise InputError(f"expected the folder of a study, but {folder} has no study.json")
         stored = _read_plan(plan)
         trials = tuple(Trial.from_json(values) for values in stored["trials"])
         return cls(folder.absolute(), trials, stored["about"])
@@ -133,6 +136,31 @@ class StudyFolder:
         }
         write_atomically(self.folder / "study.json", json.dumps(content, indent=1) + "\n")
         return wider
+
+    def plan(self) -> dict[str, Any]:
+        """Return what study.json holds: ``about``, ``trials`` and ``versions``."""
+        return _read_plan(self.folder / "study.json")
+
+    def note(self, values: Mapping[str, Any]) -> None:
+        """Keep what a report of the study says beside its records, as JSON can hold it."""
+        text = json.dumps(values, indent=1, sort_keys=True) + "\n"
+        write_atomically(self.folder / NOTES, text)
+
+    def noted(self) -> dict[str, Any]:
+        """Return what was kept; nothing in a study of before there was any.
+
+        Raises
+        ------
+        InputError
+            If the file is damaged.
+        """
+        path = self.folder / NOTES
+        if not path.exists():
+            return {}
+        try:
+            return dict(json.loads(path.read_text()))
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{path} is damaged: {error}; delete it") from None
 
     def records(self) -> list[Record]:
         """Return the records of the study's trials, in the trials' order.

@@ -201,7 +201,7 @@ def test_the_figure_shows_what_the_papers_does():
     assert any(
         line.get_xdata()[0] == 100 and line.get_linestyle() == "--" for line in accuracy.lines
     )
-    svg = render(figure, "svg")
+    svg = render(figure, "inline")
     assert "GRAD-Pred on german" in texts(svg)
     assert render(figure, "png").startswith(b"\x89PNG")
 
@@ -226,12 +226,17 @@ def test_the_page_needs_nothing_else_and_escapes_names(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "lambda.png",
         "lambda.svg",
+        "plane.png",
+        "plane.svg",
         "report.html",
         "results.csv",
+        "spread.png",
+        "spread.svg",
     ]
     parsed = Page(page.read_text())
-    assert "script" not in parsed.tags
-    assert {link for link in parsed.links if not link.startswith("#")} == {"results.csv"}
+    # The data, no histories, and the page's own script.
+    assert parsed.tags.count("script") == 2
+    assert not [link for link in parsed.links if not link.startswith("#")]
     words = "".join(parsed.words)
     assert "majority class" in words
     assert "torch 2" in words
@@ -240,8 +245,9 @@ def test_the_page_needs_nothing_else_and_escapes_names(tmp_path):
 
 def test_the_same_records_give_the_same_files(tmp_path):
     records = study({1: 0.8, 100: 0.75}, noise=0.02)
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        write_report(tmp_path / name, records, {})
-    for name in ("results.csv", "lambda.svg", "report.html"):
-        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    folders = [tmp_path / name / "study" for name in ("a", "b")]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        write_report(folder, records, {}, formats=("svg", "pdf"))
+    for name in ("results.csv", "lambda.svg", "plane.pdf", "spread.svg", "report.html"):
+        assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()

@@ -16,7 +16,7 @@ from grad_ext.errors import InputError, MissingToolkit
 from grad_ext.evaluate import evaluate
 from grad_ext.method import GRAD
 from grad_ext.sweeps.loggers import checked_log, loggers
-from grad_ext.sweeps.outcome import remake
+from grad_ext.sweeps.outcome import written
 from grad_ext.sweeps.search import Rounds, choice, known, only_table, rows_of, space, try_choice
 from grad_ext.sweeps.status import Progressed, status
 from grad_ext.sweeps.study import StudyFolder, lock, write_records
@@ -101,15 +101,15 @@ def test_a_choice_is_trained_once_and_then_remembered(tmp_path):
     told = [report["validation_discrimination"] for report in reports]
     assert told == sorted(told, reverse=True)
     path = next((tmp_path / "records").glob("*.jsonl"))
-    written = path.stat().st_mtime_ns
+    stamp = path.stat().st_mtime_ns
     again = []
     try_choice(trials, problem, again.append, tmp_path, often=True)
     assert again == reports[-1:]
-    assert path.stat().st_mtime_ns == written
+    assert path.stat().st_mtime_ns == stamp
     # Made anew from the records, once the plan has them.
     with lock(tmp_path):
         opened.study.extended(trials)
-    outcome = remake(tmp_path)
+    outcome = written(StudyFolder.read(tmp_path))
     assert (outcome.kind, outcome.varied) == ("search", ("lam",))
     assert outcome.frontier["lam"].tolist() == [9.0]
 
@@ -238,7 +238,7 @@ def test_how_a_study_stands_by_hand(tmp_path):
     ]
     (tmp_path / "progress.json").write_text("{")
     assert status(tmp_path).run is None
-    with pytest.raises(InputError, match="holds no study"):
+    with pytest.raises(InputError, match="has no study"):
         status(tmp_path / "records")
 
 
@@ -274,4 +274,4 @@ def test_asha_stops_choices_which_say_so(tmp_path):
     assert (stopped["epoch"] < 8).all()
     assert frame.drop(index=stopped.index)["accuracy"].notna().all()
     assert len(list((tmp_path / "tensorboard").iterdir())) == len(frame)
-    assert not StudyFolder.load(tmp_path).missing()
+    assert not StudyFolder.read(tmp_path).missing()

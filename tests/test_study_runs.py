@@ -51,6 +51,10 @@ def test_a_study_writes_its_folder_and_says_where(finished):
         "results.csv",
         "lambda.png",
         "lambda.svg",
+        "plane.png",
+        "plane.svg",
+        "spread.png",
+        "spread.svg",
         "report.html",
     }
     assert f"Study folder: {study}\nReport: {study / 'report.html'}\n" in done.stdout

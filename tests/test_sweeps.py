@@ -212,9 +212,9 @@ def test_what_a_killed_writer_left_is_no_study_and_swept_up(tmp_path):
     names = {p.relative_to(tmp_path).parts[0] for p in tmp_path.rglob("*")}
     assert names == {".lock", "study.json", "records"}
     assert [r.trial for r in study.records()] == [grid()[0]]
-    assert StudyFolder.load(tmp_path) == study
-    with pytest.raises(InputError, match="holds no study"):
-        StudyFolder.load(tmp_path / "records")
+    assert StudyFolder.read(tmp_path) == study
+    with pytest.raises(InputError, match=r"has no study\.json"):
+        StudyFolder.read(tmp_path / "records")
 
 
 def test_no_more_cpus_than_there_are():

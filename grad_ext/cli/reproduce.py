@@ -75,15 +75,10 @@ def reproduce(
     from grad_ext.files import cache_folder
     from grad_ext.report.published import TABLES
     from grad_ext.report.reproduction import claims, disguised, insensitivity, lines
-    from grad_ext.report.reproduction_page import (
-        text_lines,
-        write_figure2,
-        write_reproduction,
-    )
-    from grad_ext.report.tables import results
+    from grad_ext.report.reproduction_page import text_lines
     from grad_ext.sweeps.pack import checked_size
-    from grad_ext.sweeps.reproduce import OTHERS, Reproduction, algorithm
-    from grad_ext.sweeps.study import StudyFolder, default_folder, versions
+    from grad_ext.sweeps.reproduce import OTHERS, Reproduction, framed, judged, written
+    from grad_ext.sweeps.study import StudyFolder, default_folder
     from grad_ext.sweeps.tune import checked_cpus, run
     from grad_ext.trial import RECIPES
 
@@ -120,22 +115,17 @@ def reproduce(
     shown = sys.stderr.isatty()
     if stopped := carry_out(study, lambda: run(study, problems, cpus, width, shown)):
         return stopped
-    records = study.records()
-    frame = results(records)
-    frame["algorithm"] = [algorithm(record.trial) for record in records]
-    frame["attributes"] = [",".join(asked.in_order(record.trial)) for record in records]
+    study.note({"missing": missing, "protected": {k: list(v) for k, v in asked.protected.items()}})
+    frame = framed(study)
     if table == "figure2":
         show_sentences([*missing, *insensitivity(frame)])
-        page = write_figure2(study.folder, frame, versions(), missing)
     else:
-        judged = {name: ",".join(asked.attributes(name)) for name in asked.datasets}
-        made = lines(frame, TABLES[table], judged)
+        lines_of = judged(study)
+        made = lines(frame, TABLES[table], lines_of)
         for (dataset, attributes), group in made.groupby(["dataset", "attributes"], sort=False):
             judges = str(attributes).replace(",", " and ")
             show_table(f"{dataset}, judged by {judges}", *text_lines(group))
-        show_sentences([*missing, *claims(frame), *disguised(frame, TABLES[table], judged)])
-        page = write_reproduction(
-            study.folder, table, frame, TABLES[table], judged, versions(), missing
-        )
+        show_sentences([*missing, *claims(frame), *disguised(frame, TABLES[table], lines_of)])
+    page = written(study)
     typer.echo(f"\nStudy folder: {study.folder}\nReport: {page}")
     return 0

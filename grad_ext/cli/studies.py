@@ -66,7 +66,7 @@ def carry_out(study: StudyFolder, work: Callable[[], None], models: int | None =
         return 1
     except KeyboardInterrupt:
         # A search has more trials by now than when it was opened.
-        now = StudyFolder.load(study.folder)
+        now = StudyFolder.read(study.folder)
         typer.echo(
             f"Interrupted: {len(now.records())} of {models or len(now.trials)} models are done and kept; "
             "the same command goes on from there",

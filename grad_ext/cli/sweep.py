@@ -364,8 +364,6 @@ def _fixed(texts: Sequence[str] | None) -> dict[str, Any]:
 
 
 MEANS = "Mean ± standard deviation over seeds, on the test rows."
-FRONTIER = "no other choice is better in {} on the validation rows."
-CONSTANT = "A model that gives everybody the same label is on it for nothing."
 # What the commands have in common.
 OF_FILE = ("label", "favorable", "continuous", "features", "drop", "weights", "groups")
 OF_RECIPE = ("recipe", "criterion", "epochs", "select", "variant")
@@ -450,11 +448,11 @@ def _carry(plan: Study, num_cpus: int | None, pack_size: int | None, log: str | 
 def _show(outcome: Outcome) -> None:
     """Print the tables of a study, and where it lies."""
     from grad_ext.cli.studies import show_sentences, show_table
-    from grad_ext.report.settings import CASE, lines_by
-    from grad_ext.report.tables import by_lambda, lines
+    from grad_ext.report.settings import lines_by
+    from grad_ext.report.tables import CASE, by_lambda, lines
     from grad_ext.report.words import verdict
 
-    if outcome.page is not None:
+    if outcome.curve:
         first = outcome.frame.iloc[-1]
         attributes = first["protected"].replace(",", " and ")
         title = f"{first['method']} on {first['dataset']}, protecting {attributes}"
@@ -466,8 +464,6 @@ def _show(outcome: Outcome) -> None:
         for (dataset, protected), points in shown.groupby(CASE, sort=True):
             title = f"{dataset}, protecting {str(protected).replace(',', ' and ')}"
             show_table(title, *lines_by(points, outcome.varied, outcome.objectives))
-        sought = " and ".join(outcome.objectives)
-        show_sentences([f"{MEANS} * marks the frontier: {FRONTIER.format(sought)} {CONSTANT}"])
+        show_sentences([f"{MEANS} {outcome.said}"])
     # Plain echo: a path is for copying, and must not be wrapped to the terminal's width.
-    report = "" if outcome.page is None else f"\nReport: {outcome.page}"
-    typer.echo(f"\nStudy folder: {outcome.folder}{report}")
+    typer.echo(f"\nStudy folder: {outcome.folder}\nReport: {outcome.page}")

@@ -16,6 +16,7 @@ from scipy import stats
 
 from grad_ext.errors import InputError
 from grad_ext.files import write_atomically
+from grad_ext.report.figures import WRITTEN, draw, render
 from grad_ext.report.reproduction import LEVEL, interval
 from grad_ext.report.tables import SHOWN, cell
 
@@ -389,9 +390,14 @@ def _marks(line: pd.Series) -> list[str]:
 
 
 def write_comparison(
-    folder: Path, frame: pd.DataFrame, versions: Mapping[str, str], notes: Sequence[str] = ()
+    folder: Path,
+    frame: pd.DataFrame,
+    versions: Mapping[str, str],
+    notes: Sequence[str] = (),
+    interactive: str = "",
+    formats: Sequence[str] = WRITTEN,
 ) -> Path:
-    """Write results.csv, comparison.csv, plane.png, plane.svg and report.html into a folder.
+    """Write results.csv, comparison.csv, the plane and report.html into a folder.
 
     Parameters
     ----------
@@ -403,6 +409,10 @@ def write_comparison(
         The versions that made the models, shown at the end of the page.
     notes : sequence of str
         What a reader should know besides, a sentence or two an entry.
+    interactive : str, optional
+        The page's interactive part, as `grad_ext.report.explorer.explorer` returns it.
+    formats : sequence of str, optional
+        Formats of the figure: 'png', 'svg', 'pdf'.
 
     Returns
     -------
@@ -411,14 +421,14 @@ def write_comparison(
     """
     # The page looks at this module's sums.
     from grad_ext.report.comparison_page import page, plane
-    from grad_ext.report.figures import render
+    from grad_ext.report.page import audits
 
     write_atomically(folder / "comparison.csv", summary(frame).to_csv(index=False))
     write_atomically(folder / "results.csv", frame.to_csv(index=False))
     drawn = plane(frame)
-    svg = render(drawn, "svg")
-    write_atomically(folder / "plane.svg", svg)
-    write_atomically(folder / "plane.png", render(drawn, "png"))
+    draw(drawn, folder / "plane", formats)
+    svg = render(drawn, "inline").decode()
     made = folder / "report.html"
-    write_atomically(made, page(frame, svg.decode(), versions, notes))
+    parts = [interactive] if interactive else []
+    write_atomically(made, page(frame, svg, versions, notes, parts, audits(folder)))
     return made

@@ -24,7 +24,7 @@ from grad_ext.report.comparison import (
 from grad_ext.report.comparison_words import findings, listed
 from grad_ext.report.figures import CHANCE, _style
 from grad_ext.report.html import document, figure, heading, items, paragraphs, table
-from grad_ext.report.tables import cell
+from grad_ext.report.tables import PARITY, cell
 
 PANELS = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy"}
 # Okabe and Ito's colours but yellow; 6 and 11 have no common divisor, so that each pair of colour
@@ -47,13 +47,6 @@ COLUMNS = {
 SHOWN_FIRST = ("accuracy", "balanced_accuracy", "discrimination", "delta", "consistency")
 SHOWN_LAST = ("balanced_delta", "positive_rate")
 WITH_INTERVALS = tuple(COLUMNS)[:-1]
-# What everybody's being favored has; where nobody is, disparate impact is undefined.
-CONSTANT = {
-    "statistical_parity_difference": 0.0,
-    "disparate_impact": 1.0,
-    "equal_opportunity_difference": 0.0,
-    "average_odds_difference": 0.0,
-}
 KEY = (
     "Large: at the value of the knob that was chosen on validation rows. Small: means at the other "
     "values. Faint: single models. †: needs the protected attributes at prediction."
@@ -220,7 +213,14 @@ def _beyond(models: pd.DataFrame, limits: Mapping[str, tuple[float, float]]) -> 
     return f"Models beyond the axes: {names} ({ranges})."
 
 
-def page(frame: pd.DataFrame, svg: str, versions: Mapping[str, str], notes: Sequence[str]) -> str:
+def page(
+    frame: pd.DataFrame,
+    svg: str,
+    versions: Mapping[str, str],
+    notes: Sequence[str],
+    first: Sequence[str] = (),
+    last: Sequence[str] = (),
+) -> str:
     """Return the page of a comparison.
 
     Parameters
@@ -233,6 +233,8 @@ def page(frame: pd.DataFrame, svg: str, versions: Mapping[str, str], notes: Sequ
         The versions that made the models.
     notes : sequence of str
         What a reader should know besides.
+    first, last : sequence of str, optional
+        Parts of the page, as HTML, after what was found and before the settings.
     """
     models, lines, chosen = models_of(frame), summary(frame), at_chosen(frame)
     names = [f for f in figures_of(models) if f.startswith("discrimination_")]
@@ -242,8 +244,9 @@ def page(frame: pd.DataFrame, svg: str, versions: Mapping[str, str], notes: Sequ
     by_method = lines.sort_values("name", key=lambda n: n.map(order), kind="stable")
     said = findings(frame)
     parts = [
-        paragraphs(said[:1]),
-        items(said[1:]),
+        f'<div class="answer">\n{paragraphs(said[:1])}\n{items(said[1:])}\n</div>',
+        *first,
+        heading("The methods in one picture"),
         figure(svg, f"Accuracy and balanced accuracy against Discrimination. {_title(models)}"),
         paragraphs([PICTURE]),
         heading("At the chosen values of the knobs"),
@@ -264,7 +267,7 @@ def page(frame: pd.DataFrame, svg: str, versions: Mapping[str, str], notes: Sequ
                 paragraphs([DIFFERENCES]),
                 _difference_table(chosen, apart),
             ]
-    toolkit = [f for f in figures_of(models) if f.startswith(tuple(CONSTANT))]
+    toolkit = [f for f in figures_of(models) if f.startswith(tuple(PARITY))]
     if toolkit:
         parts += [
             heading("The toolkits' metrics at the chosen values"),
@@ -274,7 +277,7 @@ def page(frame: pd.DataFrame, svg: str, versions: Mapping[str, str], notes: Sequ
     parts += [heading("Costs at the chosen values"), paragraphs([TIMES]), _cost_table(chosen)]
     if (models["error"] != "").any():
         parts += [heading("Errors"), items(_errors(models))]
-    parts += [heading("Settings"), items(_settings(models, versions))]
+    parts += [*last, heading("Settings"), items(_settings(models, versions))]
     if notes:
         parts += [heading("Notes"), items(notes)]
     return document(_title(models), parts)
@@ -387,7 +390,7 @@ def _difference_table(chosen: pd.DataFrame, apart: pd.DataFrame) -> str:
 
 
 def _toolkit_table(chosen: pd.DataFrame, figures: Sequence[str]) -> str:
-    constant = [next(v for name, v in CONSTANT.items() if f.startswith(name)) for f in figures]
+    constant = [next(v for name, v in PARITY.items() if f.startswith(name)) for f in figures]
     if majority(chosen)["positive_rate"] != 1.0:
         constant = [value if value == 0.0 else np.nan for value in constant]
     body = [["majority class", "", *(cell(value, np.nan) for value in constant)]]

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from html import escape
+from importlib.resources import files
 
-STYLE = """
-:root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
-.figure { background: #fff; padding: .5rem; overflow-x: auto; }
-.figure svg { width: 100%; height: auto; min-width: 40rem; }
-.table { overflow-x: auto; }
-table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .7rem; text-align: right; white-space: nowrap;
-  border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent); }
-.bold tbody tr:first-child { font-weight: 600; }
-.wide { margin-inline: max(50% - 50vw + 1rem, -16rem); }
-.wide th { white-space: normal; vertical-align: bottom; }
-.wide .words { text-align: left; white-space: normal; min-width: 8rem; }
-.wide .words:first-child { position: sticky; left: 0; background: Canvas; }
-"""
+
+def asset(name: str) -> str:
+    """Return a file that pages are made with."""
+    return files("grad_ext.report").joinpath(name).read_text(encoding="utf-8")
 
 
 def paragraphs(texts: Sequence[str]) -> str:
     """Return texts as paragraphs."""
     return "\n".join(f"<p>{escape(text)}</p>" for text in texts)
+
+
+def answer(texts: Sequence[str]) -> str:
+    """Return what was found, in words, as the part that stands out."""
+    return f'<div class="answer">\n{paragraphs(texts)}\n</div>'
 
 
 def heading(text: str) -> str:
@@ -95,11 +90,15 @@ def document(title: str, parts: Sequence[str]) -> str:
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(title)}</title>
-<style>{STYLE}</style>
+<style>
+{asset("report.css")}</style>
 </head>
 <body>
+<a class="skip" href="#content">Skip to the content</a>
+<main id="content">
 <h1>{escape(title)}</h1>
 {body}
+</main>
 </body>
 </html>
 """

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from grad_ext.files import write_atomically
-from grad_ext.report.figures import lambda_figure, render
+from grad_ext.report.figures import WRITTEN, draw, lambda_figure, render
 from grad_ext.report.html import document, figure, heading, items, paragraphs, table
 from grad_ext.report.published import Published
 from grad_ext.report.reproduction import (
@@ -56,6 +56,7 @@ def write_reproduction(
     about: Mapping[str, str],
     versions: Mapping[str, str],
     missing: Sequence[str] = (),
+    interactive: str = "",
 ) -> Path:
     """Write results.csv, the table as CSV, and report.html into a study's folder.
 
@@ -73,6 +74,8 @@ def write_reproduction(
         The versions that made the models.
     missing : sequence of str
         Why data sets of the table could not be run.
+    interactive : str, optional
+        The page's interactive part, as `grad_ext.report.explorer.explorer` returns it.
 
     Returns
     -------
@@ -85,7 +88,11 @@ def write_reproduction(
     moved = sensitivity(frame)
     write_atomically(folder / "sensitivity.csv", moved.to_csv(index=False))
     title = f"Table {name[-1]} of the GRAD paper, and the same models here"
+    found = [*claims(frame), *disguised(frame, published, about)]
     parts = [
+        f'<div class="answer">\n{paragraphs(["Which claims hold here:"])}\n{items(found)}\n</div>',
+        interactive,
+        heading("The table, and what the same models do here"),
         paragraphs(
             [
                 (
@@ -96,7 +103,7 @@ def write_reproduction(
                 ),
                 *missing,
             ]
-        )
+        ),
     ]
     for dataset, attributes in dict.fromkeys(zip(made["dataset"], made["attributes"], strict=True)):
         chosen = made[(made["dataset"] == dataset) & (made["attributes"] == attributes)]
@@ -105,8 +112,6 @@ def write_reproduction(
             table(*text_lines(chosen)),
         ]
     parts += [
-        heading("Which claims hold here"),
-        items([*claims(frame), *disguised(frame, published, about)]),
         heading("What we could not know, and chose"),
         items(CHOICES),
         heading("How much the open choices move each figure"),
@@ -128,14 +133,21 @@ def write_reproduction(
 
 
 def write_figure2(
-    folder: Path, frame: pd.DataFrame, versions: Mapping[str, str], missing: Sequence[str] = ()
+    folder: Path,
+    frame: pd.DataFrame,
+    versions: Mapping[str, str],
+    missing: Sequence[str] = (),
+    interactive: str = "",
+    formats: Sequence[str] = WRITTEN,
 ) -> Path:
     """Write results.csv, the figure for each data set and recipe, and report.html.
 
     Parameters
     ----------
-    folder, frame, versions, missing
+    folder, frame, versions, missing, interactive
         As for `write_reproduction`.
+    formats : sequence of str, optional
+        Formats of the figures: 'png', 'svg', 'pdf'.
 
     Returns
     -------
@@ -144,18 +156,19 @@ def write_figure2(
     """
     write_atomically(folder / "results.csv", frame.to_csv(index=False))
     parts = [
-        paragraphs(missing),
-        heading("Does λ in [50, 2000] matter?"),
-        items(insensitivity(frame)),
+        f"""<div class="answer">
+{paragraphs([*missing, "Does λ in [50, 2000] matter?"])}
+{items(insensitivity(frame))}
+</div>""",
+        interactive,
     ]
     for (dataset, attributes, recipe), group in frame.groupby(
         ["dataset", "attributes", "recipe"], sort=False
     ):
         title = f"GRAD-Pred on {dataset}, protecting {attributes}, {recipe} recipe"
         drawn = lambda_figure(group, title)
-        svg = render(drawn, "svg")
-        write_atomically(folder / f"figure2-{dataset}-{recipe}.svg", svg)
-        write_atomically(folder / f"figure2-{dataset}-{recipe}.png", render(drawn, "png"))
+        draw(drawn, folder / f"figure2-{dataset}-{recipe}", formats)
+        svg = render(drawn, "inline")
         parts += [
             heading(title),
             paragraphs(verdict(group)),

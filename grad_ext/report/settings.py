@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from grad_ext.errors import InputError, unknown
-from grad_ext.report.figures import CHANCE, CURVE, MAJORITY
-from grad_ext.report.tables import SHOWN, cell, results
+from grad_ext.report.tables import (
+    CASE,
+    MAJORITY,
+    MOST_LINES,
+    SHOWN,
+    cell,
+    majority_row,
+    results,
+    with_figures,
+)
 from grad_ext.trial import Record, Trial
 
 # What can be sought: whether more of it is better. All are taken on the validation rows.
@@ -25,8 +32,69 @@ OBJECTIVES = {
     "balanced_delta": True,
 }
 PLANE = ("accuracy", "discrimination")
-# Points are told apart by these and by their settings.
-CASE = ["dataset", "protected"]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """A study's models by their settings.
+
+    Attributes
+    ----------
+    kind : str
+        The study's kind.
+    frame : pandas.DataFrame
+        The rows of results.csv, one a model.
+    points : pandas.DataFrame
+        A row for each choice of settings: see `by_settings`.
+    varied : tuple of str
+        The settings that vary, columns of both frames.
+    objectives : tuple of str
+        What decides the frontier among the points.
+    """
+
+    kind: str
+    frame: pd.DataFrame
+    points: pd.DataFrame
+    varied: tuple[str, ...]
+    objectives: tuple[str, ...]
+
+    @property
+    def frontier(self) -> pd.DataFrame:
+        """The points that no other is better than on the validation rows."""
+        return self.points[self.points["frontier"]]
+
+    @property
+    def curve(self) -> bool:
+        """Whether λ and the seeds alone are the question, for one data set and protected set."""
+        return self.kind in ("lambda", "seed") and self.points.groupby(CASE).ngroups == 1
+
+    @property
+    def said(self) -> str:
+        """What the frontier is, in a sentence, and what to distrust in it."""
+        sought = " and ".join(self.objectives).replace("_", " ")
+        return (
+            f"{len(self.frontier)} of {len(self.points)} choices of settings are on the frontier (*): no "
+            f"other is better in {sought} on the validation rows. A model that gives everybody the "
+            "same label is on it for nothing."
+        )
+
+
+def choices(records: Sequence[Record], about: Mapping[str, Any]) -> Choices:
+    """Return a study's models by their settings.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        Its models, at least one.
+    about : mapping
+        What the study is about, as study.json has it.
+    """
+    # Studies of before there was more than λ to vary do not say so.
+    varied = tuple(sorted(about.get("varied", ["lam"]), key=lambda name: (name != "lam", name)))
+    objectives = tuple(about.get("search", {}).get("objectives", PLANE))
+    frame = results_by(records, varied)
+    points = by_settings(frame, varied, objectives)
+    return Choices(str(about.get("kind")), frame, points, varied, objectives)
 
 
 def checked_objectives(names: Sequence[str]) -> tuple[str, ...]:
@@ -110,15 +178,15 @@ def by_settings(
         The settings, the number of models and of those without figures, means over models on the
         test rows (and ``..._std``) and on the validation rows (``validation_...``), the share of
         constant models, and ``frontier``: whether no other choice for the same rows is better on
-        the validation rows.
+        the validation rows, of which some models must have figures.
     """
     rows = []
-    for key, models in frame.groupby([*CASE, *names], sort=True):
+    for key, models in with_figures(frame).groupby([*CASE, *names], sort=True):
         row = dict(zip([*CASE, *names], key, strict=True))
         row |= {"models": len(models), "failed": int(models["accuracy"].isna().sum())}
         for name in SHOWN:
             row |= {name: models[name].mean(), f"{name}_std": models[name].std()}
-        for name in ("discrimination_floor", "constant", "majority_accuracy"):
+        for name in ("discrimination_floor", "constant", "majority_accuracy", "majority_favorable"):
             row[name] = models[name].mean()
         # A mean over some of the models would leave out what went wrong.
         whole = not row["failed"]
@@ -127,9 +195,9 @@ def by_settings(
             row[f"validation_{name}"] = mean if whole else np.nan
         rows.append(row)
     points = pd.DataFrame(rows)
+    points["frontier"] = False
     if not all(f"validation_{name}" in points for name in objectives):
         return points
-    points["frontier"] = False
     for _, same in points.groupby(CASE):
         signed = [
             (1.0 if OBJECTIVES[name] else -1.0) * same[f"validation_{name}"].to_numpy()
@@ -142,8 +210,12 @@ def by_settings(
 def lines_by(
     points: pd.DataFrame, names: Sequence[str], objectives: Sequence[str] = PLANE
 ) -> tuple[list[str], list[list[str]]]:
-    """Return the heading and the lines of one case's points as text, the majority class on top."""
-    marked = "frontier" in points
+    """Return the heading and the lines of one case's points as text, the majority class on top.
+
+    Of more than 60 points these are the frontier and the first others.
+    """
+    if len(points) > MOST_LINES:
+        points = points.sort_values("frontier", ascending=False, kind="stable")[:MOST_LINES]
     held = [name for name in objectives if f"validation_{name}" in points]
     heading = [
         *("λ" if name == "lam" else name for name in names),
@@ -151,14 +223,13 @@ def lines_by(
         *(f"val. {name}" for name in held),
         *SHOWN.values(),
         *("chance level", "constant"),
-        *(["frontier"] if marked else []),
+        "frontier",
     ]
-    majority = points["majority_accuracy"].max()
+    majority = majority_row(points)
     top = [
-        *["majority class", *[""] * (len(names) + len(held))][: len(names) + 1 + len(held)],
-        *(f"{value:.3f}" for value in (majority, 0.5, 0.0, majority, 1.0)),
-        *("–", "0.000", "100%"),
-        *([""] if marked else []),
+        *[MAJORITY, *[""] * (len(names) + len(held))],
+        *(cell(majority[name], np.nan) for name in SHOWN),
+        *("0.000", "100%", ""),
     ]
     body = [top]
     for _, point in points.iterrows():
@@ -171,7 +242,7 @@ def lines_by(
                 *(cell(point[name], point[f"{name}_std"]) for name in SHOWN),
                 cell(point["discrimination_floor"], np.nan),
                 f"{point['constant']:.0%}",
-                *(["*" if point["frontier"] else ""] if marked else []),
+                "*" if point["frontier"] else "",
             ]
         )
     return heading, body
@@ -180,64 +251,3 @@ def lines_by(
 def short(value: object) -> str:
     """Return a setting's value as a table has it."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def plane_figure(points: pd.DataFrame, title: str) -> Figure:
-    """Draw accuracy against Discrimination on the test rows, a panel for each case.
-
-    A dot for each choice of settings, with the standard deviation over its models; those that
-    nothing beats on the validation rows are filled and joined. The majority class and the
-    Discrimination that chance alone would show are marked.
-
-    Parameters
-    ----------
-    points : pandas.DataFrame
-        As `by_settings` has them.
-    title : str
-        Heading of the figure.
-    """
-    cases = list(points.groupby(CASE, sort=True))
-    figure = Figure(figsize=(4.6 * len(cases), 4.0), layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(1, len(cases), squeeze=False)[0]
-    for axes, ((dataset, protected), same) in zip(panels, cases, strict=True):
-        same = same.dropna(subset=list(PLANE))
-        axes.errorbar(
-            same["discrimination"],
-            same["accuracy"],
-            xerr=same["discrimination_std"].fillna(0.0),
-            yerr=same["accuracy_std"].fillna(0.0),
-            fmt="o",
-            color=CURVE,
-            markerfacecolor="white",
-            elinewidth=0.6,
-            label="settings, mean ± standard deviation",
-        )
-        if "frontier" in same:
-            best = same[same["frontier"]].sort_values("discrimination")
-            axes.plot(
-                best["discrimination"],
-                best["accuracy"],
-                color=CURVE,
-                marker="o",
-                linewidth=0.8,
-                label="not beaten on the validation rows",
-            )
-        axes.axvspan(
-            0,
-            same["discrimination_floor"].mean() if len(same) else 0.0,
-            color=CHANCE,
-            alpha=0.35,
-            linewidth=0,
-            label="chance level",
-        )
-        axes.plot(
-            [0], [same["majority_accuracy"].max()], "s", color=MAJORITY, label="majority class"
-        )
-        axes.set_title(f"{dataset}, protecting {str(protected).replace(',', ' and ')}")
-        axes.set_xlabel("Discrimination")
-        axes.set_ylabel("Accuracy")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
-    figure.suptitle(title)
-    return figure

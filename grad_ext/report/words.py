@@ -1,4 +1,4 @@
-"""What a λ study found, in words: where the curve is flat, and what to distrust."""
+"""What a study is about and found, in words: where the curve is flat, and what to distrust."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from grad_ext.report.tables import CHANCE, called, telling, words_of
+from grad_ext.trial import Record
+
+# Values of a setting that a sentence names one by one.
+NAMED = 5
 # Two means that differ by no more than this are called equal, if the seeds can resolve it.
 TOLERANCE = 0.01
 
@@ -35,6 +40,79 @@ def flat_range(means: Sequence[tuple[float, ...]], tolerance: float) -> tuple[in
             if last - first > best[1] - best[0]:
                 best = (first, last)
     return best
+
+
+def studied(records: Sequence[Record]) -> str:
+    """Return what a study is about, in words: how many models of what, and what varies."""
+    differing = telling(records)
+    methods = list(dict.fromkeys(record.trial.method for record in records))
+    datasets = list(dict.fromkeys(record.trial.dataset for record in records))
+    protected = list(dict.fromkeys(" and ".join(r.trial.protected) for r in records))
+    models = "1 model" if len(records) == 1 else f"{len(records):,} models"
+    about = (
+        f"{models} of {_listed(methods)} on {_listed(datasets)}, protecting {_listed(protected)}"
+    )
+    told = ("dataset", "protected", "watched")
+    parts = [
+        f"{called(name)} {_range(values)}"
+        for name, values in differing.items()
+        if name not in (*told, *CHANCE)
+    ]
+    parts += [
+        f"{_count(len(set(differing.get(name, [0]))), what)}"
+        for name, what in (("seed", "seed"), ("split_seed", "division"))
+    ]
+    return f"{about}; {'; '.join(parts)} of the rows. All figures are those of test rows."
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) > NAMED:
+        return f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
+
+
+def _range(values: Sequence[object]) -> str:
+    distinct = list(dict.fromkeys(map(words_of, values)))
+    numbers = [v for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)]
+    if len(distinct) <= NAMED or len(numbers) < len(values):
+        return _listed(distinct)
+    return f"from {min(numbers):g} to {max(numbers):g} ({len(distinct)} values)"
+
+
+def cautions(frame: pd.DataFrame) -> list[str]:
+    """Return what to distrust in any set of models, a sentence or two an entry.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The rows of results.csv.
+    """
+    judged = frame[frame["accuracy"].notna() & ~frame["diverged"]]
+    said = [_constants(judged)] if len(judged) else []
+    for dataset, group in judged.groupby("dataset", sort=False):
+        majority = float(group["majority_accuracy"].mean())
+        better = int((group["accuracy"] > group["majority_accuracy"]).sum())
+        above = int((group["discrimination"] > group["discrimination_floor"]).sum())
+        said.append(
+            f"On {dataset} the majority class has accuracy {majority:.3f}: {better} of {len(group)} "
+            f"models are more accurate. Discrimination above the level of chance (in the mean "
+            f"{group['discrimination_floor'].mean():.3f}) have {above}."
+        )
+    if len(frame) > len(judged):
+        said.append(
+            f"{len(frame) - len(judged)} of {len(frame)} models failed or diverged to numbers that are "
+            "none."
+        )
+    if len(judged):
+        said.append(
+            "These are test rows, and many models: the best of them is best partly by luck. Choose by "
+            "settings, over seeds, and not a single model."
+        )
+    return said
 
 
 def verdict(frame: pd.DataFrame) -> list[str]:
@@ -92,14 +170,7 @@ def _flatness(frame: pd.DataFrame) -> str:
 
 
 def _distrust(frame: pd.DataFrame) -> list[str]:
-    said = []
-    constant = int(frame["constant"].sum())
-    said.append(
-        f"{constant} of {len(frame)} models give everybody the same label; their Discrimination "
-        "of 0 and Consistency of 1 mean nothing."
-        if constant
-        else f"None of the {len(frame)} models gives everybody the same label."
-    )
+    said = [_constants(frame)]
     majority = float(frame["majority_accuracy"].iloc[0])
     at, chosen = _nearest(frame, 100.0)
     accuracy, balanced = chosen["accuracy"].mean(), chosen["balanced_accuracy"].mean()
@@ -122,6 +193,16 @@ def _distrust(frame: pd.DataFrame) -> list[str]:
         "would show on these test rows for predictions that ignore the protected attribute."
     )
     return said
+
+
+def _constants(frame: pd.DataFrame) -> str:
+    constant = int(frame["constant"].sum())
+    if not constant:
+        return f"None of the {len(frame)} models gives everybody the same label."
+    return (
+        f"{constant} of {len(frame)} models give everybody the same label; their Discrimination "
+        "of 0 and Consistency of 1 mean nothing."
+    )
 
 
 def _nearest(frame: pd.DataFrame, lam: float) -> tuple[float, pd.DataFrame]:

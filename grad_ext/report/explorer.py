@@ -1,0 +1,319 @@
+"""The interactive part of a page: every model as columns of numbers, and the script that shows them.
+
+The script is ours, 45 kB, and not a library's: plotly.js would add 4.8 MB to every report of
+every study and takes seconds to load, and pictures on a canvas say nothing to a screen reader, so
+the table, the keyboard and the words beside them would have to be written all the same.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import pandas as pd
+
+from grad_ext.data.catalog import DATA_SETS
+from grad_ext.report.html import asset
+from grad_ext.report.tables import (
+    CHANCE,
+    LABELS,
+    MAIN,
+    decides,
+    majority_row,
+    telling,
+    varying,
+    with_figures,
+    words_of,
+)
+from grad_ext.trial import Record, Settings
+
+FACTS = ("epoch", "seconds", "predict_seconds", "peak_bytes", "error")
+FLAGS = ("constant", "diverged", "chosen")
+# Of results.csv what is neither a setting nor a figure nor a fact.
+BESIDES = ("title", "knob", "algorithm", "attributes", "needs_attributes", "seeded", "default")
+DIGITS = 6
+HISTORY_SCALE = 1000
+# What ends a script or begins a tag, and what ends a line of JavaScript.
+ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a page's models come from.
+
+    Attributes
+    ----------
+    name : str
+        The study's name.
+    folder : str
+        Its folder's name, for commands.
+    about : mapping
+        What the study is about, as study.json has it.
+    versions : mapping of str to str
+        The versions that made it.
+    """
+
+    name: str
+    folder: str
+    about: Mapping[str, Any]
+    versions: Mapping[str, str]
+
+
+def script_json(values: object) -> str:
+    """Return values as JSON that can stand within a script element, whatever text is in them."""
+    text = json.dumps(values, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.translate(ESCAPES)
+
+
+def explorer(frame: pd.DataFrame, records: Sequence[Record], sources: Sequence[Source]) -> str:
+    """Return the interactive part of a page.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The rows of results.csv, in the order of the records; with several sources a column
+        ``study``, the name of each row's.
+    records : sequence of Record
+        The models.
+    sources : sequence of Source
+        The studies that the models are of.
+    """
+    data = payload(frame, records, sources)
+    parts = [asset("explorer.html"), _data("models-data", data)]
+    histories = _histories(records)
+    if histories:
+        parts.append(_data("histories-data", histories))
+    return "\n".join([*parts, f"<script>\n{asset('explorer.js')}</script>"])
+
+
+def _data(name: str, values: object) -> str:
+    return f'<script type="application/json" id="{name}">{script_json(values)}</script>'
+
+
+def payload(
+    frame: pd.DataFrame, records: Sequence[Record], sources: Sequence[Source]
+) -> dict[str, Any]:
+    """Return what the script is to show; parameters as those of `explorer`."""
+    frame, differing = with_figures(frame), varying(records)
+    if "error" not in frame:
+        frame = frame.assign(error=[record.error for record in records])
+    columns = [*_settings(frame, records, differing), *_figures(frame), *_facts(frame)]
+    tops = frame.groupby(_about(frame), sort=False, dropna=False)
+    majority = []
+    for key, rows in tops:
+        name = (
+            "majority class" if tops.ngroups == 1 else f"majority class, {' '.join(map(str, key))}"
+        )
+        top = {n: _number(v) for n, v in majority_row(rows).items() if math.isfinite(v)}
+        majority.append({"label": name, **top})
+    studies = frame["study"] if "study" in frame else pd.Series("", index=frame.index)
+    place = {source.name: k for k, source in enumerate(sources)}
+    of = [place.get(name, 0) for name in studies]
+    return {
+        "rows": len(frame),
+        "columns": columns,
+        "majority": majority,
+        "of": tops.ngroup().tolist() if len(majority) > 1 else None,
+        "studies": of if len(sources) > 1 else None,
+        "commands": [
+            _commands(source, [r for r, k in zip(records, of, strict=True) if k == j])
+            for j, source in enumerate(sources)
+        ],
+    }
+
+
+def _about(frame: pd.DataFrame) -> list[str]:
+    """Return the columns that decide what the majority class is."""
+    return [c for c in ("dataset", "protected") if frame[c].nunique() > 1] or ["dataset"]
+
+
+def _settings(
+    frame: pd.DataFrame, records: Sequence[Record], differing: Mapping[str, list[Any]]
+) -> list[dict[str, Any]]:
+    """Return the columns of settings: those that vary are shown, those that others imply are not."""
+    shown: dict[str, tuple[list[Any], str | None]] = {}
+    if "study" in frame and frame["study"].nunique() > 1:
+        shown["study"] = (frame["study"].tolist(), None)
+    named = frame[
+        "title" if "title" in frame else "algorithm" if "algorithm" in frame else "method"
+    ]
+    # Whether there is a branch to reverse is said by λ already.
+    if not decides(frame["lam"].tolist(), named.tolist()) and named.nunique() > 1:
+        shown["method"] = (named.tolist(), None)
+    first = ["dataset", "protected", "lam", "settings.recipe", "settings.variant"]
+    order = [*first, *(n for n in differing if n not in (*first, *CHANCE)), *CHANCE]
+    for name in order:
+        if name in differing:
+            shown[name.removeprefix("settings.")] = (differing[name], name)
+    if "seed" not in shown:
+        shown["seed"] = ([record.trial.seed for record in records], "seed")
+    apart = telling(records)
+    columns: list[dict[str, Any]] = []
+    for name, (values, path) in shown.items():
+        column = _column(name, values, "setting")
+        if path is not None:
+            column["path"] = path
+        if name == "lam" and "knob" in frame:
+            column["label"] = "knob"
+        if name in CHANCE:
+            column["chance"] = True
+        column["hidden"] = path is not None and path not in apart and path != "seed"
+        columns.append(column)
+    return columns
+
+
+def _figures(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    own = {each.name for each in fields(Settings)}
+    known = {*FACTS, *FLAGS, *BESIDES, "lam", "hidden", *own, *CHANCE}
+    names = [
+        str(c)
+        for c in frame.select_dtypes("number")
+        # Models judged in other ways are in results.csv.
+        if c not in known and "@" not in str(c) and not str(c).startswith("majority")
+    ]
+    ordered = [*(n for n in MAIN if n in names), *(n for n in names if n not in MAIN)]
+    return [
+        _column(name, frame[name].tolist(), "figure") | {"main": name in MAIN} for name in ordered
+    ]
+
+
+def _facts(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    columns = []
+    for name in FLAGS:
+        if name in frame and (name == "constant" or frame[name].any()):
+            flags = [int(value is True or value == 1) for value in frame[name].tolist()]
+            columns.append(
+                {"name": name, "label": name, "kind": "flag", "role": "flag", "values": flags}
+            )
+    for name in FACTS:
+        if name in frame and (frame[name].notna() & (frame[name] != "")).any():
+            columns.append(_column(name, frame[name].tolist(), "fact"))
+    return columns
+
+
+def _column(name: str, values: Sequence[Any], role: str) -> dict[str, Any]:
+    made = {"name": name, "label": LABELS.get(name, name.replace("_", " ")), "role": role}
+    if all(map(_is_number, values)):
+        # Settings are kept to the last digit, since models are trained from them again.
+        exact = role == "setting"
+        return made | {
+            "kind": "number",
+            "values": list(values) if exact else [*map(_number, values)],
+        }
+    levels: dict[str, int] = {}
+    words = []
+    for value in values:
+        text = json.dumps(value)
+        if text not in levels:
+            levels[text] = len(levels)
+            words.append(words_of(value))
+    codes = [levels[json.dumps(value)] for value in values]
+    kept = [json.loads(text) for text in levels]
+    return made | {"kind": "text", "levels": words, "json": kept, "values": codes}
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is a number that JavaScript has too."""
+    plain = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return plain and (isinstance(value, float) or abs(value) < 2**53)
+
+
+def _number(value: float) -> float | int | None:
+    """Return a number as JSON keeps it, to `DIGITS` digits; None where it is not finite."""
+    if not math.isfinite(value):
+        return None
+    short = float(f"{value:.{DIGITS}g}")
+    return int(short) if short.is_integer() and abs(short) < 2**53 else short
+
+
+def _histories(records: Sequence[Record]) -> dict[str, Any] | None:
+    """Return every model's epochs as whole thousandths, or None where no record keeps any."""
+    names = next((list(record.history) for record in records if record.history), None)
+    if names is None:
+        return None
+    models = [
+        [_thousandths(record.history[name]) for name in names] if record.history else None
+        for record in records
+    ]
+    return {"names": names, "scale": HISTORY_SCALE, "models": models}
+
+
+def _thousandths(values: Sequence[float]) -> list[int | None]:
+    return [round(v * HISTORY_SCALE) if math.isfinite(v) else None for v in values]
+
+
+def _commands(source: Source, records: Sequence[Record]) -> dict[str, Any]:
+    """Return what trains a study's models again; {trial} and {key} stand for the chosen one's."""
+    about, trial = source.about, records[0].trial
+    judging = {n: v for n, v in about.get("judging", {}).items() if v != _JUDGING.get(n)}
+    named = all(record.trial.dataset in DATA_SETS for record in records)
+    fill = {
+        "{table}": _LOAD if named else _OWN,
+        "{load}": "load_dataset" if named else "load_table",
+        # GRAD takes rows without their group too; what others are compared on has none of them.
+        "{known}": "table.known()" if _without_unknown(about) else "table",
+        "{protocol}": repr(_protocol(about)),
+        "{judging}": f", Judging(**{judging!r})" if judging else "",
+        "{import}": "Judging, evaluate, prepare" if judging else "evaluate, prepare",
+    }
+    texts = {}
+    for name, code in {"python": _GRAD, "rival": _RIVAL}.items():
+        for mark, words in fill.items():
+            code = code.replace(mark, words)
+        texts[name] = code
+    return {"trial": trial.to_json(), **texts}
+
+
+def _without_unknown(about: Mapping[str, Any]) -> bool:
+    kind = str(about.get("kind"))
+    return kind == "compare" or kind.startswith("reproduce-")
+
+
+def _protocol(about: Mapping[str, Any]) -> str:
+    """Return how a study's rows are divided; where data sets differ in it, as they call for."""
+    if "protocol" in about:
+        return str(about["protocol"])
+    of = about.get("dataset", {})
+    found = {each["protocol"] for each in of.values()} if isinstance(of, Mapping) else set()
+    return str(found.pop()) if len(found) == 1 else "auto"
+
+
+_JUDGING = {
+    "prediction": "label",
+    "k": 5,
+    "use_protected": False,
+    "include_self": False,
+    "ties": "share",
+}
+_LOAD = "table = load_dataset(trial.dataset, [*trial.protected, *trial.watched])"
+_OWN = 'table = load_table("FILE", label="COLUMN", protected=trial.protected)  # as for the study'
+_SHARED = """\
+trial = Trial.from_json({trial})
+{table}
+parts = split({known}, trial.split_seed, {protocol})
+problem = prepare(parts, trial.settings{judging})
+"""
+_GRAD = f"""\
+from grad_ext import {{load}}
+from grad_ext.data.split import split
+from grad_ext.evaluate import {{import}}
+from grad_ext.method import GRAD
+from grad_ext.trial import Trial
+
+{_SHARED}[record] = evaluate(GRAD(), [trial], problem)
+print(record.metrics)
+"""
+_RIVAL = f"""\
+from grad_ext import {{load}}
+from grad_ext.adapters.registry import rival
+from grad_ext.data.split import split
+from grad_ext.evaluate import {{import}}
+from grad_ext.trial import Trial
+
+{_SHARED}method = rival(trial.rival).method(**dict(trial.options))
+[record] = evaluate(method, [trial], problem)
+print(record.metrics)
+"""
