@@ -72,6 +72,7 @@ class _GRADEstimator(BaseEstimator):  # type: ignore[misc]
         lam_multiplies: str | None = None,
         saturation: Sequence[float] | None = None,
         ramp: float | None = None,
+        optimism: float | None = None,
         balance_groups: bool | None = None,
         select: str | Rule | None = None,
         validation: float = VALIDATION,
@@ -97,6 +98,7 @@ class _GRADEstimator(BaseEstimator):  # type: ignore[misc]
         self.lam_multiplies = lam_multiplies
         self.saturation = saturation
         self.ramp = ramp
+        self.optimism = optimism
         self.balance_groups = balance_groups
         self.select = select
         self.validation = validation
@@ -301,6 +303,8 @@ class GRADClassifier(ClassifierMixin, _GRADEstimator):  # type: ignore[misc]
         The strength of the reversal is limit · λ / (λ + midpoint), or λ.
     ramp : float, optional
         How fast the reversal grows to its strength; 0 for the whole of it from the first step on.
+    optimism : float, optional
+        How far ahead the reversed gradient looks, which keeps the game from circling.
     balance_groups : bool, optional
         Weight the attribute losses so that each group counts alike.
     select : str or callable, optional
@@ -370,6 +374,7 @@ class GRADClassifier(ClassifierMixin, _GRADEstimator):  # type: ignore[misc]
         lam_multiplies: str | None = None,
         saturation: Sequence[float] | None = None,
         ramp: float | None = None,
+        optimism: float | None = None,
         balance_groups: bool | None = None,
         select: str | Rule | None = None,
         validation: float = VALIDATION,
@@ -397,6 +402,7 @@ class GRADClassifier(ClassifierMixin, _GRADEstimator):  # type: ignore[misc]
             lam_multiplies=lam_multiplies,
             saturation=saturation,
             ramp=ramp,
+            optimism=optimism,
             balance_groups=balance_groups,
             select=select,
             validation=validation,

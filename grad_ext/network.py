@@ -332,6 +332,7 @@ class Network:
         reversal: Tensor | None = None,
         masks: Iterable[Tensor] = (),
         labels: Tensor | None = None,
+        ahead: Tensor | None = None,
     ) -> list[Tensor]:
         """Return what every branch says of each member's own minibatch, in training mode.
 
@@ -347,6 +348,9 @@ class Network:
             What the output of each layer that is made here is multiplied by: see `Dropout`.
         labels : int64 Tensor of shape (P, 1, B), optional
             Which head of the attribute branches speaks of each row, if there are several.
+        ahead : Tensor of shape (P, R, S), optional
+            The weights that the gradients of branches that read the score are reversed through, where
+            they are not the `readers` themselves.
 
         Returns
         -------
@@ -358,7 +362,7 @@ class Network:
         h = self._trunk(x, masks)
         if self.shape.reads == "score":
             said = self._on_trunk(h, None, masks)
-            said += self._on_score(said[0], reversal)
+            said += self._on_score(said[0], reversal, ahead)
         else:
             said = self._on_trunk(h, reversal, masks)
         if labels is None:
@@ -393,12 +397,21 @@ class Network:
             pieces = tuple(torch.bmm(head, x) for head, x in zip(heads, hidden, strict=True))
         return [piece + bias for piece, bias in zip(pieces, biases, strict=True)]
 
-    def _on_score(self, said: Tensor, reversal: Tensor) -> list[Tensor]:
+    def readers(self) -> Tensor:
+        """Return the weights of the attribute branches that read the score, one above the other.
+
+        Returns
+        -------
+        Tensor of shape (P, R, S)
+        """
+        names = self.shape.names[1:]
+        return torch.cat([self.parameters[f"{name}.head.weight"] for name in names], 1)
+
+    def _on_score(self, said: Tensor, reversal: Tensor, ahead: Tensor | None) -> list[Tensor]:
         """Return what the attribute branches read off what the target branch says, (P, R, B)."""
         names = self.shape.names[1:]
-        heads = [self.parameters[f"{name}.head.weight"] for name in names]
         biases = [self.parameters[f"{name}.head.bias"].unsqueeze(2) for name in names]
-        joined = fork(seen(self.shape.target.kind, said), torch.cat(heads, 1), reversal)
+        joined = fork(seen(self.shape.target.kind, said), self.readers(), reversal, ahead)
         pieces = torch.split(joined, self.shape.ends[1:], dim=1)
         return [piece + bias for piece, bias in zip(pieces, biases, strict=True)]
 

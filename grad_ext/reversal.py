@@ -13,20 +13,22 @@ from torch.autograd.function import once_differentiable
 
 class _Fork(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, trunk: Tensor, weight: Tensor, multiplier: Tensor) -> Tensor:
-        ctx.save_for_backward(trunk, weight, multiplier)
+    def forward(
+        ctx: Any, trunk: Tensor, weight: Tensor, multiplier: Tensor, ahead: Tensor
+    ) -> Tensor:
+        ctx.save_for_backward(trunk, ahead, multiplier)
         return torch.bmm(weight, trunk)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
-        trunk, weight, multiplier = ctx.saved_tensors
-        to_trunk = torch.bmm((weight * multiplier).transpose(1, 2), gradient)
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        trunk, ahead, multiplier = ctx.saved_tensors
+        to_trunk = torch.bmm((ahead * multiplier).transpose(1, 2), gradient)
         to_weight = torch.bmm(gradient, trunk.transpose(1, 2))
-        return to_trunk, to_weight, None
+        return to_trunk, to_weight, None, None
 
 
-def fork(trunk: Tensor, weight: Tensor, multiplier: Tensor) -> Tensor:
+def fork(trunk: Tensor, weight: Tensor, multiplier: Tensor, ahead: Tensor | None = None) -> Tensor:
     """Feed the trunk to the first layer of every branch, some of whose gradients are reversed.
 
     Forward it is the matrix product ``weight @ trunk``. Backward the weights get their ordinary
@@ -43,12 +45,15 @@ def fork(trunk: Tensor, weight: Tensor, multiplier: Tensor) -> Tensor:
     multiplier : Tensor of shape (R, 1) or (P, R, 1)
         What the gradient of each row, or of each member's, is multiplied by on its way into the
         trunk.
+    ahead : Tensor of shape (P, R, H), optional
+        The weights that the trunk's gradient comes through, where they are not the layers' own.
 
     Returns
     -------
     Tensor of shape (P, R, B)
     """
-    result: Tensor = _Fork.apply(trunk, weight, multiplier)  # type: ignore[no-untyped-call]
+    through = weight if ahead is None else ahead
+    result: Tensor = _Fork.apply(trunk, weight, multiplier, through)  # type: ignore[no-untyped-call]
     return result
 
 

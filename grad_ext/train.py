@@ -35,6 +35,8 @@ from grad_ext.validate import figures, last_readout
 
 Floats = NDArray[np.float64]
 LEAST_BATCHES = 8
+# Share of it that a mean of late keeps at every step: it covers the last ten or so.
+LATE = 0.9
 
 
 @contextmanager
@@ -333,6 +335,9 @@ class Trainer:
         self._orders = [torch_generator(seed, "rows") for seed in seeds]
         self._optimiser = Adam(network, settings, steps)
         self._dropout = Dropout(network, seeds, settings.dropout) if settings.dropout else None
+        # The mean of late of the weights of the branches that read the score.
+        reads = network.shape.reads == "score" and branches > 1
+        self._late = network.readers().detach() if reads else None
 
     def epoch(self, X: Tensor, goals: Goals, visible: Tensor | None = None) -> Floats:
         """Take every member through the rows once.
@@ -363,7 +368,7 @@ class Trainer:
             labels = None
             if goals.labels is not None:
                 labels = goals.labels.index_select(0, index).view(members, 1, size)
-            outputs = network.outputs(x, self._ramped(), masks, labels)
+            outputs = network.outputs(x, self._ramped(), masks, labels, self._ahead())
             gradients = []
             with torch.no_grad():
                 for m, branch in enumerate(network.shape.branches):
@@ -383,6 +388,16 @@ class Trainer:
             self._optimiser.step()
             self._done += 1
         return np.asarray((total / slices[-1].stop).numpy(), dtype=np.float64)
+
+    def _ahead(self) -> Tensor | None:
+        """Return the readers' weights as far ahead as their trend of late goes, (P, R, S)."""
+        if not self._settings.optimism or self._late is None:
+            return None
+        now = self._network.readers().detach()
+        ahead = now + self._settings.optimism * (now - self._late)
+        # Two roundings each: one for both would depend on the place in the pack.
+        self._late = self._late * LATE + now * (1.0 - LATE)
+        return ahead
 
     def _ramped(self) -> Tensor:
         """Return what the next step's gradients are multiplied by on their way into the trunk."""

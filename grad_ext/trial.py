@@ -36,6 +36,7 @@ BY_RECIPE: Mapping[str, Mapping[str, Any]] = {
         "lam_multiplies": "loss",
         "saturation": (),
         "ramp": 0.0,
+        "optimism": 0.0,
         "balance_groups": False,
         "select": "paper",
     },
@@ -50,8 +51,9 @@ BY_RECIPE: Mapping[str, Mapping[str, Any]] = {
         "dropout": 0.2,
         "attributes_read": "score",
         "lam_multiplies": "reversal",
-        "saturation": (50.0, 1.0),
+        "saturation": (35.0, 1.0),
         "ramp": 10.0,
+        "optimism": 0.6,
         "balance_groups": True,
         "select": "last",
     },
@@ -128,7 +130,7 @@ class Settings:
         What the strength s(λ) multiplies: the attribute losses, and so the attribute branches' own
         steps too, or only the gradient that is reversed into the trunk (Ganin et al. 2016,
         "Domain-Adversarial Training of Neural Networks").
-    saturation : tuple of float, none | (50, 1)
+    saturation : tuple of float, none | (35, 1)
         A limit and a midpoint: s(λ) = limit · λ / (λ + midpoint); without them s(λ) = λ. The reversed
         gradient's noise grows with λ and beyond some strength drowns the target's gradient. Results
         that hardly change between λ = 100 and 1000 are then so by construction.
@@ -136,6 +138,12 @@ class Settings:
         How fast the reversal grows to its strength: by 2 / (1 + exp(-ramp · p)) - 1 at a share p of
         all steps (Ganin et al. 2016), so that the target is learned before it is contested; 0 is
         the whole strength from the first step on.
+    optimism : float, 0 | 0.6
+        How far ahead the reversed gradient looks, of branches that read the score: it comes through
+        the branch's weights and this many times what they lie ahead of their mean over the last ten
+        steps or so. A branch that follows late makes the game circle around its end, above all
+        where groups and labels go together; going by where it is about to be damps that (Daskalakis
+        et al. 2018, "Training GANs with Optimism").
     balance_groups : bool, False | True
         Weight the attribute losses so that each group counts alike, also a rare one.
     select : str, paper | last
@@ -169,6 +177,7 @@ class Settings:
     lam_multiplies: str = _RECIPES
     saturation: tuple[float, ...] = _RECIPES
     ramp: float = _RECIPES
+    optimism: float = _RECIPES
     balance_groups: bool = _RECIPES
     select: str = _RECIPES
 
@@ -233,6 +242,7 @@ _NUMBERS: Mapping[str, tuple[str, Callable[[float], bool]]] = {
     "final_rate": ("above 0 and at most 1", lambda x: 0 < x <= 1),
     "dropout": _SHARE,
     "ramp": ("of at least 0", lambda x: 0 <= x < math.inf),
+    "optimism": ("of at least 0", lambda x: 0 <= x < math.inf),
 }
 
 

@@ -33,5 +33,5 @@ def german():
 
 @pytest.fixture(scope="session")
 def german_problem(german):
-    """German credit, split and encoded."""
-    return prepare(split(german), Settings())
+    """German credit, split, and encoded as the paper's recipe does."""
+    return prepare(split(german), Settings(recipe="paper"))

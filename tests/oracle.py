@@ -38,10 +38,11 @@ class PlainGRAD(nn.Module):
         self.target, *self.attributes = branches
         self.branches = nn.ModuleList(branches)
 
-    def forward(self, x, strengths=None, masks=(), labels=None):
+    def forward(self, x, strengths=None, masks=(), labels=None, ahead=None):
         """Reverse by each attribute's strength; multiply rectified units by the masks in turn.
 
-        Of several heads, the one of the row's label speaks.
+        Of several heads, the one of the row's label speaks. With weights that are ahead of the
+        heads', the gradient is reversed through those.
         """
         masks = iter(masks)
         h = dropping(self.trunk, x, masks)
@@ -51,10 +52,18 @@ class PlainGRAD(nn.Module):
         if self.reads == "score":
             h = 4 * torch.sigmoid(torch.stack([target, 5 * target], 1)) - 2
         own = torch.zeros(len(x), dtype=torch.int64) if labels is None else labels.long()
-        return target, [
-            branch((1 + s) * h.detach() - s * h)[torch.arange(len(x)), own]
-            for branch, s in zip(self.attributes, strengths, strict=True)
-        ]
+        if ahead is not None:
+            change = h - h.detach()
+            said = [
+                branch(h.detach()) - s * change @ weight.T
+                for branch, s, weight in zip(self.attributes, strengths, ahead, strict=True)
+            ]
+        else:
+            said = [
+                branch((1 + s) * h.detach() - s * h)
+                for branch, s in zip(self.attributes, strengths, strict=True)
+            ]
+        return target, [one[torch.arange(len(x)), own] for one in said]
 
 
 def dropping(parts, x, masks):
@@ -102,6 +111,7 @@ def train_steady_steps(plain, settings, strengths, X, y, a, w, a_w, batches, mas
         [{"params": shared}, {"params": [p for b in plain.attributes for p in b.parameters()]}],
         betas=(settings.beta1, 0.999),
     )
+    late = [b[-1].weight.detach().clone() for b in plain.attributes]
     for step, (rows, dropped) in enumerate(zip(batches, masks, strict=True)):
         done = step / len(batches)
         left = (1 + math.cos(math.pi * done)) / 2
@@ -109,7 +119,13 @@ def train_steady_steps(plain, settings, strengths, X, y, a, w, a_w, batches, mas
         for group, rate in zip(optimiser.param_groups, rates, strict=True):
             group["lr"] = rate * (settings.final_rate + (1 - settings.final_rate) * left)
         labels = y[rows] if told else None
-        target, attributes = plain(X[rows], [ramp * s for s in strengths], dropped, labels)
+        ahead = None
+        if plain.reads == "score":
+            now = [b[-1].weight.detach().clone() for b in plain.attributes]
+            pairs = list(zip(now, late, strict=True))
+            ahead = [new + settings.optimism * (new - old) for new, old in pairs]
+            late = [0.9 * old + 0.1 * new for new, old in pairs]
+        target, attributes = plain(X[rows], [ramp * s for s in strengths], dropped, labels, ahead)
         loss = _logistic(target, y[rows], w[rows])
         for k, logit in enumerate(attributes):
             loss = loss + _logistic(logit, a[rows, k], a_w[rows, k])

@@ -83,7 +83,7 @@ def test_a_pack_agrees_with_the_plain_model(german_problem, name, lam):
 
 def test_the_first_step_agrees_to_float32_rounding(german_problem):
     training = german_problem.training
-    network = Network(shape_of(Settings(), training, reversing=True), [0, 1])
+    network = Network(shape_of(PAPER, training, reversing=True), [0, 1])
     plain = PlainGRAD(training.X.shape[1], attributes=2).double()
     copy_weights(plain, network, 1)
     x = torch.from_numpy(training.X[:64].copy())
@@ -143,15 +143,18 @@ def test_threads_do_not_show_and_are_given_back(company, german_problem):
 
 
 def test_a_diverging_member_leaves_its_neighbours_untouched(german_problem):
-    trials = [Trial("german", PROTECTED, seed=s, settings=Settings(epochs=5)) for s in range(4)]
+    trials = [
+        Trial("german", PROTECTED, seed=s, settings=Settings(recipe="paper", epochs=5))
+        for s in range(4)
+    ]
     healthy = scores_of(trials, german_problem)
     training = german_problem.training
-    network = Network(shape_of(Settings(), training, reversing=True), [*range(4)])
+    network = Network(shape_of(PAPER, training, reversing=True), [*range(4)])
     with torch.no_grad():
         network.parameters["trunk.0.weight"][2] = float("nan")
     best, _, history, _ = train(
         network, [(100.0, 100.0)] * 4, [*range(4)], training, german_problem.validation,
-        Settings(epochs=5), paper,
+        Settings(recipe="paper", epochs=5), paper,
     )  # fmt: skip
     got = best.scores(torch.from_numpy(german_problem.test.X)).numpy()
     assert np.isnan(got[2]).all()
@@ -181,7 +184,7 @@ def test_global_generators_are_left_alone(german_problem):
 
     torch.manual_seed(1)
     states = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002
-    scores_of([Trial("german", PROTECTED, settings=Settings(epochs=1))], german_problem)
+    scores_of([Trial("german", PROTECTED, settings=replace(PAPER, epochs=1))], german_problem)
     assert torch.equal(states[0], torch.get_rng_state())
     assert (states[1] == np.random.get_state()[1]).all()  # noqa: NPY002
     assert states[2] == random.getstate()

@@ -57,13 +57,13 @@ RESOLVED = {
     "paper": {
         "encoding": "standard", "epochs": 50, "batch_size": 64, "learning_rate": 1e-3,
         "attribute_learning_rate": 1e-3, "beta1": 0.9, "final_rate": 1.0, "dropout": 0.0,
-        "attributes_read": "trunk", "lam_multiplies": "loss", "saturation": [], "ramp": 0.0, "balance_groups": False, "select": "paper",
+        "attributes_read": "trunk", "lam_multiplies": "loss", "saturation": [], "ramp": 0.0, "optimism": 0.0, "balance_groups": False, "select": "paper",
     },
     "steady": {
         "encoding": "quantile", "epochs": 30, "batch_size": 256, "learning_rate": 3e-3,
         "attribute_learning_rate": 1e-2, "beta1": 0.0, "final_rate": 0.02, "dropout": 0.2,
-        "attributes_read": "score", "lam_multiplies": "reversal", "saturation": [50.0, 1.0],
-        "ramp": 10.0,
+        "attributes_read": "score", "lam_multiplies": "reversal", "saturation": [35.0, 1.0],
+        "ramp": 10.0, "optimism": 0.6,
         "balance_groups": True, "select": "last",
     },
 }  # fmt: skip

@@ -55,7 +55,7 @@ class GRADInProcessing(Transformer):  # type: ignore[misc]
     use_protected : bool, default False
         Let the network see the protected columns.
     encoding, epochs, batch_size, learning_rate, attribute_learning_rate, beta1, final_rate, \
-dropout, attributes_read, lam_multiplies, saturation, ramp, balance_groups : optional
+dropout, attributes_read, lam_multiplies, saturation, ramp, optimism, balance_groups : optional
         As `grad_ext.trial.Settings` says, or the recipe's.
     select : str or callable, optional
         Which epoch to keep; see `grad_ext.select`. The recipe's if None: the last, or the paper's
@@ -114,6 +114,7 @@ dropout, attributes_read, lam_multiplies, saturation, ramp, balance_groups : opt
         lam_multiplies: str | None = None,
         saturation: Sequence[float] | None = None,
         ramp: float | None = None,
+        optimism: float | None = None,
         balance_groups: bool | None = None,
         select: str | Rule | None = None,
         validation: float = VALIDATION,
@@ -140,6 +141,7 @@ dropout, attributes_read, lam_multiplies, saturation, ramp, balance_groups : opt
             "lam_multiplies": lam_multiplies,
             "saturation": saturation,
             "ramp": ramp,
+            "optimism": optimism,
             "balance_groups": balance_groups,
             "select": select,
         }

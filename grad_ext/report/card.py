@@ -98,7 +98,7 @@ def model_card(
     >>> from grad_ext import GRADClassifier
     >>> from grad_ext.report.card import model_card
     >>> X, older = np.arange(40.0).reshape(20, 2), np.arange(20) % 2
-    >>> model = GRADClassifier(epochs=1, select="last", random_state=0)
+    >>> model = GRADClassifier(lam=1, random_state=0)
     >>> card = model_card(model.fit(X, X[:, 0] > 19, sensitive_features={"older": older}), "mine")
     >>> card.splitlines()[0]
     '# Model card: mine'
