@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from grad_ext.store import load as load
     from grad_ext.store import save as save
     from grad_ext.sweeps.compare import compare as compare
+    from grad_ext.sweeps.plan import Study as Study
+    from grad_ext.sweeps.search import trainable as trainable
     from grad_ext.uncertainty import intervals as intervals
     from grad_ext.uncertainty import paired_test as paired_test
 
@@ -42,6 +44,7 @@ _HOMES = {
     "GRADEncoder": "grad_ext.estimator",
     "GRADInProcessing": "grad_ext.adapters.aif360.inprocessing",
     "GRADRegressor": "grad_ext.estimator",
+    "Study": "grad_ext.sweeps.plan",
     "ZemelMetric": "grad_ext.adapters.aif360.metrics",
     "attach": "grad_ext.attachment",
     "audit": "grad_ext.auditing.audit",
@@ -62,6 +65,7 @@ _HOMES = {
     "intervals": "grad_ext.uncertainty",
     "neighbor_graph": "grad_ext.neighbors",
     "paired_test": "grad_ext.uncertainty",
+    "trainable": "grad_ext.sweeps.search",
     "zemel_metrics": "grad_ext.scoring",
     "zemel_params": "grad_ext.scoring",
     "zemel_scorer": "grad_ext.scoring",

@@ -41,7 +41,7 @@ from grad_ext.sweeps.contenders import (
     width,
 )
 from grad_ext.sweeps.limits import Limits, fit
-from grad_ext.sweeps.study import Study, default_folder
+from grad_ext.sweeps.study import StudyFolder, default_folder
 from grad_ext.sweeps.tune import Keep, Say, checked_cpus, run
 from grad_ext.trial import Record, RowsKey, Settings, Trial
 
@@ -83,7 +83,7 @@ class Plan:
 
     Attributes
     ----------
-    study : Study
+    study : StudyFolder
         The folder, and all that belongs to it.
     asked : tuple of Trial
         What was asked for and can be run.
@@ -99,7 +99,7 @@ class Plan:
         What a reader of the report should know.
     """
 
-    study: Study
+    study: StudyFolder
     asked: tuple[Trial, ...]
     problems: Mapping[RowsKey, Problem]
     makers: Makers
@@ -131,12 +131,12 @@ class Plan:
         return written(self.study)
 
 
-def written(study: Study, formats: Sequence[str] = WRITTEN) -> Comparison:
+def written(study: StudyFolder, formats: Sequence[str] = WRITTEN) -> Comparison:
     """Write a comparison's results.csv, picture and page from its records, and return it.
 
     Parameters
     ----------
-    study : Study
+    study : StudyFolder
         A comparison's.
     formats : sequence of str, optional
         Formats of the picture: 'png', 'svg', 'pdf'.
@@ -286,7 +286,7 @@ def planned(
         "judging": asdict(judging),
     }
     folder = Path(out) if out else default_folder(content, table.name, *table.attribute_names)
-    study = Study.open(folder, asked, content)
+    study = StudyFolder.open(folder, asked, content)
     _check_own(study, every)
     if retry:
         keys = {trial.key for trial in asked}
@@ -317,7 +317,7 @@ def _trials(each: Contender, example: Trial, seeds: Sequence[int], splits: int) 
     ]
 
 
-def _check_own(study: Study, every: Sequence[Contender]) -> None:
+def _check_own(study: StudyFolder, every: Sequence[Contender]) -> None:
     """Refuse a name of the user's that the study has for another estimator."""
     own = {each.name: dict(each.options)["estimator"] for each in every if each.own is not None}
     for trial in study.trials:

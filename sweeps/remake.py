@@ -8,9 +8,9 @@ from pathlib import Path
 from grad_ext.errors import InputError
 from grad_ext.report.explorer import Source
 from grad_ext.report.figures import WRITTEN
-from grad_ext.report.page import write_report, write_together
-from grad_ext.sweeps import compare, reproduce
-from grad_ext.sweeps.study import Study
+from grad_ext.report.page import write_together
+from grad_ext.sweeps import compare, outcome, reproduce
+from grad_ext.sweeps.study import StudyFolder
 from grad_ext.trial import Record
 
 
@@ -29,15 +29,14 @@ def remake(folder: Path, formats: Sequence[str] = WRITTEN) -> Path:
     InputError
         If the folder holds no study, or one without a model yet.
     """
-    study = Study.read(folder)
-    records = _records(study)
-    plan = study.plan()
-    kind = str(plan["about"].get("kind"))
+    study = StudyFolder.read(folder)
+    _records(study)
+    kind = str(study.about.get("kind"))
     if kind == "compare":
         return compare.written(study, formats).page
     if kind.startswith("reproduce-"):
         return reproduce.written(study, formats)
-    return write_report(study.folder, records, plan["versions"], plan["about"], formats)
+    return outcome.written(study, formats).page
 
 
 def together(folders: Sequence[Path], out: Path, formats: Sequence[str] = WRITTEN) -> Path:
@@ -57,7 +56,7 @@ def together(folders: Sequence[Path], out: Path, formats: Sequence[str] = WRITTE
     InputError
         If a folder holds no study, or one without a model yet, or is there twice.
     """
-    studies = [Study.read(folder) for folder in folders]
+    studies = [StudyFolder.read(folder) for folder in folders]
     if len({study.folder.resolve() for study in studies}) < len(studies):
         raise InputError("expected different studies, got one of them twice")
     if out.resolve() in {study.folder.resolve() for study in studies}:
@@ -66,12 +65,12 @@ def together(folders: Sequence[Path], out: Path, formats: Sequence[str] = WRITTE
     names = _names([study.folder for study in studies])
     for name, study in zip(names, studies, strict=True):
         plan = study.plan()
-        source = Source(name, str(study.folder.name), plan["about"], plan["versions"])
+        source = Source(name, study.folder.name, plan["about"], plan["versions"])
         made.append((source, _records(study)))
     return write_together(out, made, formats)
 
 
-def _records(study: Study) -> list[Record]:
+def _records(study: StudyFolder) -> list[Record]:
     records = study.records()
     if not records:
         raise InputError(f"{study.folder} has no model yet; run its study first")

@@ -16,8 +16,8 @@ from grad_ext.report.figures import WRITTEN
 from grad_ext.report.published import TABLES as PUBLISHED
 from grad_ext.report.reproduction_page import write_figure2, write_reproduction
 from grad_ext.report.tables import results
-from grad_ext.sweeps.grid import LAMBDAS
-from grad_ext.sweeps.study import Study
+from grad_ext.sweeps.study import StudyFolder
+from grad_ext.sweeps.values import LAMBDAS
 from grad_ext.trial import LAMBDA, RECIPES, VARIANTS, Settings, Trial
 
 TABLES = ("table1", "table2", "figure2")
@@ -108,7 +108,7 @@ class Reproduction:
         return sorted(judged, key=lambda a: order.index(a) if a in order else len(order))
 
     def about(self) -> dict[str, Any]:
-        """Return what the study is about: see `grad_ext.sweeps.study.Study.open`."""
+        """Return what the study is about: see `grad_ext.sweeps.study.StudyFolder.open`."""
         return {"kind": f"reproduce-{self.table}", "judging": asdict(self.judging)}
 
     def trials(self, datasets: Sequence[str]) -> list[Trial]:
@@ -155,7 +155,7 @@ class Reproduction:
         ]
 
 
-def framed(study: Study) -> pd.DataFrame:
+def framed(study: StudyFolder) -> pd.DataFrame:
     """Return a reproduction's rows of results.csv, with the lines of the table that they are of."""
     asked, records = _asked(study), study.records()
     frame = results(records)
@@ -164,18 +164,18 @@ def framed(study: Study) -> pd.DataFrame:
     return frame
 
 
-def judged(study: Study) -> dict[str, str]:
+def judged(study: StudyFolder) -> dict[str, str]:
     """Return the attributes that each data set's lines are about, joined by commas."""
     asked = _asked(study)
     return {name: ",".join(asked.attributes(name)) for name in asked.datasets}
 
 
-def written(study: Study, formats: Sequence[str] = WRITTEN) -> Path:
+def written(study: StudyFolder, formats: Sequence[str] = WRITTEN) -> Path:
     """Write a reproduction's results.csv, tables, pictures and page, and return the page.
 
     Parameters
     ----------
-    study : Study
+    study : StudyFolder
         A reproduction's.
     formats : sequence of str, optional
         Formats of the pictures: 'png', 'svg', 'pdf'.
@@ -191,7 +191,7 @@ def written(study: Study, formats: Sequence[str] = WRITTEN) -> Path:
     return write_reproduction(study.folder, asked.table, frame, published, judged(study), *rest)
 
 
-def _asked(study: Study) -> Reproduction:
+def _asked(study: StudyFolder) -> Reproduction:
     """Return what decides a reproduction's lines; how many models there are is in the records."""
     protected = study.noted().get("protected", {})
     return Reproduction(

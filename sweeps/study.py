@@ -4,6 +4,8 @@
     records/      what each pack wrote, one JSON line a model
     notes.json    what its report says besides, if anything
     results.csv, figures, report.html    made from the records, and can be made again
+    study.log     what happened when
+    .lock         held by the one process that may change the study
 
 Nothing here runs a model. A study is resumed by subtraction: the trials asked for, less those with
 a record.
@@ -13,18 +15,26 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from grad_ext.errors import InputError
-from grad_ext.evaluate import Judging
+from grad_ext.errors import InputError, MissingToolkit
 from grad_ext.files import writable_folder, write_atomically
 from grad_ext.trial import Record, Trial, fingerprint
 
+try:
+    from filelock import FileLock, Timeout
+except ImportError as error:
+    raise MissingToolkit("filelock", "tune") from error
+
 FORMAT = 2
+LOCK = ".lock"
+# Seconds until a lock that is held is refused: longer than anybody takes to look whether it is.
+PATIENCE = 2.0
 NOTES = "notes.json"
 PACKAGES = (
     "grad-ext",
@@ -50,24 +60,8 @@ def versions() -> dict[str, str]:
     return found
 
 
-def lambda_study(trials: Sequence[Trial], judging: Judging | None = None) -> dict[str, Any]:
-    """Return what a λ study is about: all that its trials share; λ and seed may be extended later.
-
-    Raises
-    ------
-    InputError
-        If the trials differ in anything else.
-    """
-    shared = [
-        {n: v for n, v in trial.to_json().items() if n not in ("lam", "seed")} for trial in trials
-    ]
-    if any(each != shared[0] for each in shared):
-        raise InputError("the trials of a λ study may differ in λ and seed only")
-    return {"kind": "lambda", **shared[0], "judging": asdict(judging or Judging())}
-
-
 @dataclass(frozen=True)
-class Study:
+class StudyFolder:
     """The folder of a study.
 
     Attributes
@@ -76,15 +70,16 @@ class Study:
         Where it lies, absolute.
     trials : tuple of Trial
         All that belong to it, in order.
+    about : mapping
+        What the study is about, as study.json has it.
     """
 
     folder: Path
     trials: tuple[Trial, ...]
+    about: Mapping[str, Any]
 
     @classmethod
-    def open(
-        cls, folder: Path, trials: Sequence[Trial], about: Mapping[str, Any] | None = None
-    ) -> Study:
+    def open(cls, folder: Path, trials: Sequence[Trial], about: Mapping[str, Any]) -> StudyFolder:
         """Open a folder for these trials, creating or extending the study in it.
 
         Parameters
@@ -93,61 +88,54 @@ class Study:
             New, empty, or a study's.
         trials : sequence of Trial
             What is asked for; what the study has already stays part of it.
-        about : mapping, optional
-            What must be the same for the folder to hold the same study, as JSON can hold it;
-            `lambda_study` of the trials if not given.
+        about : mapping
+            What must be the same for the folder to hold the same study, as JSON can hold it.
 
         Raises
         ------
         InputError
             If the folder cannot be written to, holds a study of other settings, or holds other
-            files and no study.
+            files and no study; or if it has to change, and another process works on it.
         """
-        about = lambda_study(trials) if about is None else about
-        plan = folder / "study.json"
-        known: list[Trial] = []
-        if plan.exists():
-            stored = _read_plan(plan)
-            there = _flat(stored["about"])
-            asked = _flat(json.loads(json.dumps(about)))
-            for name in sorted({*there, *asked}):
-                if there.get(name) != asked.get(name):
-                    raise InputError(
-                        f"{folder} holds another study: its {name} is {there.get(name)!r}, asked "
-                        f"for was {asked.get(name)!r}; give another --out"
-                    )
-            known = [Trial.from_json(values) for values in stored["trials"]]
-        elif folder.is_dir() and any(folder.iterdir()):
-            raise InputError(
-                f"{folder} is not empty and holds no study (no study.json); give another --out"
-            )
-        every = {trial.key: trial for trial in [*known, *trials]}
-        study = cls(writable_folder(folder), tuple(sorted(every.values(), key=_order)))
-        if [t.key for t in study.trials] != [t.key for t in known]:
-            (study.folder / "records").mkdir(exist_ok=True)
-            content = {
-                "format": FORMAT,
-                "versions": versions(),
-                "about": about,
-                "trials": [trial.to_json() for trial in study.trials],
-            }
-            write_atomically(plan, json.dumps(content, indent=1) + "\n")
-        return study
+        about = json.loads(json.dumps(about))
+        known = _stored(folder, about)
+        folder = writable_folder(folder)
+        if known is None or {trial.key for trial in trials} - {trial.key for trial in known}:
+            with lock(folder):
+                # Another process may have extended it meanwhile.
+                return cls(folder, tuple(_stored(folder, about) or ()), about).extended(trials)
+        return cls(folder, tuple(known), about)
 
     @classmethod
-    def read(cls, folder: Path) -> Study:
-        """Return the study that a folder holds.
+    def read(cls, folder: str | Path) -> StudyFolder:
+        """Return the study that a folder holds, which is left as it is.
 
         Raises
         ------
         InputError
             If it holds none, or one that is damaged or of another format.
         """
-        if not (folder / "study.json").exists():
+        folder = Path(folder)
+        plan = folder / "study.json"
+        if not plan.exists():
             raise InputError(f"expected the folder of a study, but {folder} has no study.json")
-        stored = _read_plan(folder / "study.json")
+        stored = _read_plan(plan)
         trials = tuple(Trial.from_json(values) for values in stored["trials"])
-        return cls(folder.absolute(), trials)
+        return cls(folder.absolute(), trials, stored["about"])
+
+    def extended(self, trials: Sequence[Trial]) -> StudyFolder:
+        """Write the plan with further trials, and return it; the caller holds the lock."""
+        every = {trial.key: trial for trial in [*self.trials, *trials]}
+        wider = replace(self, trials=tuple(sorted(every.values(), key=_order)))
+        (self.folder / "records").mkdir(exist_ok=True)
+        content = {
+            "format": FORMAT,
+            "versions": versions(),
+            "about": self.about,
+            "trials": [trial.to_json() for trial in wider.trials],
+        }
+        write_atomically(self.folder / "study.json", json.dumps(content, indent=1) + "\n")
+        return wider
 
     def plan(self) -> dict[str, Any]:
         """Return what study.json holds: ``about``, ``trials`` and ``versions``."""
@@ -184,15 +172,7 @@ class Study:
         """
         found: dict[str, Record] = {}
         for path in sorted((self.folder / "records").glob("*.jsonl")):
-            try:
-                lines = path.read_text().splitlines()
-                records = [Record.from_json(json.loads(line)) for line in lines]
-            except (ValueError, KeyError, TypeError) as error:
-                raise InputError(
-                    f"{path} is damaged ({type(error).__name__}: {error}); delete it and run the "
-                    "study again, which trains its models anew"
-                ) from None
-            for record in records:
+            for record in read_records(path):
                 found.setdefault(record.trial.key, record)
         return [found[trial.key] for trial in self.trials if trial.key in found]
 
@@ -204,18 +184,85 @@ class Study:
     def forget(self, trials: Sequence[Trial]) -> None:
         """Drop the records of some trials, which are missing again."""
         dropped = {trial.key for trial in trials}
-        for path in (self.folder / "records").glob("*.jsonl"):
-            lines = path.read_text().splitlines()
-            records = [Record.from_json(json.loads(line)) for line in lines]
-            kept = [
-                line
-                for line, record in zip(lines, records, strict=True)
-                if record.trial.key not in dropped
-            ]
-            if not kept:
-                path.unlink()
-            elif len(kept) < len(lines):
-                write_atomically(path, "\n".join(kept) + "\n")
+        if not dropped:
+            return
+        with lock(self.folder):
+            for path in (self.folder / "records").glob("*.jsonl"):
+                records = read_records(path)
+                kept = [record for record in records if record.trial.key not in dropped]
+                if not kept:
+                    path.unlink()
+                elif len(kept) < len(records):
+                    write_atomically(path, _lines(kept))
+
+
+@contextmanager
+def lock(folder: Path) -> Iterator[None]:
+    """Be the one process that may change a study.
+
+    The lock is the operating system's (flock), which takes it back from a process that ends,
+    however it ends.
+
+    Raises
+    ------
+    InputError
+        If another process is.
+    """
+    held = FileLock(folder / LOCK, timeout=PATIENCE, fallback_to_soft=False)
+    try:
+        held.acquire()
+    except Timeout:
+        raise InputError(
+            f"another process works on {folder}; wait for it, or see how far it is: "
+            f"grad-ext sweep status {folder}"
+        ) from None
+    try:
+        yield
+    finally:
+        held.release()
+
+
+def is_locked(folder: Path) -> bool:
+    """Return whether a process works on a study at this moment."""
+    try:
+        with FileLock(folder / LOCK, timeout=0, fallback_to_soft=False):
+            return False
+    except Timeout:
+        return True
+
+
+def sweep_up(folder: Path) -> None:
+    """Delete what writers that were killed left of files half written; the caller holds the lock."""
+    for place in (folder, folder / "records"):
+        for path in place.glob(".*.*"):
+            path.unlink(missing_ok=True)
+
+
+def _stored(folder: Path, about: Mapping[str, Any]) -> list[Trial] | None:
+    """Return the trials of the study in a folder, None if it holds none.
+
+    Raises
+    ------
+    InputError
+        If it holds a study of other settings, or other files and no study.
+    """
+    plan = folder / "study.json"
+    if not plan.exists():
+        # What begins with a dot is ours: a lock, or a plan of which no more than a part was written.
+        if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
+            raise InputError(
+                f"{folder} is not empty and holds no study (no study.json); give another --out"
+            )
+        return None
+    stored = _read_plan(plan)
+    there, asked = _flat(stored["about"]), _flat(about)
+    for name in sorted({*there, *asked}):
+        if there.get(name) != asked.get(name):
+            raise InputError(
+                f"{folder} holds another study: its {name} is {there.get(name)!r}, asked for was "
+                f"{asked.get(name)!r}; give another --out"
+            )
+    return [Trial.from_json(values) for values in stored["trials"]]
 
 
 def _read_plan(path: Path) -> dict[str, Any]:
@@ -256,6 +303,7 @@ def _order(trial: Trial) -> tuple[Any, ...]:
         trial.protected,
         trial.split_seed,
         str(trial.options),
+        astuple(settings),
         trial.lams,
         trial.seed,
         trial.key,
@@ -267,9 +315,35 @@ def write_records(folder: Path, records: Sequence[Record]) -> None:
 
     The file's name is a hash of the trials, so a pack that is run twice has one file.
     """
-    name = fingerprint([record.trial.key for record in records])
+    write_atomically(record_file(folder, [record.trial for record in records]), _lines(records))
+
+
+def record_file(folder: Path, trials: Sequence[Trial]) -> Path:
+    """Return where the records of a pack of these trials are."""
+    name = fingerprint([trial.key for trial in trials])
+    return folder / "records" / f"{name}.jsonl"
+
+
+def _lines(records: Iterable[Record]) -> str:
     lines = [json.dumps(record.to_json(), allow_nan=False) for record in records]
-    write_atomically(folder / "records" / f"{name}.jsonl", "\n".join(lines) + "\n")
+    return "\n".join(lines) + "\n"
+
+
+def read_records(path: Path) -> list[Record]:
+    """Return the records of a file that `write_records` wrote.
+
+    Raises
+    ------
+    InputError
+        If it is damaged.
+    """
+    try:
+        return [Record.from_json(json.loads(line)) for line in path.read_text().splitlines()]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} is damaged ({type(error).__name__}: {error}); delete it and run the study "
+            "again, which trains its models anew"
+        ) from None
 
 
 def default_folder(about: Mapping[str, Any], *names: str) -> Path:

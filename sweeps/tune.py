@@ -14,14 +14,13 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from grad_ext.errors import InputError, MissingToolkit
 from grad_ext.evaluate import Problem, evaluate
 from grad_ext.method import GRAD
 from grad_ext.sweeps.pack import packs
-from grad_ext.sweeps.study import Study, write_records
+from grad_ext.sweeps.study import StudyFolder, lock, sweep_up, write_records
 from grad_ext.trial import Record, RowsKey, Trial
 
 # Ray reads these when it is imported and when Tune starts: no reports of use, no output of its own
@@ -52,7 +51,8 @@ class StudyIncomplete(RuntimeError):
 
 
 @contextmanager
-def _environment() -> Iterator[None]:
+def environment() -> Iterator[None]:
+    """Have Ray quiet, from its import on."""
     before = {name: os.environ.get(name) for name in ENVIRONMENT}
     os.environ.update(ENVIRONMENT)
     try:
@@ -86,8 +86,10 @@ def checked_cpus(num_cpus: int | None) -> int:
     return num_cpus
 
 
-def train_together(trials: Sequence[Trial], problem: Problem, keep: Keep, say: Say) -> None:
-    """Train a pack of GRAD's as one."""
+def train_together(
+    trials: Sequence[Trial], problem: Problem, keep: Keep, say: Say, validation: bool = False
+) -> None:
+    """Train a pack of GRAD's as one, and judge it on the validation rows too if told so."""
     epochs = trials[0].settings.epochs
     step = max(1, epochs // REPORTS)
 
@@ -95,11 +97,11 @@ def train_together(trials: Sequence[Trial], problem: Problem, keep: Keep, say: S
         if done % step == 0 and done < epochs:
             say(done / epochs)
 
-    keep(evaluate(GRAD(), trials, problem, on_epoch=on_epoch))
+    keep(evaluate(GRAD(), trials, problem, on_epoch, validation))
 
 
 def run(
-    study: Study,
+    study: StudyFolder,
     problems: Mapping[RowsKey, Problem],
     num_cpus: int | None = None,
     pack_size: int | None = None,
@@ -107,12 +109,13 @@ def run(
     carry: Carry = train_together,
     gather: Callable[[Sequence[Trial], int], list[list[Trial]]] | None = None,
     only: Sequence[Trial] | None = None,
+    log: Sequence[str] = (),
 ) -> None:
     """Train what is missing in a study.
 
     Parameters
     ----------
-    study : Study
+    study : StudyFolder
         The folder and its trials.
     problems : mapping of `Trial.rows` to Problem
         The rows of every trial, sent to every worker once.
@@ -121,7 +124,7 @@ def run(
     pack_size : int, optional
         Widest pack.
     progress : bool, default False
-        Show a progress bar on the standard error.
+        Show on the standard error how far it is.
     carry : callable, optional
         What a pack's process does with it; trains GRAD if not given.
     gather : callable, optional
@@ -129,11 +132,13 @@ def run(
         begun in this order, and the trials of each have the same rows.
     only : sequence of Trial, optional
         Which of the study's trials; all of them if not given.
+    log : sequence of str
+        What to log every model to: see `grad_ext.sweeps.loggers`.
 
     Raises
     ------
     InputError
-        If there are fewer CPUs, or a trial's rows are not given.
+        If there are fewer CPUs, a trial's rows are not given, or another process works on the study.
     MissingToolkit
         If Ray is not installed.
     KeyboardInterrupt
@@ -143,47 +148,89 @@ def run(
     """
     workers = checked_cpus(num_cpus)
     wanted = {trial.key for trial in (study.trials if only is None else only)}
-    missing = [trial for trial in study.missing() if trial.key in wanted]
-    if not missing:
+    if not any(trial.key in wanted for trial in study.missing()):
         return
-    for trial in missing:
-        if trial.rows not in problems:
-            raise InputError(f"expected the rows of {trial.rows}, got those of {list(problems)}")
-    plan = (gather or partial(packs, size=pack_size))(missing, workers)
-    with _environment():
-        errors = _tune(plan, study.folder, problems, min(workers, len(plan)), progress, carry)
-    left = [trial for trial in study.missing() if trial.key in wanted]
+    with lock(study.folder):
+        sweep_up(study.folder)
+        missing = [trial for trial in study.missing() if trial.key in wanted]
+        for trial in missing:
+            if trial.rows not in problems:
+                raise InputError(
+                    f"expected the rows of {trial.rows}, got those of {list(problems)}"
+                )
+        # Another process may have been quicker.
+        if not missing:
+            return
+        plan = (gather or partial(packs, size=pack_size))(missing, workers)
+        with environment():
+            errors = _tune(plan, study, problems, min(workers, len(plan)), progress, carry, log)
+        left = [trial for trial in study.missing() if trial.key in wanted]
     if left and errors:
-        raise StudyIncomplete(
-            f"{len(left)} of {len(study.trials)} models are missing, because {len(errors)} of "
-            f"{len(plan)} packs failed; the first error was: {errors[0]}"
-        )
+        raise incomplete(len(left), len(study.trials), errors, len(plan))
     if left:
         raise KeyboardInterrupt
 
 
+def incomplete(left: int, models: int, errors: Sequence[Exception], packs: int) -> StudyIncomplete:
+    """Return the error of a study of which packs failed."""
+    first = str(errors[0]).strip().splitlines()[-1]
+    return StudyIncomplete(
+        f"{left} of {models} models are missing, because {len(errors)} of {packs} packs failed; the "
+        f"first error was: {first}"
+    )
+
+
 def _tune(
     plan: list[list[Trial]],
-    folder: Path,
+    study: StudyFolder,
     problems: Mapping[RowsKey, Problem],
     workers: int,
     progress: bool,
     carry: Carry,
-) -> list[str]:
+    log: Sequence[str],
+) -> Sequence[Exception]:
     """Run the packs and return the errors of those that failed."""
     try:
-        import ray
         from ray import tune
-        from ray.tune.logger import JsonLoggerCallback
     except ImportError as error:
         raise MissingToolkit("ray", "tune") from error
-    from grad_ext.sweeps.progress import PackProgress
+    from grad_ext.sweeps.watch import Watch
+
+    folder = study.folder
 
     def train_pack(config: dict[str, Any], problems: Mapping[RowsKey, Problem]) -> None:
         trials: Sequence[Trial] = plan[config["pack"]]
         keep: Keep = lambda records: write_records(folder, records)
         carry(trials, problems[trials[0].rows], keep, lambda share: tune.report({"share": share}))
         tune.report({"share": 1.0})
+
+    watch = Watch(study, [len(pack) for pack in plan], progress, log)
+    space = {"pack": tune.grid_search(list(range(len(plan))))}
+    done = fit(tune.with_parameters(train_pack, problems=problems), space, workers, [watch])
+    return list(done.errors)
+
+
+def fit(
+    trainable: Any, space: Mapping[str, Any], workers: int, callbacks: Sequence[Any], **config: Any
+) -> Any:
+    """Run a Tuner and return its result grid; the caller has set the environment.
+
+    Parameters
+    ----------
+    trainable : callable
+        Takes one CPU and reports dicts.
+    space : mapping
+        The search space.
+    workers : int
+        How many run side by side, where Ray is not running already.
+    callbacks : sequence
+        Tune's.
+    **config
+        For `ray.tune.TuneConfig`.
+    """
+    import ray
+    from ray import tune
+    from ray.tune.logger import JsonLoggerCallback
 
     owned = not ray.is_initialized()
     if owned:
@@ -197,25 +244,23 @@ def _tune(
         )
     try:
         with tempfile.TemporaryDirectory(prefix="grad-ext-tune-") as storage:
-            callbacks: list[Any] = [JsonLoggerCallback()]  # type: ignore[no-untyped-call]
-            if progress:
-                callbacks.append(PackProgress([len(pack) for pack in plan]))
             tuner = tune.Tuner(
-                tune.with_resources(
-                    tune.with_parameters(train_pack, problems=problems), {"cpu": 1}
-                ),
-                param_space={"pack": tune.grid_search(list(range(len(plan))))},
+                tune.with_resources(trainable, {"cpu": 1}),
+                param_space=dict(space),
                 tune_config=tune.TuneConfig(
-                    reuse_actors=True, trial_dirname_creator=lambda trial: f"pack-{trial.trial_id}"
+                    reuse_actors=True,
+                    trial_dirname_creator=lambda trial: f"pack-{trial.trial_id}",
+                    **config,
                 ),
                 run_config=tune.RunConfig(
                     storage_path=storage,
                     verbose=0,
-                    callbacks=callbacks,
+                    # Without it the result grid would be empty.
+                    callbacks=[JsonLoggerCallback(), *callbacks],  # type: ignore[no-untyped-call]
                     failure_config=tune.FailureConfig(max_failures=RETRIES),
                 ),
             )
-            return [str(error).strip().splitlines()[-1] for error in tuner.fit().errors]
+            return tuner.fit()
     finally:
         if owned:
             ray.shutdown()

@@ -20,8 +20,8 @@ from grad_ext.report.reproduction import (
     sensitivity,
 )
 from grad_ext.report.reproduction_page import write_figure2, write_reproduction
-from grad_ext.sweeps.grid import LAMBDAS
 from grad_ext.sweeps.reproduce import Reproduction, algorithm
+from grad_ext.sweeps.values import LAMBDAS
 
 BIN = Path(sys.executable).parent / "grad-ext"
 

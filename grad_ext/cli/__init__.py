@@ -6,6 +6,7 @@ imported inside the command that needs it, which keeps `grad-ext --help` instant
 
 from __future__ import annotations
 
+import errno
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -30,6 +31,8 @@ app.command("report")(report.report)
 app.command("reproduce")(reproduce.reproduce)
 app.add_typer(data.app, name="data")
 
+# No space, no quota, a file too large.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Late versions of typer carry a copy of click: its errors are found by way of the one it exports.
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
@@ -53,7 +56,7 @@ def _root(
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
-    0 for success, 1 for a study that could not be finished, 2 for bad input, 130 after Ctrl-C. What
+    0 for success, 1 for a study that could not be finished or a full disk, 2 for bad input, 130 after Ctrl-C. What
     the user can act on is one line on the standard error; a defect keeps its traceback.
     """
     try:
@@ -62,4 +65,9 @@ def main(arguments: list[str] | None = None) -> int:
         text = error.format_message() if isinstance(error, typer.BadParameter) else str(error)
         print(f"Error: {' '.join(text.split())}", file=sys.stderr)
         return 2
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        print(f"Error: {error}; what is done is kept", file=sys.stderr)
+        return 1
     return result if isinstance(result, int) else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -77,8 +78,8 @@ def reproduce(
     from grad_ext.report.reproduction_page import text_lines
     from grad_ext.sweeps.pack import checked_size
     from grad_ext.sweeps.reproduce import OTHERS, Reproduction, framed, judged, written
-    from grad_ext.sweeps.study import Study, default_folder
-    from grad_ext.sweeps.tune import checked_cpus
+    from grad_ext.sweeps.study import StudyFolder, default_folder
+    from grad_ext.sweeps.tune import checked_cpus, run
     from grad_ext.trial import RECIPES
 
     asked = Reproduction(
@@ -110,8 +111,9 @@ def reproduce(
             cut = split(rows, trial.split_seed, folder=cache_folder("splits"))
             problems[trial.rows] = prepare(cut, trial.settings, asked.judging, OTHERS)
     about = asked.about()
-    study = Study.open(out or default_folder(about), trials, about)
-    if stopped := carry_out(study, problems, cpus, width):
+    study = StudyFolder.open(out or default_folder(about), trials, about)
+    shown = sys.stderr.isatty()
+    if stopped := carry_out(study, lambda: run(study, problems, cpus, width, shown)):
         return stopped
     study.note({"missing": missing, "protected": {k: list(v) for k, v in asked.protected.items()}})
     frame = framed(study)

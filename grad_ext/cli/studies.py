@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from grad_ext.evaluate import Problem
-    from grad_ext.sweeps.study import Study
-    from grad_ext.trial import RowsKey
+    from grad_ext.sweeps.study import StudyFolder
 
 # A file or a pipe has no width to keep to.
 PIPE_WIDTH = 160
@@ -49,25 +47,28 @@ def interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def carry_out(
-    study: Study, problems: Mapping[RowsKey, Problem], num_cpus: int, pack_size: int
-) -> int:
+def carry_out(study: StudyFolder, work: Callable[[], None], models: int | None = None) -> int:
     """Run what is missing in a study, and return 0, or the exit code of what stopped it.
 
-    1 where packs failed, 130 after Ctrl-C; either way what is done is kept, and the reason is on the
-    standard error.
+    `models` is how many it is to have, where its plan does not have them all beforehand.
+
+    1 where packs failed, 130 after Ctrl-C; either way what is done is kept, and
+    the reason is on the standard error.
     """
-    from grad_ext.sweeps.tune import StudyIncomplete, run
+    from grad_ext.sweeps.study import StudyFolder
+    from grad_ext.sweeps.tune import StudyIncomplete
 
     try:
-        run(study, problems, num_cpus, pack_size, progress=sys.stderr.isatty())
+        with interruptible():
+            work()
     except StudyIncomplete as error:
         typer.echo(f"Error: {error}", err=True)
         return 1
     except KeyboardInterrupt:
-        done = len(study.records())
+        # A search has more trials by now than when it was opened.
+        now = StudyFolder.read(study.folder)
         typer.echo(
-            f"Interrupted: {done} of {len(study.trials)} models are done and kept; "
+            f"Interrupted: {len(now.records())} of {models or len(now.trials)} models are done and kept; "
             "the same command goes on from there",
             err=True,
         )

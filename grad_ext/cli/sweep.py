@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grad_ext.errors import unknown
-from grad_ext.sweeps.grid import LAMBDAS, SEEDS, lambda_grid, parse_lambdas
+from grad_ext.errors import InputError
 from grad_ext.trial import Settings
 
-MISSING = ("error", "drop")
+if TYPE_CHECKING:
+    from grad_ext.sweeps.outcome import Outcome
+    from grad_ext.sweeps.plan import Study
 
-app = typer.Typer(help="Study how a setting changes the outcome.", invoke_without_command=True)
+app = typer.Typer(help="Study how settings change the outcome.", invoke_without_command=True)
 
 
 def help_without_command(context: typer.Context) -> None:
@@ -28,83 +31,141 @@ def _sweep(context: typer.Context) -> None:
     help_without_command(context)
 
 
+Dataset = Annotated[
+    str | None,
+    typer.Option(
+        help="Data sets, separated by commas, see `grad-ext data list`; german if no file is named."
+    ),
+]
+Protected = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Attributes to protect, separated by commas; by default the data set's first one. "
+        "Given repeatedly: several sets, each with models of its own. german=age is for one data "
+        "set of several."
+    ),
+]
+Data = Annotated[
+    Path | None, typer.Option(help="A CSV or Parquet file of your own instead of a data set.")
+]
+Label = Annotated[str | None, typer.Option(help="Its label column.")]
+Favorable = Annotated[
+    str | None, typer.Option(help="The favorable value of the label; 1 of 0 and 1.")
+]
+Continuous = Annotated[
+    str | None, typer.Option(help="Protected columns of the file that are numbers, not groups.")
+]
+Features = Annotated[
+    str | None, typer.Option(help="Feature columns of the file; all others by default.")
+]
+Drop = Annotated[str | None, typer.Option(help="Columns of the file to leave out.")]
+Weights = Annotated[str | None, typer.Option(help="Column of the file with instance weights.")]
+Groups = Annotated[
+    str | None, typer.Option(help="Column of the file that names the unit of each row.")
+]
+Missing = Annotated[str, typer.Option(help="Rows of the file with missing values: error or drop.")]
+DataDir = Annotated[Path | None, typer.Option(help="Folder with the files of Diabetes or Health.")]
+Seeds = Annotated[int | None, typer.Option(help="Models for each choice, with seeds 0, 1, 2 ...")]
+Recipe = Annotated[
+    str | None,
+    typer.Option(
+        help=f"Training recipe: paper (to the letter) or steady; by default {Settings.recipe}."
+    ),
+]
+Criterion = Annotated[
+    str | None,
+    typer.Option(
+        help="What predictions are not to tell the groups apart by: demographic_parity (all rows, by "
+        "default), equalized_odds (rows of each label), equal_opportunity (favorable rows)."
+    ),
+]
+Epochs = Annotated[
+    int | None, typer.Option(help="Passes over the training rows; by default the recipe's.")
+]
+Select = Annotated[
+    str | None,
+    typer.Option(
+        help="Epoch to keep, by default the recipe's: paper, delta, balanced_delta, last, or "
+        "accuracy@0.05 (the highest accuracy at a Discrimination of at most 0.05)."
+    ),
+]
+Variant = Annotated[
+    str | None, typer.Option(help="Target branch: pred (labels, by default) or auto (features).")
+]
+Protocol = Annotated[
+    str,
+    typer.Option(help="How rows are divided: auto, random, source (Adult's own) or grouped."),
+]
+SplitSeed = Annotated[int, typer.Option(help="Seed of the division of the rows.")]
+Fixed = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Another setting, such as dropout=0.1; may be given repeatedly."),
+]
+Varied = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="What varies, such as lam=1,10,100, hidden=20,40 or trunk=40x40,80; may be given "
+        "repeatedly. A wrong name lists them.",
+    ),
+]
+Sought = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="What to search, such as lam=1:1000:log, dropout=0:0.5, hidden=10:80 or "
+        "recipe=paper,steady; may be given repeatedly. A wrong name lists them.",
+    ),
+]
+Out = Annotated[
+    Path | None, typer.Option(help="Folder of the study; by default one below studies/.")
+]
+NumCpus = Annotated[int | None, typer.Option(help="CPUs to use, a pack on each; by default all.")]
+PackSize = Annotated[
+    int | None, typer.Option(help="Most models trained as one pack; by default 16.")
+]
+
+
+Log = Annotated[
+    str | None,
+    typer.Option(help="Log every model to tensorboard, mlflow, or both separated by a comma."),
+]
+
+
 @app.command("lambda")
 def sweep_lambda(
-    dataset: Annotated[
-        str | None,
-        typer.Option(help="Data set, see `grad-ext data list`; german if no file is named."),
-    ] = None,
-    protected: Annotated[
-        str | None,
-        typer.Option(help="Attributes to protect, separated by commas; the data set's first one."),
-    ] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="A CSV or Parquet file of your own instead of a data set.")
-    ] = None,
-    label: Annotated[str | None, typer.Option(help="Its label column.")] = None,
-    favorable: Annotated[
-        str | None, typer.Option(help="The favorable value of the label; 1 of 0 and 1.")
-    ] = None,
-    continuous: Annotated[
-        str | None, typer.Option(help="Protected columns of the file that are numbers, not groups.")
-    ] = None,
-    features: Annotated[
-        str | None, typer.Option(help="Feature columns of the file; all others by default.")
-    ] = None,
-    drop: Annotated[str | None, typer.Option(help="Columns of the file to leave out.")] = None,
-    weights: Annotated[
-        str | None, typer.Option(help="Column of the file with instance weights.")
-    ] = None,
-    groups: Annotated[
-        str | None, typer.Option(help="Column of the file that names the unit of each row.")
-    ] = None,
-    missing: Annotated[
-        str, typer.Option(help="Rows of the file with missing values: error or drop.")
-    ] = "error",
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Folder with the files of Diabetes or Health.")
-    ] = None,
+    dataset: Dataset = None,
+    protected: Protected = None,
+    data: Data = None,
+    label: Label = None,
+    favorable: Favorable = None,
+    continuous: Continuous = None,
+    features: Features = None,
+    drop: Drop = None,
+    weights: Weights = None,
+    groups: Groups = None,
+    missing: Missing = "error",
+    data_dir: DataDir = None,
     values: Annotated[
-        str, typer.Option(help="Values of λ, separated by commas; 0 is the plain network.")
-    ] = ",".join(f"{lam:g}" for lam in LAMBDAS),
-    seeds: Annotated[int, typer.Option(help="Models for each λ, with seeds 0, 1, 2 ...")] = SEEDS,
-    recipe: Annotated[
-        str, typer.Option(help="Training recipe: paper (to the letter) or steady.")
-    ] = Settings.recipe,
-    criterion: Annotated[
-        str,
-        typer.Option(
-            help="What predictions are not to tell the groups apart by: demographic_parity (all "
-            "rows), equalized_odds (rows of each label), equal_opportunity (favorable rows)."
-        ),
-    ] = Settings.criterion,
-    epochs: Annotated[
-        int | None, typer.Option(help="Passes over the training rows; by default the recipe's.")
-    ] = None,
-    select: Annotated[
         str | None,
         typer.Option(
-            help="Epoch to keep, by default the recipe's: paper, delta, balanced_delta, last, or "
-            "accuracy@0.05 (the highest accuracy at a Discrimination of at most 0.05)."
+            help="Values of λ, separated by commas; 0 is the plain network. By default 1 to 2000 in "
+            "11 steps."
         ),
     ] = None,
-    variant: Annotated[
-        str, typer.Option(help="Target branch: pred (labels) or auto (features).")
-    ] = Settings.variant,
-    protocol: Annotated[
-        str,
-        typer.Option(help="How rows are divided: auto, random, source (Adult's own) or grouped."),
-    ] = "auto",
-    split_seed: Annotated[int, typer.Option(help="Seed of the division of the rows.")] = 0,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder of the study; by default one below studies/.")
-    ] = None,
-    num_cpus: Annotated[
-        int | None, typer.Option(help="CPUs to use, a pack on each; by default all.")
-    ] = None,
-    pack_size: Annotated[
-        int | None, typer.Option(help="Most models trained as one pack; by default 16.")
-    ] = None,
+    seeds: Seeds = None,
+    recipe: Recipe = None,
+    criterion: Criterion = None,
+    epochs: Epochs = None,
+    select: Select = None,
+    variant: Variant = None,
+    fixed: Fixed = None,
+    protocol: Protocol = "auto",
+    split_seed: SplitSeed = 0,
+    out: Out = None,
+    num_cpus: NumCpus = None,
+    pack_size: PackSize = None,
+    log: Log = None,
 ) -> int:
     """Train a model for every λ and seed, and show how the outcome changes with λ.
 
@@ -113,61 +174,296 @@ def sweep_lambda(
     Examples: grad-ext sweep lambda --dataset german --protected age,sex --values 1,100 --seeds 5;
     grad-ext sweep lambda --data people.csv --label income --favorable '>50K' --protected race,sex
     """
-    lams = parse_lambdas(values)
-    chosen: dict[str, Any] = {"epochs": epochs, "select": select}
-    settings = Settings(variant=variant, recipe=recipe, criterion=criterion, **chosen)
-    if missing not in MISSING:
-        raise unknown("way with missing values", missing, MISSING)
+    from grad_ext.sweeps.values import parse_lambdas
 
-    from grad_ext.data.options import table_from_options
+    set_ = {} if values is None else {"lam": parse_lambdas(values)}
+    return _run("lambda", set_, _fixed(fixed), locals())
 
-    table = table_from_options(
-        "german" if dataset is None and data is None else dataset,
-        protected,
-        data=data,
-        label=label,
-        favorable=favorable,
-        continuous=continuous,
-        features=features,
-        drop=drop,
-        weights=weights,
-        groups=groups,
-        missing="drop" if missing == "drop" else "error",
-        data_dir=data_dir,
+
+@app.command("seed")
+def sweep_seed(
+    dataset: Dataset = None,
+    protected: Protected = None,
+    data: Data = None,
+    label: Label = None,
+    favorable: Favorable = None,
+    continuous: Continuous = None,
+    features: Features = None,
+    drop: Drop = None,
+    weights: Weights = None,
+    groups: Groups = None,
+    missing: Missing = "error",
+    data_dir: DataDir = None,
+    lam: Annotated[float | None, typer.Option(help="λ; by default 100.")] = None,
+    seeds: Seeds = None,
+    recipe: Recipe = None,
+    criterion: Criterion = None,
+    epochs: Epochs = None,
+    select: Select = None,
+    variant: Variant = None,
+    fixed: Fixed = None,
+    protocol: Protocol = "auto",
+    split_seed: SplitSeed = 0,
+    out: Out = None,
+    num_cpus: NumCpus = None,
+    pack_size: PackSize = None,
+    log: Log = None,
+) -> int:
+    """Train the same model with many seeds, and show how far they lie apart.
+
+    More seeds extend the study.
+
+    Example: grad-ext sweep seed --dataset adult --protected sex --seeds 30
+    """
+    return _run("seed", {} if lam is None else {"lam": lam}, _fixed(fixed), locals())
+
+
+@app.command("grid")
+def sweep_grid(
+    dataset: Dataset = None,
+    protected: Protected = None,
+    data: Data = None,
+    label: Label = None,
+    favorable: Favorable = None,
+    continuous: Continuous = None,
+    features: Features = None,
+    drop: Drop = None,
+    weights: Weights = None,
+    groups: Groups = None,
+    missing: Missing = "error",
+    data_dir: DataDir = None,
+    varied: Varied = None,
+    seeds: Seeds = None,
+    recipe: Recipe = None,
+    criterion: Criterion = None,
+    epochs: Epochs = None,
+    select: Select = None,
+    variant: Variant = None,
+    protocol: Protocol = "auto",
+    split_seed: SplitSeed = 0,
+    out: Out = None,
+    num_cpus: NumCpus = None,
+    pack_size: PackSize = None,
+    log: Log = None,
+) -> int:
+    """Train a model for every choice of settings and every seed, all values crossed.
+
+    More values or seeds extend the study.
+
+    Example: grad-ext sweep grid --dataset german --set lam=1,10,100 --set hidden=20,40 --seeds 3
+    """
+    from grad_ext.sweeps.values import assignments
+
+    return _run("grid", assignments(varied or []), {}, locals())
+
+
+@app.command("search")
+def sweep_search(
+    dataset: Dataset = None,
+    protected: Protected = None,
+    data: Data = None,
+    label: Label = None,
+    favorable: Favorable = None,
+    continuous: Continuous = None,
+    features: Features = None,
+    drop: Drop = None,
+    weights: Weights = None,
+    groups: Groups = None,
+    missing: Missing = "error",
+    data_dir: DataDir = None,
+    varied: Sought = None,
+    models: Annotated[
+        int, typer.Option(help="Most models to train; a choice takes as many as there are seeds.")
+    ] = 60,
+    objectives: Annotated[
+        str,
+        typer.Option(
+            help="What is sought on the validation rows, separated by commas: accuracy, "
+            "balanced_accuracy, discrimination (the less the better), delta, balanced_delta."
+        ),
+    ] = "accuracy,discrimination",
+    scheduler: Annotated[
+        str, typer.Option(help="What ends poor choices early: none, or asha.")
+    ] = "none",
+    search_seed: Annotated[int, typer.Option(help="Seed of the search algorithm.")] = 0,
+    seeds: Seeds = None,
+    recipe: Recipe = None,
+    criterion: Criterion = None,
+    epochs: Epochs = None,
+    select: Select = None,
+    variant: Variant = None,
+    protocol: Protocol = "auto",
+    split_seed: SplitSeed = 0,
+    out: Out = None,
+    num_cpus: NumCpus = None,
+    log: Log = None,
+) -> int:
+    """Search for settings that no others beat, on the validation rows, with Optuna.
+
+    The same command with more models goes on from there.
+
+    Example: grad-ext sweep search --dataset german --set lam=1:1000:log --set dropout=0:0.5
+    --set hidden=10:80 --models 60
+    """
+    from grad_ext.sweeps.values import assignments
+
+    search = {
+        "models": models,
+        "objectives": _parts(objectives),
+        "seed": search_seed,
+        "scheduler": scheduler,
+    }
+    return _run("search", assignments(varied or []), {}, locals())
+
+
+@app.command("plan")
+def sweep_plan(
+    file: Annotated[Path, typer.Argument(help="A plan in a .toml, .yaml or .yml file.")],
+    out: Out = None,
+    num_cpus: NumCpus = None,
+    pack_size: PackSize = None,
+    log: Log = None,
+) -> int:
+    """Run the study that a file describes: see docs/studies.md.
+
+    Example: grad-ext sweep plan study.toml
+    """
+    from dataclasses import replace
+
+    from grad_ext.sweeps.plan import Study
+
+    plan = Study.from_file(file)
+    return _carry(plan if out is None else replace(plan, out=out), num_cpus, pack_size, log)
+
+
+@app.command("status")
+def sweep_status(
+    folder: Annotated[Path, typer.Argument(help="Folder of a study, of whatever kind.")],
+) -> int:
+    """Say how far a study is, while it runs or afterwards.
+
+    Example: grad-ext sweep status studies/lambda-german-age-0a1b2c
+    """
+    from grad_ext.sweeps.status import status
+
+    for line in status(folder).lines():
+        typer.echo(line)
+    return 0
+
+
+def _fixed(texts: Sequence[str] | None) -> dict[str, Any]:
+    """Return the settings that options of a study fix, a value each."""
+    from grad_ext.sweeps.values import assignments
+
+    settings = {}
+    for name, values in assignments(texts or []).items():
+        if not isinstance(values, list) or len(values) > 1:
+            raise InputError(f"--set: {name} has several values, which is a grid: sweep grid")
+        settings[name] = values[0]
+    return settings
+
+
+MEANS = "Mean ± standard deviation over seeds, on the test rows."
+# What the commands have in common.
+OF_FILE = ("label", "favorable", "continuous", "features", "drop", "weights", "groups")
+OF_RECIPE = ("recipe", "criterion", "epochs", "select", "variant")
+
+
+def _run(kind: str, varied: dict[str, Any], fixed: dict[str, Any], given: dict[str, Any]) -> int:
+    """Run the study that a command's options describe."""
+    from grad_ext.sweeps.plan import Study
+
+    settings = {name: given[name] for name in OF_RECIPE if given[name] is not None}
+    described = {name: given[name] for name in OF_FILE if given[name] is not None}
+    if given["data"] is not None:
+        if given["dataset"] is not None:
+            raise InputError(
+                f"expected --dataset or --data, got both: {given['dataset']} and {given['data']}"
+            )
+        described |= {"path": str(given["data"]), "missing": given["missing"]}
+    elif described:
+        raise InputError(
+            f"--{next(iter(described))} belongs to a file of your own: name it with --data"
+        )
+    datasets = _parts(given["dataset"] or "german")
+    plan = Study(
+        kind,
+        datasets,
+        _protected(given["protected"]),
+        varied,
+        settings | fixed,
+        given["seeds"],
+        given["split_seed"],
+        given["protocol"],
+        data=described or None,
+        data_dir=given["data_dir"],
+        search=given.get("search"),
+        out=given["out"],
     )
-    trials = lambda_grid(
-        table.name, table.attribute_names, lams, range(seeds), settings, split_seed
-    )
+    return _carry(plan, given["num_cpus"], given.get("pack_size"), given["log"])
 
-    from grad_ext.cli.studies import carry_out, show_sentences, show_table
-    from grad_ext.data.split import checked_protocol, split
-    from grad_ext.evaluate import prepare
-    from grad_ext.files import cache_folder
-    from grad_ext.report.page import title, write_report
-    from grad_ext.report.tables import by_lambda, lines, results
-    from grad_ext.report.words import verdict
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _protected(options: Sequence[str] | None) -> Any:
+    """Return the sets of attributes that options name, by data set where they name one."""
+    if not options:
+        return None
+    named = ["=" in option for option in options]
+    if not any(named):
+        return [_parts(option) for option in options]
+    if not all(named):
+        raise InputError(
+            "--protected: name the data set in all of them, such as german=age, or in none, got "
+            f"{' and '.join(options)}"
+        )
+    found: dict[str, list[list[str]]] = {}
+    for option in options:
+        dataset, _, names = option.partition("=")
+        found.setdefault(dataset.strip(), []).append(_parts(names))
+    return found
+
+
+def _carry(plan: Study, num_cpus: int | None, pack_size: int | None, log: str | None) -> int:
+    """Run a study and show what came out."""
+    from grad_ext.cli.studies import carry_out
+    from grad_ext.sweeps.loggers import checked_log
     from grad_ext.sweeps.pack import checked_size
-    from grad_ext.sweeps.study import Study, default_folder, lambda_study
     from grad_ext.sweeps.tune import checked_cpus
 
-    cpus, width = checked_cpus(num_cpus), checked_size(pack_size)
-    about = {
-        **lambda_study(trials),
-        "data": table.digest(),
-        "protocol": checked_protocol(table, protocol),
-    }
-    cut = split(table, split_seed, protocol, cache_folder("splits"))
-    problems = {trials[0].rows: prepare(cut, settings)}
-    folder = out or default_folder(about, table.name, *table.attribute_names)
-    study = Study.open(folder, trials, about)
-    if stopped := carry_out(study, problems, cpus, width):
+    checked_cpus(num_cpus)
+    checked_size(pack_size)
+    logs = checked_log(_parts(log or ""))
+    opened = plan.open()
+    shown = sys.stderr.isatty()
+    work = lambda: opened.run(num_cpus, pack_size, shown, logs)
+    if stopped := carry_out(opened.study, work, opened.models):
         return stopped
-    records = study.records()
-    plan = study.plan()
-    page = write_report(study.folder, records, plan["versions"], plan["about"])
-    frame = results(records)
-    show_table(title(records[-1]), *lines(by_lambda(frame)))
-    show_sentences(verdict(frame))
-    # Plain echo: a path is for copying, and must not be wrapped to the terminal's width.
-    typer.echo(f"\nStudy folder: {study.folder}\nReport: {page}")
+    _show(opened.result())
     return 0
+
+
+def _show(outcome: Outcome) -> None:
+    """Print the tables of a study, and where it lies."""
+    from grad_ext.cli.studies import show_sentences, show_table
+    from grad_ext.report.settings import lines_by
+    from grad_ext.report.tables import CASE, by_lambda, lines
+    from grad_ext.report.words import verdict
+
+    if outcome.curve:
+        first = outcome.frame.iloc[-1]
+        attributes = first["protected"].replace(",", " and ")
+        title = f"{first['method']} on {first['dataset']}, protecting {attributes}"
+        show_table(title, *lines(by_lambda(outcome.frame)))
+        show_sentences(verdict(outcome.frame))
+    else:
+        # Of a search, what nothing beats is the result; results.csv has the rest.
+        shown = outcome.frontier if outcome.kind == "search" else outcome.points
+        for (dataset, protected), points in shown.groupby(CASE, sort=True):
+            title = f"{dataset}, protecting {str(protected).replace(',', ' and ')}"
+            show_table(title, *lines_by(points, outcome.varied, outcome.objectives))
+        show_sentences([f"{MEANS} {outcome.said}"])
+    # Plain echo: a path is for copying, and must not be wrapped to the terminal's width.
+    typer.echo(f"\nStudy folder: {outcome.folder}\nReport: {outcome.page}")

@@ -26,7 +26,8 @@
   };
   function figure(v, role) {
     if (v === null || v === undefined) return "–";
-    if (role === "setting") return String(v);
+    // A search has settings of sixteen digits; all of them are in results.csv and in the snippet.
+    if (role === "setting") return String(Number.isInteger(v) ? v : +v.toPrecision(4));
     return Number.isInteger(v) && Math.abs(v) > 1 ? String(v) : Math.abs(v) >= 100 ? v.toFixed(0) : v.toFixed(3);
   }
   const settings = columns.filter((c) => c.role === "setting" && !c.hidden);
@@ -507,7 +508,8 @@
     if (c.kind === "number") {
       const limit = Number(match[3]);
       if (Number.isNaN(limit)) throw new Error(`${c.label} is a number, ${match[3]} is none`);
-      return (i) => c.values[i] !== null && test(c.values[i], limit);
+      const of = c.role === "setting" ? (i) => Number(text(c, i)) : (i) => c.values[i];
+      return (i) => c.values[i] !== null && test(of(i), limit);
     }
     return (i) => test(text(c, i).toLowerCase(), match[3].toLowerCase());
   }
@@ -651,12 +653,12 @@
   options($("curve-by"), [none, ...parts], lineBy && lineBy !== $("curve-x").value ? lineBy : "-");
   options($("spread-of"), figures, "accuracy");
   for (const c of told.filter((s) => few(s) <= LEVELS)) {
-    const values = c.kind === "text" ? c.levels.map((l, k) => [k, l]) : ascending([...new Set(c.values.filter((v) => v !== null))]).map((v) => [v, v]);
+    const values = c.kind === "text" ? c.levels.map((l, k) => [k, l]) : ascending([...new Set(c.values.filter((v) => v !== null))]).map((v) => [v, figure(v, "setting")]);
     $("levels").append(element("label", {}, c.label, element("select", { name: c.name }, element("option", { value: "" }, "all"), ...values.map(([v, words]) => element("option", { value: v }, String(words))))));
   }
   $("levels").addEventListener("change", refresh);
   const example = told.find((c) => c.kind === "number");
-  const hint = `${example ? `${example.name}=${example.values[0]} ` : ""}discrimination<0.05 constant=no`;
+  const hint = `${example ? `${example.name}=${text(example, 0)} ` : ""}discrimination<0.05 constant=no`;
   $("filter").placeholder = hint;
   $("filter-help").textContent = `Conditions on any column, such as ${hint}; a word alone is looked for in names.`;
 

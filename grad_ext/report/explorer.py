@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import pandas as pd
@@ -28,7 +28,7 @@ from grad_ext.report.tables import (
     with_figures,
     words_of,
 )
-from grad_ext.trial import Record
+from grad_ext.trial import Record, Settings
 
 FACTS = ("epoch", "seconds", "predict_seconds", "peak_bytes", "error")
 FLAGS = ("constant", "diverged", "chosen")
@@ -166,7 +166,8 @@ def _settings(
 
 
 def _figures(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    known = {*FACTS, *FLAGS, *BESIDES, "lam", *CHANCE}
+    own = {each.name for each in fields(Settings)}
+    known = {*FACTS, *FLAGS, *BESIDES, "lam", "hidden", *own, *CHANCE}
     names = [
         str(c)
         for c in frame.select_dtypes("number")
@@ -248,14 +249,13 @@ def _commands(source: Source, records: Sequence[Record]) -> dict[str, Any]:
     """Return what trains a study's models again; {trial} and {key} stand for the chosen one's."""
     about, trial = source.about, records[0].trial
     judging = {n: v for n, v in about.get("judging", {}).items() if v != _JUDGING.get(n)}
-    protocol = about.get("protocol", "auto")
-    named = trial.dataset in DATA_SETS
+    named = all(record.trial.dataset in DATA_SETS for record in records)
     fill = {
         "{table}": _LOAD if named else _OWN,
         "{load}": "load_dataset" if named else "load_table",
-        # Of a λ study also rows without their group are used.
-        "{known}": "table" if about.get("kind") == "lambda" else "table.known()",
-        "{protocol}": repr(protocol),
+        # GRAD takes rows without their group too; what others are compared on has none of them.
+        "{known}": "table.known()" if _without_unknown(about) else "table",
+        "{protocol}": repr(_protocol(about)),
         "{judging}": f", Judging(**{judging!r})" if judging else "",
         "{import}": "Judging, evaluate, prepare" if judging else "evaluate, prepare",
     }
@@ -265,6 +265,20 @@ def _commands(source: Source, records: Sequence[Record]) -> dict[str, Any]:
             code = code.replace(mark, words)
         texts[name] = code
     return {"trial": trial.to_json(), **texts}
+
+
+def _without_unknown(about: Mapping[str, Any]) -> bool:
+    kind = str(about.get("kind"))
+    return kind == "compare" or kind.startswith("reproduce-")
+
+
+def _protocol(about: Mapping[str, Any]) -> str:
+    """Return how a study's rows are divided; where data sets differ in it, as they call for."""
+    if "protocol" in about:
+        return str(about["protocol"])
+    of = about.get("dataset", {})
+    found = {each["protocol"] for each in of.values()} if isinstance(of, Mapping) else set()
+    return str(found.pop()) if len(found) == 1 else "auto"
 
 
 _JUDGING = {

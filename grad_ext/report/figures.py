@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 
 from grad_ext.errors import unknown
 from grad_ext.files import write_atomically
+from grad_ext.report.tables import CASE, LABELS
 
 PAPER_LAMBDA = 100.0
 BAND = (10, 90)
@@ -31,6 +32,8 @@ FORMATS = ("png", "svg", "pdf")
 WRITTEN = ("png", "svg")
 # Groups that a picture has room for.
 MOST = 40
+# Ranges that more numbers are put into.
+RANGES = 8
 PANELS = {"accuracy": "Accuracy", "discrimination": "Discrimination", "consistency": "Consistency"}
 
 
@@ -117,12 +120,14 @@ def plane_figure(frame: pd.DataFrame, title: str, by: str) -> Figure:
     title : str
         Heading of the figure.
     by : str
-        The column that decides colour and shape: up to 12 numbers by a ramp, words by a list.
+        The column that decides colour and shape: numbers by a ramp, in eight ranges if there are more
+        than 40 of them; words by a list.
     """
     with _style():
         figure = Figure(figsize=(10, 4.2), layout="constrained")
         FigureCanvasAgg(figure)
         panels = figure.subplots(1, 2)
+        frame = _ranged(frame, by)
         looks = _looks(frame, by)
         for axes, metric in zip(panels, ("accuracy", "balanced_accuracy"), strict=True):
             floor = frame.loc[~frame["constant"], "discrimination_floor"].mean()
@@ -157,14 +162,24 @@ def plane_figure(frame: pd.DataFrame, title: str, by: str) -> Figure:
 
 def _called(by: str, value: object) -> str:
     words = f"{value:g}" if isinstance(value, float) else str(value)
-    return f"λ = {words}" if by == "lam" else words
+    return words if isinstance(value, str) else f"{LABELS.get(by, by)} = {words}"
+
+
+def _ranged(frame: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Return the frame with a column of too many numbers in ranges of about as many models each."""
+    if not pd.api.types.is_numeric_dtype(frame[by]) or frame[by].nunique() <= MOST:
+        return frame
+    ranges = pd.qcut(frame[by], RANGES, duplicates="drop")
+    words = [f"{each.left:.3g} to {each.right:.3g}" for each in ranges.cat.categories]
+    named = ranges.cat.rename_categories([f"{LABELS.get(by, by)} {each}" for each in words])
+    return frame.assign(**{by: named})
 
 
 def _looks(frame: pd.DataFrame, by: str) -> dict[object, tuple[str, str]]:
     """Return colour and shape for each value of a column, the first `MOST` of them."""
     values = list(frame[by].dropna().unique())[:MOST]
-    if pd.api.types.is_numeric_dtype(frame[by]):
-        values.sort()
+    if pd.api.types.is_numeric_dtype(frame[by]) or frame[by].dtype == "category":
+        values = list(frame[by].dropna().sort_values().unique())
         ramp = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.92, len(values)))
         colours = [matplotlib.colors.to_hex(colour) for colour in ramp]
     else:
@@ -210,6 +225,67 @@ def spread_figure(frame: pd.DataFrame, title: str, by: Sequence[str]) -> Figure:
         ]
         panels[0].set_yticks(range(len(groups)), names)
         panels[0].legend(frameon=False, fontsize=8)
+        figure.suptitle(title)
+    return figure
+
+
+def frontier_figure(points: pd.DataFrame, title: str) -> Figure:
+    """Draw accuracy against Discrimination on the test rows, a panel for each case.
+
+    A dot for each choice of settings, with the standard deviation over its models; those that
+    nothing beats on the validation rows are filled and joined. The majority class and the
+    Discrimination that chance alone would show are marked.
+
+    Parameters
+    ----------
+    points : pandas.DataFrame
+        As `grad_ext.report.settings.by_settings` has them.
+    title : str
+        Heading of the figure.
+    """
+    cases = list(points.groupby(CASE, sort=True))
+    with _style():
+        figure = Figure(figsize=(max(9.2, 4.6 * len(cases)), 4.0), layout="constrained")
+        FigureCanvasAgg(figure)
+        panels = figure.subplots(1, len(cases), squeeze=False)[0]
+        for axes, ((dataset, protected), same) in zip(panels, cases, strict=True):
+            same = same.dropna(subset=["accuracy", "discrimination"])
+            axes.errorbar(
+                same["discrimination"],
+                same["accuracy"],
+                xerr=same["discrimination_std"].fillna(0.0),
+                yerr=same["accuracy_std"].fillna(0.0),
+                fmt="o",
+                color=CURVE,
+                markerfacecolor="white",
+                elinewidth=0.6,
+                label="settings, mean ± standard deviation",
+            )
+            best = same[same["frontier"]].sort_values("discrimination")
+            axes.plot(
+                best["discrimination"],
+                best["accuracy"],
+                color=CURVE,
+                marker="o",
+                linewidth=0.8,
+                label="not beaten on the validation rows",
+            )
+            axes.axvspan(
+                0,
+                same["discrimination_floor"].mean() if len(same) else 0.0,
+                color=CHANCE,
+                alpha=0.35,
+                linewidth=0,
+                label="chance level",
+            )
+            axes.plot(
+                [0], [same["majority_accuracy"].max()], "s", color=MAJORITY, label="majority class"
+            )
+            axes.set_title(f"{dataset}, protecting {str(protected).replace(',', ' and ')}")
+            axes.set_xlabel("Discrimination")
+            axes.set_ylabel("Accuracy")
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
         figure.suptitle(title)
     return figure
 

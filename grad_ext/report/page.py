@@ -15,14 +15,18 @@ from grad_ext.report.explorer import Source, explorer
 from grad_ext.report.figures import (
     WRITTEN,
     draw,
+    frontier_figure,
     lambda_figure,
     plane_figure,
     render,
     spread_figure,
 )
 from grad_ext.report.html import answer, document, figure, heading, items, paragraphs, table
+from grad_ext.report.settings import Choices, lines_by
 from grad_ext.report.tables import (
+    CASE,
     CHANCE,
+    MOST_LINES,
     by_lambda,
     lines,
     results,
@@ -53,6 +57,7 @@ def write_report(
     versions: Mapping[str, str],
     about: Mapping[str, Any] | None = None,
     formats: Sequence[str] = WRITTEN,
+    choices: Choices | None = None,
 ) -> Path:
     """Write results.csv, the figures and report.html into a study's folder.
 
@@ -68,13 +73,17 @@ def write_report(
         What the study is about, as study.json has it.
     formats : sequence of str, optional
         Formats of the figures: 'png', 'svg', 'pdf'.
+    choices : Choices, optional
+        The same models by the settings that the study varies, which become columns of results.csv
+        and, but in a study of λ, lines of a table.
 
     Returns
     -------
     pathlib.Path
         The page.
     """
-    frame, audited = results(records), [*audits(folder), *cards(folder)]
+    frame = results(records) if choices is None else choices.frame
+    audited = [*audits(folder), *cards(folder)]
     write_atomically(folder / "results.csv", frame.to_csv(index=False))
     frame = with_figures(frame)
     differing = set(varying(records)) - set(CHANCE)
@@ -82,8 +91,11 @@ def write_report(
     several = len(differing - {"lam"}) > 0
     heading_ = _title(records) if several else title(records[-1])
     said = [studied(records)]
-    parts = []
-    if len(judged) and not several and not isinstance(records[0].trial.lam, tuple):
+    parts: list[str] = []
+    if choices is not None and not choices.curve:
+        said += [*cautions(frame), choices.said]
+        parts += _choices(choices, folder, heading_, formats, _splits(frame))
+    elif len(judged) and not several and not isinstance(records[0].trial.lam, tuple):
         drawn = lambda_figure(frame, heading_)
         draw(drawn, folder / "lambda", formats)
         said += verdict(frame)
@@ -99,10 +111,11 @@ def write_report(
         columns, body = setting_lines(frame, records)
         parts += [heading("By setting"), paragraphs([SPREAD.format(splits=_splits(frame))])]
         parts += [table(columns, body, words=(0,))]
-    by = _colour(frame, differing)
+    by = _colour(frame, differing, choices)
     if len(judged):
         draw(plane_figure(judged, heading_, by), folder / "plane", formats)
-        kept = [c for c in ("dataset", "method", "recipe", "lam") if frame[c].nunique() > 1]
+        apart = [*CASE, "method", "recipe", "lam", *(choices.varied if choices else ())]
+        kept = [c for c in dict.fromkeys(apart) if c not in CHANCE and frame[c].nunique() > 1]
         draw(spread_figure(judged, heading_, kept), folder / "spread", formats)
     toolkit = toolkit_lines(frame, by)
     if toolkit is not None:
@@ -182,6 +195,24 @@ def write_together(
     return page
 
 
+def _choices(
+    choices: Choices, folder: Path, name: str, formats: Sequence[str], splits: str
+) -> list[str]:
+    """Return the part of a page on choices of settings, and write their picture."""
+    parts = [heading("By setting"), paragraphs([SPREAD.format(splits=splits), FLATTERED])]
+    for (dataset, protected), points in choices.points.groupby(CASE, sort=True):
+        case = f"On {dataset}, protecting {str(protected).replace(',', ' and ')}:"
+        columns, body = lines_by(points, choices.varied, choices.objectives)
+        parts += [paragraphs([case]), table(columns, body, words=(0,))]
+        if len(points) > MOST_LINES:
+            parts.append(paragraphs([MORE.format(left=len(points) - MOST_LINES)]))
+    if choices.points["accuracy"].notna().any():
+        drawn = frontier_figure(choices.points, name)
+        draw(drawn, folder / "frontier", formats)
+        parts.append(figure(render(drawn, "inline").decode(), FRONTIER_FIGURE))
+    return parts
+
+
 TOGETHER = (
     "Mean ± standard deviation over all models of a study, whatever their settings: the plane and "
     "the table above tell them apart."
@@ -191,13 +222,21 @@ SPREAD = (
     "Discrimination of predictions that ignore the protected attribute. Constant: share of models "
     "that give every test row the same label."
 )
+FLATTERED = (
+    "The figures on the validation rows (val.) are those by which the frontier was chosen among many, "
+    "and flatter it: the others, on the test rows, are those to go by."
+)
+MORE = (
+    "{left} further choices are not in this table, but among the models above and in results.csv."
+)
+FRONTIER_FIGURE = "Accuracy against Discrimination, a dot for each choice of settings"
 TOOLKITS = (
     "With AIF360's names and signs, unprivileged less (disparate impact: over) privileged; mean ± "
     "standard deviation over the models for which they are defined. 0, and 1 for disparate impact, "
     "is parity, which a constant prediction has as well."
 )
 # Columns by which points are told apart, the first that varies.
-COLOURED = ("study", "method", "lam", "recipe", "dataset", "variant")
+COLOURED = ("study", "method", "lam", "recipe", *CASE, "variant")
 
 
 def _splits(frame: pd.DataFrame) -> str:
@@ -210,8 +249,9 @@ def _splits(frame: pd.DataFrame) -> str:
     )
 
 
-def _colour(frame: pd.DataFrame, differing: set[str]) -> str:
-    there = [c for c in COLOURED if c in frame and frame[c].nunique() > 1]
+def _colour(frame: pd.DataFrame, differing: set[str], choices: Choices | None) -> str:
+    columns = (*COLOURED, *(choices.varied if choices else ()))
+    there = [c for c in columns if c in frame and c not in CHANCE and frame[c].nunique() > 1]
     if not differing - {"lam"}:
         return "lam"
     return there[0] if there else "lam"

@@ -38,6 +38,8 @@ MAIN = (
     "consistency",
     "positive_rate",
 )
+# What figures are about: others are not to be set beside each other.
+CASE = ["dataset", "protected"]
 # What chance decides: models that differ in these alone are repetitions.
 CHANCE = ("seed", "split_seed")
 # Lines that a page has room for; the table of all models has the others.
@@ -295,20 +297,22 @@ def toolkit_lines(frame: pd.DataFrame, by: str) -> tuple[list[str], list[list[st
     frame : pandas.DataFrame
         The rows of results.csv.
     by : str
-        The column whose values have a line each, the first 60 of them.
+        The column whose values have a line each, the first 60 of each data set and protected set.
     """
     names = [str(c) for c in frame if str(c).startswith(tuple(f"{k}_" for k in PARITY))]
     if not names:
         return None
     body = []
-    for dataset, group in frame.groupby("dataset", sort=False):
-        top = majority_row(group)
-        label = f"{MAJORITY}, {dataset}" if frame["dataset"].nunique() > 1 else MAJORITY
-        body.append([label, *(cell(top[n], np.nan) for n in names)])
     finite = frame[names].where(np.isfinite(frame[names].astype(float)))
-    for value, group in islice(finite.groupby(frame[by], sort=by == "lam"), MOST_LINES):
-        cells = [cell(float(group[n].mean()), float(group[n].std())) for n in names]
-        body.append([words_of(value), *cells])
+    cases = list(frame.groupby(CASE, sort=False))
+    for case, rows in cases:
+        which = f", {' '.join(map(str, case))}" if len(cases) > 1 else ""
+        top = majority_row(rows)
+        body.append([f"{MAJORITY}{which}", *(cell(top[n], np.nan) for n in names)])
+        groups = finite.loc[rows.index].groupby(rows[by], sort=by == "lam")
+        for value, group in islice(groups, MOST_LINES):
+            cells = [cell(float(group[n].mean()), float(group[n].std())) for n in names]
+            body.append([f"{words_of(value)}{which if by not in CASE else ''}", *cells])
     return [called(by), *(n.replace("_", " ") for n in names)], body
 
 

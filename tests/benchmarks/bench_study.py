@@ -18,28 +18,25 @@ sys.path.insert(0, TESTS)
 
 from oracle import PlainGRAD, train_steps
 
-from grad_ext.data import load_dataset
-from grad_ext.data.split import split
-from grad_ext.evaluate import prepare
-from grad_ext.sweeps.grid import lambda_grid
-from grad_ext.sweeps.study import Study
-from grad_ext.sweeps.tune import OBJECT_STORE_BYTES, available_cpus, run
+from grad_ext import Study
+from grad_ext.sweeps.tune import OBJECT_STORE_BYTES, available_cpus
 from grad_ext.train import minibatches
 from grad_ext.trial import Settings
 
 
 def packs(problem, trials):
     with tempfile.TemporaryDirectory() as folder:
-        study = Study.open(Path(folder), trials)
-        run(study, {trials[0].rows: problem})
-        assert not study.missing()
+        opened = Study("lambda", out=folder, settings={"recipe": "paper"}).open()
+        assert list(opened.asked) == trials
+        opened.run()
+        assert not opened.study.missing()
 
 
 def plain(problem, trials):
     import ray
     from ray import tune
 
-    settings = Settings()
+    settings = Settings(recipe="paper")
 
     def train_one(config, problem):
         torch.manual_seed(config["seed"])
@@ -83,9 +80,10 @@ def plain(problem, trials):
 
 
 def main():
-    table = load_dataset("german", ["age"])
-    trials = lambda_grid("german", table.attribute_names)
-    problem = prepare(split(table), Settings())
+    with tempfile.TemporaryDirectory() as folder:
+        opened = Study("lambda", out=folder, settings={"recipe": "paper"}).open()
+    trials = list(opened.asked)
+    problem = opened.problem(trials[0])
     seconds = {}
     for name, side in (("packs", packs), ("one trial a model", plain)):
         start = time.perf_counter()
