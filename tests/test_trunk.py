@@ -109,9 +109,9 @@ def fitted(factory, problem, seeds):
 
 
 def test_a_pack_on_the_papers_trunk_agrees_with_the_plain_model(german_problem):
-    chosen, lam, member = Settings(epochs=15), 10.0, 1
+    chosen, lam, member = Settings(recipe="paper", epochs=15), 10.0, 1
     training, seeds = german_problem.training, [3, 4, 5]
-    network = pack_of(papers, german_problem, seeds)
+    network = pack_of(papers, german_problem, seeds, chosen)
     plain = PlainGRAD(training.X.shape[1], attributes=2).double()
     values = network.state()
     values["trunk.1.weight"] = values["trunk.3.weight"]  # the second layer, as the oracle has it
