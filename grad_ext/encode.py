@@ -249,14 +249,18 @@ class Encoder:
         """
         if not len(frame.columns):
             raise InputError("no feature is left once the protected ones are out")
-        columns = [_taken(frame[c], rows) for c in frame.columns]
-        self.parts_: list[Numeric | Categorical] = [_part(c, self.encoding) for c in columns]
+        # One column at a time: together what is taken of them would be a copy of the array.
+        self.parts_: list[Numeric | Categorical] = [
+            _part(_taken(frame[c], rows), self.encoding) for c in frame.columns
+        ]
         binned = [
             i for i, part in enumerate(self.parts_) if isinstance(part, Numeric) and part.bins
         ]
         if sum(self.parts_[i].width for i in binned) > MOST_COLUMNS:
+            most = MOST_COLUMNS // len(binned) - 1
             for i in binned:
-                self.parts_[i] = _part(columns[i], self.encoding, MOST_COLUMNS // len(binned) - 1)
+                column = _taken(frame[frame.columns[i]], rows)
+                self.parts_[i] = _part(column, self.encoding, most)
         return self
 
     @property
