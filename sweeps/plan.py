@@ -85,8 +85,8 @@ class Study:
     Parameters
     ----------
     kind : {'lambda', 'seed', 'grid', 'search'}
-        What varies beside the seeds: λ, nothing, whatever `set` names, all values crossed; or what
-        `set` names, chosen by a search.
+        What varies beside the seeds: λ, with a curve for each choice of what else `set` names;
+        nothing; whatever `set` names, all values crossed; or what it names, chosen by a search.
     dataset : str, Table, or sequence of them
         Names (`grad_ext.load_dataset`) or tables of one's own.
     protected : sequence of str, sequence of sequences, or mapping
@@ -198,16 +198,17 @@ class Study:
         for name, given in found.items():
             if isinstance(given, Range) and self.kind != "search":
                 raise InputError(f"{name}: a range such as {given} is for a search")
-        if self.kind in ("lambda", "seed"):
+        if self.kind == "lambda":
+            found.setdefault("lam", LAMBDAS)
+        if self.kind == "seed":
             for name in found:
                 if name != "lam":
                     raise InputError(
-                        f"a {self.kind} study fixes {name}: give it one value in the settings, or "
-                        "make it a grid"
+                        f"a seed study fixes {name}: give it one value in the settings, or make it a "
+                        "grid"
                     )
-            found.setdefault("lam", LAMBDAS if self.kind == "lambda" else (LAMBDA,))
-            lams = found["lam"]
-            if self.kind == "seed" and not (isinstance(lams, tuple) and len(lams) == 1):
+            lams = found.setdefault("lam", (LAMBDA,))
+            if not (isinstance(lams, tuple) and len(lams) == 1):
                 raise InputError(f"a seed study has one λ, got {lams}")
         if not found:
             raise InputError(f"a {self.kind} needs something to vary, such as lam=1,10,100")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from grad_ext import Study, load_dataset
 from grad_ext.cli import main, sweep
 from grad_ext.errors import InputError
-from grad_ext.report.figures import frontier_figure
+from grad_ext.report.figures import frontier_figure, lambda_figure
 from grad_ext.report.settings import by_settings, lines_by, nondominated, results_by
 from grad_ext.sweeps.outcome import written
 from grad_ext.sweeps.study import StudyFolder, write_records
@@ -98,6 +98,10 @@ def test_lambda_and_seed_studies_are_plans_too(monkeypatch):
     assert planned_by("sweep lambda --protected age --set dropout=0.1", monkeypatch) == study
     assert len(study.trials()) == 110
     assert {trial.settings.dropout for trial in study.trials()} == {0.1}
+    study = Study("lambda", set={"recipe": ["steady", "paper"], "dropout": [0, 0.1], "lam": 3})
+    options = "--recipe steady,paper --set dropout=0,0.1 --values 3"
+    assert planned_by(f"sweep lambda {options}", monkeypatch) == study
+    assert len(study.trials()) == 40
     study = Study("seed", set={"lam": 7}, seeds=4)
     assert planned_by("sweep seed --lam 7 --seeds 4", monkeypatch) == study
     assert [(trial.lam, trial.seed) for trial in study.trials()] == [(7.0, s) for s in range(4)]
@@ -251,7 +255,7 @@ BAD = {
     "settings = {lam = 1}": "lam is no setting of the network",
     "set = {lam = []}": "lam: expected at least one value, got none",
     "set = {lam = '1:10'}": "lam: a range such as 1:10 is for a search",
-    "set = {epochs = [1, 2]}": "a lambda study fixes epochs",
+    "kind = 'seed'\nset = {epochs = [1, 2]}": "a seed study fixes epochs",
     "kind = 'seed'\nset = {lam = [1, 2]}": "a seed study has one λ",
     "kind = 'grid'\nset = {trunk = [40, 40]}": "trunk: expected a list of lists",
     "kind = 'grid'\nset = {dropout = 2}": "dropout must be a number of at least 0 and below 1, got 2",
@@ -302,7 +306,10 @@ def test_files_that_are_no_plan(tmp_path):
         ("sweep grid --set lam", "expected something like lam=1,10,100, got 'lam'"),
         ("sweep grid --set lam=1 --set lam=2", "lam is given twice"),
         ("sweep grid --set epochs=2 --epochs 3", "both fixed (settings) and varied (set)"),
-        ("sweep lambda --set dropout=0.1,0.2", "dropout has several values, which is a grid"),
+        ("sweep seed --set dropout=0.1,0.2", "dropout has several values, which is a grid"),
+        ("sweep lambda --recipe paper --set recipe=paper,steady", "recipe is given twice"),
+        ("sweep lambda --recipe steady,papr", "did you mean 'paper'"),
+        ("sweep lambda --set dropout=0:0.5", "a range such as 0:0.5 is for a search"),
         ("sweep grid --set lam=1 --protected age --protected german=sex", "in all of them"),
         ("sweep grid --set lam=1 --label y", "--label belongs to a file of your own"),
         ("sweep plan nothing.toml", "cannot read the plan nothing.toml"),
@@ -398,3 +405,33 @@ def test_what_is_made_of_records_can_be_made_again(tmp_path):
     pd.testing.assert_frame_equal(again.frame, outcome.frame)
     assert (tmp_path / "results.csv").read_bytes() == results
     assert StudyFolder.read(tmp_path).trials == opened.study.trials
+
+
+def test_a_study_of_lambda_has_a_curve_for_each_recipe(tmp_path, capsys):
+    plan = Study(
+        "lambda", set={"lam": [1, 9], "recipe": ["steady", "paper"]}, seeds=1, out=tmp_path
+    )
+    opened = plan.open()
+    made = [
+        record(trial, 0.8 if trial.settings.recipe == "steady" else 0.4 + trial.lam / 100, 0.2)
+        for trial in opened.asked
+    ]
+    write_records(tmp_path, made)
+    outcome = opened.result()
+    assert outcome.curves == ("recipe",)
+    panel = lambda_figure(outcome.frame, "title", outcome.curves).axes[0]
+    drawn = {line.get_label().partition(":")[0]: line for line in panel.lines}
+    np.testing.assert_allclose(drawn["recipe steady"].get_xydata(), [[1, 0.8], [9, 0.8]])
+    np.testing.assert_allclose(drawn["recipe paper"].get_xydata(), [[1, 0.41], [9, 0.49]])
+    assert drawn["recipe steady"].get_color() != drawn["recipe paper"].get_color()
+    page = outcome.page.read_text()
+    assert "With recipe paper: The curve is flat nowhere" in page
+    assert "With recipe steady: The curve is flat over the whole range" in page
+    assert (tmp_path / "lambda.svg").exists()
+    options = "--recipe steady,paper --values 1,9 --seeds 1"
+    assert main([*f"sweep lambda {options} --out".split(), str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "protecting age, recipe paper" in said
+    assert "protecting age, recipe steady" in said
+    # What the recipe decides does not belong to the study, so a third recipe would extend it.
+    assert "dropout" not in StudyFolder.read(tmp_path).about["settings"]

@@ -101,6 +101,14 @@ Fixed = Annotated[
     list[str] | None,
     typer.Option("--set", help="Another setting, such as dropout=0.1; may be given repeatedly."),
 ]
+Curved = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="Another setting, such as dropout=0.1; with several values, such as dropout=0,0.1, a "
+        "curve for each; may be given repeatedly.",
+    ),
+]
 Varied = Annotated[
     list[str] | None,
     typer.Option(
@@ -159,7 +167,7 @@ def sweep_lambda(
     epochs: Epochs = None,
     select: Select = None,
     variant: Variant = None,
-    fixed: Fixed = None,
+    curved: Curved = None,
     protocol: Protocol = "auto",
     split_seed: SplitSeed = 0,
     out: Out = None,
@@ -170,14 +178,16 @@ def sweep_lambda(
     """Train a model for every λ and seed, and show how the outcome changes with λ.
 
     The same command run again does only what is missing; more values or seeds extend the study.
+    Several recipes, criteria or variants, separated by commas, have a curve each.
 
     Examples: grad-ext sweep lambda --dataset german --protected age,sex --values 1,100 --seeds 5;
     grad-ext sweep lambda --data people.csv --label income --favorable '>50K' --protected race,sex
     """
     from grad_ext.sweeps.values import parse_lambdas
 
-    set_ = {} if values is None else {"lam": parse_lambdas(values)}
-    return _run("lambda", set_, _fixed(fixed), locals())
+    lams = {} if values is None else {"lam": parse_lambdas(values)}
+    one, several = _curves(curved, {"recipe": recipe, "criterion": criterion, "variant": variant})
+    return _run("lambda", lams | several, one, locals() | dict.fromkeys(several))
 
 
 @app.command("seed")
@@ -351,6 +361,26 @@ def sweep_status(
     return 0
 
 
+def _curves(
+    texts: Sequence[str] | None, options: dict[str, str | None]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the settings that have one value in a study of λ, and those that have several."""
+    from grad_ext.sweeps.values import assignments
+
+    one: dict[str, Any] = {}
+    several: dict[str, Any] = {
+        n: _parts(text) for n, text in options.items() if "," in (text or "")
+    }
+    for name, values in assignments(texts or []).items():
+        if options.get(name):
+            raise InputError(f"{name} is given twice, as --{name} and as --set {name}")
+        if isinstance(values, list) and len(values) == 1:
+            one[name] = values[0]
+        else:
+            several[name] = values
+    return one, several
+
+
 def _fixed(texts: Sequence[str] | None) -> dict[str, Any]:
     """Return the settings that options of a study fix, a value each."""
     from grad_ext.sweeps.values import assignments
@@ -449,15 +479,16 @@ def _show(outcome: Outcome) -> None:
     """Print the tables of a study, and where it lies."""
     from grad_ext.cli.studies import show_sentences, show_table
     from grad_ext.report.settings import lines_by
-    from grad_ext.report.tables import CASE, by_lambda, lines
+    from grad_ext.report.tables import CASE, by_curve, by_lambda, lines
     from grad_ext.report.words import verdict
 
     if outcome.curve:
         first = outcome.frame.iloc[-1]
         attributes = first["protected"].replace(",", " and ")
         title = f"{first['method']} on {first['dataset']}, protecting {attributes}"
-        show_table(title, *lines(by_lambda(outcome.frame)))
-        show_sentences(verdict(outcome.frame))
+        for name, rows in by_curve(outcome.frame, outcome.curves):
+            show_table(f"{title}, {name}" if name else title, *lines(by_lambda(rows)))
+        show_sentences(verdict(outcome.frame, outcome.curves))
     else:
         # Of a search, what nothing beats is the result; results.csv has the rest.
         shown = outcome.frontier if outcome.kind == "search" else outcome.points

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from grad_ext.errors import unknown
 from grad_ext.files import write_atomically
-from grad_ext.report.tables import CASE, LABELS
+from grad_ext.report.tables import CASE, LABELS, by_curve
 
 PAPER_LAMBDA = 100.0
 BAND = (10, 90)
@@ -27,6 +27,8 @@ STAR = "#F0E442"
 # Shares of the same rows differ by rounding.
 DIGITS = 9
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+# Of curves, beside which the majority class has its own.
+CURVES = (CURVE, "#CC79A7", "#E69F00", "#009E73", "#56B4E9")
 SHAPES = ("o", "s", "^", "D", "v")
 FORMATS = ("png", "svg", "pdf")
 WRITTEN = ("png", "svg")
@@ -44,7 +46,7 @@ def _style() -> AbstractContextManager[None]:
     )
 
 
-def lambda_figure(frame: pd.DataFrame, title: str) -> Figure:
+def lambda_figure(frame: pd.DataFrame, title: str, curves: Sequence[str] = ()) -> Figure:
     """Draw accuracy, Discrimination and Consistency against λ.
 
     Median and band of the 10th to 90th percentile over seeds; λ = 100 marked, as in the paper; the
@@ -57,48 +59,74 @@ def lambda_figure(frame: pd.DataFrame, title: str) -> Figure:
         The rows of results.csv.
     title : str
         Heading of the figure.
+    curves : sequence of str, optional
+        Columns whose values have a curve each, such as ``recipe``.
     """
+    named = by_curve(frame, curves)
     with _style():
         figure = Figure(figsize=(10, 3.4), layout="constrained")
         FigureCanvasAgg(figure)
         panels = figure.subplots(1, len(PANELS))
         for axes, (metric, label) in zip(panels, PANELS.items(), strict=True):
+            for k, (curve, group) in enumerate(named):
+                _curve(axes, group, metric, k, curve)
             _panel(axes, frame, metric, label)
         handles, labels = panels[1].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+        columns = -(-len(labels) // (1 if len(named) == 1 else 2))
+        figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
         figure.suptitle(title)
     return figure
 
 
-def _panel(axes: Axes, frame: pd.DataFrame, metric: str, label: str) -> None:
-    reversing = frame[frame["lam"] > 0].groupby("lam", sort=True)
-    lams = np.sort(frame.loc[frame["lam"] > 0, "lam"].unique())
-    values = reversing[metric]
-    if len(lams):
+def _curve(axes: Axes, frame: pd.DataFrame, metric: str, k: int, called: str) -> None:
+    """Draw the k-th curve of a panel, called something where there are several."""
+    colour = CURVES[k % len(CURVES)]
+    band = "10th to 90th percentile over seeds"
+    reversing = frame[frame["lam"] > 0]
+    if len(reversing):
+        values = reversing.groupby("lam", sort=True)[metric]
+        low, high = (values.quantile(percent / 100) for percent in BAND)
         axes.fill_between(
-            lams,
-            values.quantile(BAND[0] / 100),
-            values.quantile(BAND[1] / 100),
-            color=CURVE,
+            low.index,
+            low,
+            high,
+            color=colour,
             alpha=0.25,
             linewidth=0,
-            label="10th to 90th percentile over seeds",
+            label="" if called else band,
         )
-        axes.plot(lams, values.median(), color=CURVE, marker="o", markersize=3, label="median")
+        axes.plot(
+            low.index,
+            values.median(),
+            color=colour,
+            marker=SHAPES[k % len(SHAPES)],
+            markersize=3,
+            label=f"{called}: median, {band}" if called else "median",
+        )
         axes.set_xscale("log")
+    plain = frame.loc[frame["lam"] == 0, metric]
+    if len(plain):
+        axes.axhline(
+            plain.median(),
+            color=colour if called else PLAIN,
+            linestyle="-.",
+            label=f"{called}: λ = 0" if called else "plain network (λ = 0)",
+        )
+
+
+def _panel(axes: Axes, frame: pd.DataFrame, metric: str, label: str) -> None:
+    """Draw what the curves of a panel are to be read beside."""
     constant = {
         "accuracy": float(frame["majority_accuracy"].iloc[0]),
         "discrimination": 0.0,
         "consistency": 1.0,
     }[metric]
     axes.axhline(constant, color=MAJORITY, linewidth=1.2, label="majority class")
-    plain = frame.loc[frame["lam"] == 0, metric]
-    if len(plain):
-        axes.axhline(plain.median(), color=PLAIN, linestyle="-.", label="plain network (λ = 0)")
-    if metric == "discrimination" and len(lams):
-        floor = reversing["discrimination_floor"].mean()
+    reversing = frame[frame["lam"] > 0]
+    if metric == "discrimination" and len(reversing):
+        floor = reversing.groupby("lam", sort=True)["discrimination_floor"].mean()
         axes.fill_between(
-            lams, 0, floor, color=CHANCE, alpha=0.35, linewidth=0, label="chance level"
+            floor.index, 0, floor, color=CHANCE, alpha=0.35, linewidth=0, label="chance level"
         )
     axes.axvline(
         PAPER_LAMBDA, color="black", linestyle="--", linewidth=0.8, label="λ = 100, the paper's"

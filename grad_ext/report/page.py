@@ -27,6 +27,7 @@ from grad_ext.report.tables import (
     CASE,
     CHANCE,
     MOST_LINES,
+    by_curve,
     by_lambda,
     lines,
     results,
@@ -88,6 +89,7 @@ def write_report(
     frame = with_figures(frame)
     differing = set(varying(records)) - set(CHANCE)
     judged = frame[frame["accuracy"].notna()]
+    curves = () if choices is None else choices.curves
     several = len(differing - {"lam"}) > 0
     heading_ = _title(records) if several else title(records[-1])
     said = [studied(records)]
@@ -95,17 +97,15 @@ def write_report(
     if choices is not None and not choices.curve:
         said += [*cautions(frame), choices.said]
         parts += _choices(choices, folder, heading_, formats, _splits(frame))
-    elif len(judged) and not several and not isinstance(records[0].trial.lam, tuple):
-        drawn = lambda_figure(frame, heading_)
+    elif len(judged) and (curves or not several) and not isinstance(records[0].trial.lam, tuple):
+        drawn = lambda_figure(frame, heading_, curves)
         draw(drawn, folder / "lambda", formats)
-        said += verdict(frame)
-        columns, body = lines(by_lambda(frame))
-        parts += [
-            heading("By λ"),
-            paragraphs([SPREAD.format(splits=_splits(frame))]),
-            table(columns, body),
-            figure(render(drawn, "inline").decode(), LAMBDA_FIGURE),
-        ]
+        said += verdict(frame, curves)
+        parts += [heading("By λ"), paragraphs([SPREAD.format(splits=_splits(frame))])]
+        for name, rows in by_curve(frame, curves):
+            parts += [paragraphs([f"With {name}:"])] if name else []
+            parts.append(table(*lines(by_lambda(rows))))
+        parts.append(figure(render(drawn, "inline").decode(), LAMBDA_FIGURE))
     else:
         said += cautions(frame)
         columns, body = setting_lines(frame, records)

@@ -65,8 +65,13 @@ class Choices:
 
     @property
     def curve(self) -> bool:
-        """Whether λ and the seeds alone are the question, for one data set and protected set."""
+        """Whether what λ and the seeds do is the question, for one data set and protected set."""
         return self.kind in ("lambda", "seed") and self.points.groupby(CASE).ngroups == 1
+
+    @property
+    def curves(self) -> tuple[str, ...]:
+        """The settings beside λ that have a curve for each of their values."""
+        return tuple(name for name in self.varied if name != "lam") if self.curve else ()
 
     @property
     def said(self) -> str:

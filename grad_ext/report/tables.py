@@ -218,6 +218,25 @@ def by_lambda(frame: pd.DataFrame) -> list[Row]:
     return [top, *(_row(f"{lam:g}", group) for lam, group in frame.groupby("lam", sort=True))]
 
 
+def by_curve(frame: pd.DataFrame, names: Sequence[str]) -> list[tuple[str, pd.DataFrame]]:
+    """Return what each curve over λ is called, and its models.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The rows of results.csv.
+    names : sequence of str
+        The columns whose values have a curve each; all models are one curve, without a name, if there
+        are none.
+    """
+    if not names:
+        return [("", frame)]
+    return [
+        (", ".join(f"{called(n)} {words_of(v)}" for n, v in zip(names, key, strict=True)), group)
+        for key, group in frame.groupby(list(names), sort=True)
+    ]
+
+
 def _row(label: str, group: pd.DataFrame) -> Row:
     return Row(
         label=label,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from grad_ext.report.tables import CHANCE, called, telling, words_of
+from grad_ext.report.tables import CHANCE, by_curve, called, telling, words_of
 from grad_ext.trial import Record
 
 # Values of a setting that a sentence names one by one.
@@ -115,14 +115,18 @@ def cautions(frame: pd.DataFrame) -> list[str]:
     return said
 
 
-def verdict(frame: pd.DataFrame) -> list[str]:
+def verdict(frame: pd.DataFrame, curves: Sequence[str] = ()) -> list[str]:
     """Return what a λ study found, a sentence or two an entry.
 
     Parameters
     ----------
     frame : pandas.DataFrame
         The rows of results.csv.
+    curves : sequence of str, optional
+        Columns whose values have a curve each, with an entry each.
     """
+    if curves:
+        return [f"With {name}: {' '.join(verdict(rows))}" for name, rows in by_curve(frame, curves)]
     diverged = int(frame["diverged"].sum())
     lost = f"{diverged} of {len(frame)} models diverged to numbers that are none."
     frame = frame[~frame["diverged"]]
