@@ -369,7 +369,7 @@ def _curves(
 
     one: dict[str, Any] = {}
     several: dict[str, Any] = {
-        n: _parts(text) for n, text in options.items() if "," in (text or "")
+        n: _parts(text) for n, text in options.items() if text and "," in text
     }
     for name, values in assignments(texts or []).items():
         if options.get(name):
