@@ -128,11 +128,17 @@ class GRAD:
     trunk : callable, optional
         Gets the number of features and returns a `torch.nn.Module` that is the trunk, instead of
         the layers that the settings name: see `grad_ext.trunk.ModuleTrunk`.
+    device : str, default 'cpu'
+        Where packs are trained, by torch's name such as 'cuda'; the fitted models are on the CPU.
+        Initial weights and orders of rows are those of the CPU, dropped units and rounding are not.
     """
 
-    def __init__(self, rule: Rule | None = None, trunk: Factory | None = None) -> None:
+    def __init__(
+        self, rule: Rule | None = None, trunk: Factory | None = None, device: str = "cpu"
+    ) -> None:
         self.rule = rule
         self.trunk = trunk
+        self.device = device
 
     def fit(
         self,
@@ -174,7 +180,7 @@ class GRAD:
         if self.trunk is not None:
             trunk = ModuleTrunk(self.trunk, shape.features, seeds)
             shape = replace(shape, trunk=(trunk.width,), module=True)
-        network = Network(shape, seeds, trunk=trunk)
+        network = Network(shape, seeds, trunk=trunk).on(self.device)
         best, readout, history, epochs = train(
             network,
             [trial.lams for trial in trials],

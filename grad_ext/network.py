@@ -23,11 +23,11 @@ In place of the trunk's layers there may be a module of the user's: see `grad_ex
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -35,7 +35,7 @@ from torch import Tensor
 from grad_ext.errors import InputError, unknown
 from grad_ext.losses import sigmoid, softmax
 from grad_ext.reversal import fork
-from grad_ext.seeds import numpy_generator, torch_generator
+from grad_ext.seeds import torch_generator
 from grad_ext.task import READS, Branch, Kind
 from grad_ext.trunk import ModuleTrunk
 
@@ -212,16 +212,12 @@ class Network:
                 f"trunk.{name}": (self.members, _padded(size))
                 for name, size in trunk.parameters.items()
             }
-        self.flat = torch.zeros(sum(_padded(size) for size in sizes.values()), dtype=dtype)
-        # autograd adds to an existing .grad in place, so one optimiser step over `flat` serves all.
-        self.flat.grad = torch.zeros_like(self.flat)
-        self.parameters = _carve(self.flat, sizes)
-        for (name, parameter), gradient in zip(
-            self.parameters.items(), _carve(self.flat.grad, sizes).values(), strict=True
-        ):
-            if name.endswith(".gain"):
-                parameter.fill_(1.0)
-            parameter.requires_grad_().grad = gradient
+        self._sizes: dict[str, tuple[int, ...]] = sizes
+        self._settle(torch.zeros(sum(_padded(size) for size in sizes.values()), dtype=dtype))
+        with torch.no_grad():
+            for name, parameter in self.parameters.items():
+                if name.endswith(".gain"):
+                    parameter.fill_(1.0)
         self.statistics = {
             name: torch.full((self.members, *size), float(name.endswith(".variance")), dtype=dtype)
             for name, size in shape.statistics().items()
@@ -232,10 +228,38 @@ class Network:
             self._take(trunk)
         self._reversed = self.reversal(torch.ones(1, len(shape.attributes), dtype=dtype))[0]
 
+    def _settle(self, flat: Tensor) -> None:
+        """Have the parameters in a buffer."""
+        self.flat = flat
+        # autograd adds to an existing .grad in place, so one optimiser step over `flat` serves all.
+        flat.grad = torch.zeros_like(flat)
+        self.parameters = _carve(flat, self._sizes)
+        gradients = _carve(flat.grad, self._sizes).values()
+        for parameter, gradient in zip(self.parameters.values(), gradients, strict=True):
+            parameter.requires_grad_().grad = gradient
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network's tensors are."""
+        return self.flat.device
+
+    def on(self, device: str | torch.device) -> Network:
+        """Return the network with its tensors on a device: itself if they are there, else a copy.
+
+        The weights are drawn on the CPU wherever it trains, so that a seed begins alike everywhere.
+        """
+        if self.device == torch.device(device):
+            return self
+        moved = copy.copy(self)
+        moved._settle(self.flat.detach().to(device, copy=True))
+        moved.statistics = {n: value.to(device, copy=True) for n, value in self.statistics.items()}
+        moved._reversed = self._reversed.to(device)
+        return moved
+
     def __getstate__(self) -> dict[str, Any]:
         # Parameters and gradients are views of one buffer each: pickled one by one, every view
         # would bring the whole buffer, and come back with a buffer of its own.
-        state = {name: value.numpy() for name, value in self.state().items()}
+        state = {name: value.numpy(force=True) for name, value in self.state().items()}
         kept = {"shape": self.shape, "dtype": self.flat.dtype, "state": state}
         return {**kept, "seeds": self.seeds, "trunk": self.trunk}
 
@@ -318,8 +342,7 @@ class Network:
             For those of the attribute branches.
         """
         flat = torch.full_like(self.flat, target)
-        sizes = {name: tuple(parameter.shape) for name, parameter in self.parameters.items()}
-        for name, piece in _carve(flat, sizes).items():
+        for name, piece in _carve(flat, self._sizes).items():
             if name.startswith("branch."):
                 piece[:, 1:] = attribute
             elif name.startswith("attribute."):
@@ -452,7 +475,7 @@ class Network:
         Tensor of shape (P, R, N)
             The probability of the favorable label, of each class, or the predicted numbers.
         """
-        out = torch.empty(self.members, self.shape.target.outputs, len(X), dtype=self.flat.dtype)
+        out = self.flat.new_empty(self.members, self.shape.target.outputs, len(X))
         for start, h in self._trunk_blocks(X):
             for i in range(len(self.shape.branch)):
                 h = self._apply(f"branch.{i}", h)
@@ -479,7 +502,7 @@ class Network:
         -------
         Tensor of shape (P, H, N)
         """
-        out = torch.empty(self.members, self.shape.trunk[-1], len(X), dtype=self.flat.dtype)
+        out = self.flat.new_empty(self.members, self.shape.trunk[-1], len(X))
         for start, h in self._trunk_blocks(X):
             block = out[:, :, start : start + SCORE_ROWS]
             block.copy_(h[:, :, : block.shape[2]])
@@ -488,7 +511,7 @@ class Network:
     def _trunk_blocks(self, X: Tensor) -> Iterator[tuple[int, Tensor]]:
         """Yield the trunk's output block by block of rows, padded to whole vectors."""
         for start in range(0, len(X), SCORE_ROWS):
-            rows = X[start : start + SCORE_ROWS].to(self.flat.dtype)
+            rows = X[start : start + SCORE_ROWS].to(self.device, self.flat.dtype)
             rows = F.pad(rows, (0, 0, 0, -len(rows) % ROW_STEP))
             if self.trunk is not None:
                 yield start, self.trunk.representations(rows, self._of_trunk())
@@ -546,7 +569,7 @@ class Network:
         Parameters
         ----------
         members : bool Tensor of shape (P,)
-            Which members to take.
+            Which members to take, on the networks' device.
         """
         mine, theirs = self.state(), source.state()
         for name, value in mine.items():
@@ -597,55 +620,6 @@ def spoken(said: Tensor, labels: Tensor, heads: int) -> Tensor:
     by_head = said.view(members, heads, numbers // heads, rows)
     own = labels.unsqueeze(2).expand(-1, 1, numbers // heads, -1)
     return by_head.gather(1, own).squeeze(1)
-
-
-class Dropout:
-    """What the outputs of a pack's layers are multiplied by when some of their units are dropped.
-
-    Each member's masks are drawn from a generator of its own, so that they do not depend on its
-    company. Attribute branches keep all units.
-
-    Parameters
-    ----------
-    network : Network
-        Whose layers; those of a module of the user's are its own.
-    seeds : sequence of P ints
-        A seed a member.
-    share : float
-        Of the units that are dropped, to one in 2**16; the others are scaled up so that the mean
-        stays.
-    """
-
-    def __init__(self, network: Network, seeds: Sequence[int], share: float) -> None:
-        shape = network.shape
-        branches = len(shape.stacked)
-        self._layers = [(1, n) for n in shape.layers] + [(branches, n) for n in shape.branch]
-        self._generators = [numpy_generator(seed, "dropout").bit_generator for seed in seeds]
-        self._least = min(round(share * 2**16), 2**16 - 1)
-        self._like = network.flat
-        self._masks: dict[int, list[Tensor]] = {}
-
-    def masks(self, rows: int) -> list[Tensor]:
-        """Return the next masks, a tensor of shape (P, H, rows) for each layer.
-
-        They lie where the last ones did: fresh memory for every step would cost more than they do.
-        """
-        if rows not in self._masks:
-            members = len(self._generators)
-            sizes = [(members, branches * units, rows) for branches, units in self._layers]
-            self._masks[rows] = [self._like.new_ones(size) for size in sizes]
-        values = rows * sum(units for _, units in self._layers)
-        scale = self._like.numpy().dtype.type(2**16 / (2**16 - self._least))
-        for member, generator in enumerate(self._generators):
-            # 16 bits a unit and row, four at a time: the fastest draw that is fine enough.
-            drawn = generator.random_raw(-(-values // 4)).view(np.uint16)
-            start = 0
-            for mask, (_, units) in zip(self._masks[rows], self._layers, strict=True):
-                stop = start + units * rows
-                kept = drawn[start:stop].reshape(units, rows) >= self._least
-                np.multiply(kept, scale, out=mask.numpy()[member, :units])
-                start = stop
-        return self._masks[rows]
 
 
 @torch.no_grad()

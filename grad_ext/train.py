@@ -22,10 +22,11 @@ from torch import Tensor
 from torch.optim.adam import adam
 
 from grad_ext.data.split import check_groups
+from grad_ext.dropout import Dropout
 from grad_ext.encode import Arrays
 from grad_ext.errors import InputError
 from grad_ext.losses import loss_and_gradient
-from grad_ext.network import ROW_STEP, Dropout, Network, Shape
+from grad_ext.network import ROW_STEP, Network, Shape
 from grad_ext.readout import Readout
 from grad_ext.seeds import torch_generator
 from grad_ext.select import History, Rule, best_epoch
@@ -76,7 +77,7 @@ class Adam:
         self._steps, self._done = steps, 0
         self._mean = torch.zeros_like(network.flat)
         self._square = torch.zeros_like(network.flat)
-        self._count = torch.tensor(0.0)
+        self._count = torch.tensor(0.0, device=network.device)
         ratio = settings.attribute_learning_rate / settings.learning_rate
         self._ratios = network.by_branch(1.0, ratio) if ratio != 1.0 else None
 
@@ -160,6 +161,14 @@ class Goals:
     weights: Tensor
     labels: Tensor | None = None
 
+    def on(self, device: torch.device) -> Goals:
+        """Return the same on a device."""
+        return Goals(
+            [None if goal is None else goal.to(device) for goal in self.values],
+            self.weights.to(device),
+            None if self.labels is None else self.labels.to(device),
+        )
+
 
 def goals_of(
     arrays: Arrays,
@@ -241,7 +250,8 @@ def train(
     Parameters
     ----------
     network : Network
-        P members with their initial weights; left with the last epoch's.
+        P members with their initial weights; left with the last epoch's. The pack is trained on its
+        device.
     lams : sequence of P sequences of K numbers
         λ of each member for each attribute.
     seeds : sequence of int
@@ -258,7 +268,7 @@ def train(
     Returns
     -------
     best : Network
-        The weights of each member's best epoch.
+        The weights of each member's best epoch, on the CPU.
     readout : Readout or None
         The logistic regressions on its representation (Auto only).
     history : History
@@ -266,16 +276,16 @@ def train(
     epochs : array of shape (P,)
         The epochs kept, counted from 0.
     """
-    dtype = network.flat.dtype
-    X, valid_X = (shared_tensor(a.X, dtype) for a in (training, validation))
+    dtype, device = network.flat.dtype, network.device
+    X, valid_X = (shared_tensor(a.X, dtype).to(device) for a in (training, validation))
     goals = goals_of(
         training, network.shape.branches, dtype, settings.balance_groups, settings.criterion
-    )
-    visible = None if training.visible is None else torch.from_numpy(training.visible)
+    ).on(device)
+    visible = None if training.visible is None else torch.from_numpy(training.visible).to(device)
     steps = settings.epochs * len(minibatches(len(X), settings.batch_size))
     trainer = Trainer(network, lams, seeds, settings, steps)
 
-    best = Network(network.shape, seeds, dtype, network.trunk)
+    best = Network(network.shape, seeds, dtype, network.trunk).on(device)
     losses: list[Floats] = []
     judged: list[dict[str, Floats]] = []
     readout: Readout | None = None
@@ -286,10 +296,11 @@ def train(
             judged.append(figures(network, readout, valid_X, validation))
             history = history_of(losses, judged)
             kept = best_epoch(history, rule)
-            best.copy_members(torch.from_numpy(kept == epoch), network)
+            best.copy_members(torch.from_numpy(kept == epoch).to(device), network)
             if on_epoch is not None:
                 on_epoch(epoch + 1)
-        readout = last_readout(best, X, training, readout)
+        best = best.on("cpu")
+        readout = last_readout(best, X.cpu(), training, readout)
     return best, readout, history, kept
 
 
@@ -326,11 +337,12 @@ class Trainer:
             dtype=network.flat.dtype,
         )
         # What multiplies the branches' losses, (P, M), and what the reversed gradients.
-        self._weights = torch.ones(network.members, branches, dtype=network.flat.dtype)
+        weights = torch.ones(network.members, branches, dtype=network.flat.dtype)
         if settings.lam_multiplies == "loss":
-            self._weights[:, 1:] = strength
+            weights[:, 1:] = strength
             strength = torch.ones_like(strength)
-        self._reversal = network.reversal(strength)
+        self._weights = weights.to(network.device)
+        self._reversal = network.reversal(strength).to(network.device)
         self._steps, self._done = steps, 0
         self._orders = [torch_generator(seed, "rows") for seed in seeds]
         self._optimiser = Adam(network, settings, steps)
@@ -356,38 +368,55 @@ class Trainer:
         array of shape (P, M)
             The branches' mean losses.
         """
-        network, members = self._network, self._network.members
-        assert network.flat.grad is not None
         order = torch.stack([torch.randperm(len(X), generator=g) for g in self._orders])
+        order = order.to(X.device)
         slices = minibatches(len(X), self._settings.batch_size)
-        total = torch.zeros(members, len(goals.values), dtype=X.dtype)
+        total = X.new_zeros(self._network.members, len(goals.values))
         for rows in slices:
-            index, size = order[:, rows].flatten(), rows.stop - rows.start
-            x = X.index_select(0, index).view(members, size, -1)
-            masks = self._dropout.masks(size) if self._dropout else ()
-            labels = None
-            if goals.labels is not None:
-                labels = goals.labels.index_select(0, index).view(members, 1, size)
-            outputs = network.outputs(x, self._ramped(), masks, labels, self._ahead())
-            gradients = []
-            with torch.no_grad():
-                for m, branch in enumerate(network.shape.branches):
-                    goal = goals.values[m]
-                    if goal is not None:
-                        goal = goal.index_select(0, index).view(members, 1, size)
-                    else:
-                        seen = x if visible is None else x.index_select(2, visible)
-                        goal = seen.transpose(1, 2)
-                    weight = goals.weights[m].index_select(0, index).view(members, size)
-                    loss, gradient = loss_and_gradient(branch.kind, outputs[m], goal)
-                    total[:, m] += (loss * weight).sum(1)
-                    scale = weight * (self._weights[:, m : m + 1] / size)
-                    gradients.append(gradient * scale.unsqueeze(1))
-            network.flat.grad.zero_()
-            torch.autograd.backward(outputs, gradients)
-            self._optimiser.step()
-            self._done += 1
-        return np.asarray((total / slices[-1].stop).numpy(), dtype=np.float64)
+            self.step(X, goals, order[:, rows], total, visible)
+        return np.asarray((total / slices[-1].stop).numpy(force=True), dtype=np.float64)
+
+    def step(
+        self, X: Tensor, goals: Goals, rows: Tensor, total: Tensor, visible: Tensor | None = None
+    ) -> None:
+        """Take every member through one minibatch.
+
+        Parameters
+        ----------
+        X, goals, visible
+            As `epoch` has them.
+        rows : int64 Tensor of shape (P, B)
+            Each member's minibatch.
+        total : Tensor of shape (P, M)
+            To which each branch's summed losses are added.
+        """
+        network, (members, size) = self._network, rows.shape
+        assert network.flat.grad is not None
+        index = rows.flatten()
+        x = X.index_select(0, index).view(members, size, -1)
+        masks = self._dropout.masks(size) if self._dropout else ()
+        labels = None
+        if goals.labels is not None:
+            labels = goals.labels.index_select(0, index).view(members, 1, size)
+        outputs = network.outputs(x, self._ramped(), masks, labels, self._ahead())
+        gradients = []
+        with torch.no_grad():
+            for m, branch in enumerate(network.shape.branches):
+                goal = goals.values[m]
+                if goal is not None:
+                    goal = goal.index_select(0, index).view(members, 1, size)
+                else:
+                    seen = x if visible is None else x.index_select(2, visible)
+                    goal = seen.transpose(1, 2)
+                weight = goals.weights[m].index_select(0, index).view(members, size)
+                loss, gradient = loss_and_gradient(branch.kind, outputs[m], goal)
+                total[:, m] += (loss * weight).sum(1)
+                scale = weight * (self._weights[:, m : m + 1] / size)
+                gradients.append(gradient * scale.unsqueeze(1))
+        network.flat.grad.zero_()
+        torch.autograd.backward(outputs, gradients)
+        self._optimiser.step()
+        self._done += 1
 
     def _ahead(self) -> Tensor | None:
         """Return the readers' weights as far ahead as their trend of late goes, (P, R, S)."""

@@ -27,12 +27,16 @@ def last_readout(
     if network.shape.target.kind != "features" or target.kind not in ("binary", "categorical"):
         return None
     y, w = torch.from_numpy(training.y), torch.from_numpy(training.w)
-    return fit_readout(network.representations(X), y, w, max(2, target.outputs), start)
+    # Newton's few steps, a member after another, are nothing for a device.
+    Z = network.representations(X).cpu()
+    return fit_readout(Z, y, w, max(2, target.outputs), start)
 
 
 def predictions(network: Network, readout: Readout | None, X: Tensor) -> Tensor:
-    """Return what a pack predicts, shape (P, R, N): see `Network.scores`."""
-    return network.scores(X) if readout is None else readout.scores(network.representations(X))
+    """Return what a pack predicts, shape (P, R, N), on the CPU: see `Network.scores`."""
+    if readout is None:
+        return network.scores(X).cpu()
+    return readout.scores(network.representations(X).cpu())
 
 
 def figures(

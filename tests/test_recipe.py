@@ -24,10 +24,11 @@ from grad_ext import (
     load_dataset,
 )
 from grad_ext.data.split import split
+from grad_ext.dropout import Dropout
 from grad_ext.encode import Encoder, arrays
 from grad_ext.errors import InputError
 from grad_ext.method import GRAD
-from grad_ext.network import Dropout, Network, Shape
+from grad_ext.network import Network, Shape
 from grad_ext.seeds import numpy_generator, torch_generator
 from grad_ext.select import last
 from grad_ext.task import Branch

@@ -1,0 +1,103 @@
+"""Which units of a pack are dropped in a step.
+
+Each member's masks come from a generator of its own, so that they do not depend on its company. On a
+CPU they are drawn from numpy's, the fastest that is at hand; on another device a hash of a key and
+each unit's number takes their place, since a thousand generators could not keep up with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from grad_ext.network import Network
+from grad_ext.seeds import numpy_generator
+
+# Shares are exact to one in this many.
+LEVELS = 2**16
+# Keys that are drawn and sent to a device at once, one a step and member.
+KEYS = 1024
+# The hash "lowbias32" of C. Wellons ("Prospecting for hash functions", 2018): shifts and factors, of
+# which the second is written as torch's signed integers have it.
+FACTORS = (0x7FEB352D, 0x846CA68B - 2**32)
+SHIFTS = (16, 15, 16)
+
+
+class Dropout:
+    """What the outputs of a pack's layers are multiplied by when some of their units are dropped.
+
+    Attribute branches keep all units.
+
+    Parameters
+    ----------
+    network : Network
+        Whose layers; those of a module of the user's are its own.
+    seeds : sequence of P ints
+        A seed a member.
+    share : float
+        Of the units that are dropped, to one in 2**16; the others are scaled up so that the mean
+        stays.
+    """
+
+    def __init__(self, network: Network, seeds: Sequence[int], share: float) -> None:
+        shape = network.shape
+        branches = len(shape.stacked)
+        self._layers = [(1, n) for n in shape.layers] + [(branches, n) for n in shape.branch]
+        self._generators = [numpy_generator(seed, "dropout").bit_generator for seed in seeds]
+        self._least = min(round(share * LEVELS), LEVELS - 1)
+        self._like = network.flat
+        self._masks: dict[int, list[Tensor]] = {}
+        self._keys: list[Tensor] = []
+
+    def masks(self, rows: int) -> list[Tensor]:
+        """Return the next masks, a tensor of shape (P, H, rows) for each layer.
+
+        They lie where the last ones did: fresh memory for every step would cost more than they do.
+        """
+        if rows not in self._masks:
+            members = len(self._generators)
+            sizes = [(members, branches * units, rows) for branches, units in self._layers]
+            self._masks[rows] = [self._like.new_ones(size) for size in sizes]
+        draw = self._draw if self._like.device.type == "cpu" else self._hash
+        draw(rows, LEVELS / (LEVELS - self._least))
+        return self._masks[rows]
+
+    def _draw(self, rows: int, scale: float) -> None:
+        values = rows * sum(units for _, units in self._layers)
+        kind = self._like.numpy().dtype.type
+        for member, generator in enumerate(self._generators):
+            # 16 bits a unit and row, four at a time: the fastest draw that is fine enough.
+            drawn = generator.random_raw(-(-values // 4)).view(np.uint16)
+            start = 0
+            for mask, (_, units) in zip(self._masks[rows], self._layers, strict=True):
+                stop = start + units * rows
+                kept = drawn[start:stop].reshape(units, rows) >= self._least
+                np.multiply(kept, kind(scale), out=mask.numpy()[member, :units])
+                start = stop
+
+    def _hash(self, rows: int, scale: float) -> None:
+        if not self._keys:
+            drawn = np.stack([generator.random_raw(KEYS) for generator in self._generators])
+            keys = torch.from_numpy(drawn.view(np.int32).reshape(len(drawn), KEYS, 2))
+            self._keys = list(keys.to(self._like.device).unbind(1))
+        key = self._keys.pop(0)
+        start = 0
+        for mask, (_, units) in zip(self._masks[rows], self._layers, strict=True):
+            stop = start + units * rows
+            number = torch.arange(start, stop, dtype=torch.int32, device=key.device)
+            # Two keys in two rounds, so that equal numbers under two keys have nothing in common.
+            bits = mixed(mixed(number ^ key[:, :1]) ^ key[:, 1:])
+            kept = (bits & (LEVELS - 1)) >= self._least
+            mask[:, :units] = kept.view(len(key), units, rows) * scale
+            start = stop
+
+
+def mixed(bits: Tensor) -> Tensor:
+    """Return int32 bits, well mixed: a permutation of all of them."""
+    for shift, factor in zip(SHIFTS, (*FACTORS, 1), strict=True):
+        # torch shifts the sign in, which does not belong to the bits.
+        bits = (bits ^ ((bits >> shift) & (2 ** (32 - shift) - 1))) * factor
+    return bits
