@@ -219,6 +219,7 @@ def evaluate(
                 error=f"returned NaN or infinity for {unknown_rows[p]} of {len(judged)} rows"
                 if diverged[p]
                 else "",
+                device=getattr(method, "device", "cpu"),
                 history=histories[p],
             )
         )

@@ -449,6 +449,8 @@ class Record:
         before; nan if it was not measured.
     error : str
         What went wrong, such as "ValueError: ..."; empty if nothing did.
+    device : str
+        Where it was fitted, by torch's name; rounding and dropped units depend on it.
     history : mapping of str to tuple of float
         An epoch's figure after another, by name, rounded: what `grad_ext.evaluate.told` keeps of a
         `grad_ext.select.History`; empty for methods without one, and in old records.
@@ -463,6 +465,7 @@ class Record:
     predict_seconds: float = math.nan
     peak_bytes: float = math.nan
     error: str = ""
+    device: str = "cpu"
     history: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     @classmethod
@@ -481,6 +484,7 @@ class Record:
             "seconds": self.seconds,
             **{n: None if math.isnan(v := getattr(self, n)) else v for n in _MEASURED},
             "error": self.error,
+            "device": self.device,
             "history": {
                 name: [None if math.isnan(v) else v for v in values]
                 for name, values in self.history.items()

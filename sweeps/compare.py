@@ -41,8 +41,9 @@ from grad_ext.sweeps.contenders import (
     width,
 )
 from grad_ext.sweeps.limits import Limits, fit
+from grad_ext.sweeps.resources import Resources, checked_cpus
 from grad_ext.sweeps.study import StudyFolder, default_folder
-from grad_ext.sweeps.tune import Keep, Say, checked_cpus, run
+from grad_ext.sweeps.tune import Keep, Say, run
 from grad_ext.trial import Record, RowsKey, Settings, Trial
 
 SEEDS = 5
@@ -122,7 +123,8 @@ class Plan:
 
             fit(makers, trials, problem, hand, limits, width)
 
-        run(self.study, self.problems, num_cpus, None, progress, carry, gathered, self.asked)
+        resources = Resources(num_cpus)
+        run(self.study, self.problems, resources, progress, carry, gathered, self.asked)
 
     def result(self, select: str = SELECT) -> Comparison:
         """Write what is there as results.csv and report.html, and return it."""

@@ -24,11 +24,13 @@ from grad_ext.errors import InputError, MissingToolkit, unknown
 from grad_ext.evaluate import Judging, Problem, prepare
 from grad_ext.files import cache_folder
 from grad_ext.report.settings import PLANE, checked_objectives
+from grad_ext.sweeps.cluster import environment
 from grad_ext.sweeps.loggers import checked_log
+from grad_ext.sweeps.memory import Widths
 from grad_ext.sweeps.outcome import Outcome, written
-from grad_ext.sweeps.pack import checked_size
+from grad_ext.sweeps.resources import Resources
 from grad_ext.sweeps.study import StudyFolder, default_folder
-from grad_ext.sweeps.tune import checked_cpus, environment, run, train_together
+from grad_ext.sweeps.tune import run, train_together
 from grad_ext.sweeps.values import LAMBDAS, ONCE, Range, Values, settings_of, value, values
 from grad_ext.trial import DECIDED, FOR_AUTO, LAMBDA, RowsKey, Trial
 
@@ -373,18 +375,19 @@ class Study:
     def run(
         self,
         num_cpus: int | None = None,
-        pack_size: int | None = None,
+        pack_size: int | str | None = None,
         progress: bool = False,
         log: Sequence[str] = (),
+        gpus_per_pack: float = 0.0,
+        address: str | None = None,
+        storage: str | None = None,
     ) -> Outcome:
         """Train what is missing and return what came out.
 
         Parameters
         ----------
-        num_cpus : int, optional
-            How many packs run side by side, one CPU each; all CPUs if not given.
-        pack_size : int, optional
-            Widest pack.
+        num_cpus, pack_size, gpus_per_pack, address, storage
+            What it may use: see `grad_ext.sweeps.resources.Resources`.
         progress : bool, default False
             Show on the standard error how far it is.
         log : sequence of {'tensorboard', 'mlflow'}
@@ -402,11 +405,10 @@ class Study:
         StudyIncomplete
             If a pack failed; what is done is kept.
         """
-        checked_cpus(num_cpus)
-        checked_size(pack_size)
+        resources = Resources(num_cpus, pack_size, gpus_per_pack, address, storage)
         checked_log(log)
         opened = self.open()
-        opened.run(num_cpus, pack_size, progress, log)
+        opened.run(resources, progress, log)
         return opened.result()
 
     def _sought(self) -> dict[str, Any]:
@@ -464,17 +466,17 @@ class Opened:
 
     def run(
         self,
-        num_cpus: int | None = None,
-        pack_size: int | None = None,
+        resources: Resources | None = None,
         progress: bool = False,
         log: Sequence[str] = (),
     ) -> None:
-        """Train what is missing; parameters and errors are those of `Study.run`."""
+        """Train what is missing; errors are those of `Study.run`."""
+        resources = resources or Resources()
         if self.plan.kind == "search":
             with environment():
                 from grad_ext.sweeps.search import search
 
-                return search(self, num_cpus, progress, log)
+                return search(self, resources, progress, log)
         names = checked_log(log)
         asked = {trial.key for trial in self.asked}
         missing = [trial for trial in self.study.missing() if trial.key in asked]
@@ -482,8 +484,9 @@ class Opened:
         for trial in missing:
             if trial.rows not in problems:
                 problems[trial.rows] = self.problem(trial)
-        carry = partial(train_together, validation=True)
-        run(self.study, problems, num_cpus, pack_size, progress, carry, only=self.asked, log=names)
+        widths = Widths(self.study.folder)
+        carry = partial(train_together, validation=True, widths=widths)
+        run(self.study, problems, resources, progress, carry, only=self.asked, log=names)
 
     def result(self) -> Outcome:
         """Write what is there as results.csv, figures and report.html, and return it."""

@@ -23,8 +23,10 @@ from grad_ext.evaluate import Problem, evaluate
 from grad_ext.method import GRAD
 from grad_ext.report.settings import OBJECTIVES
 from grad_ext.select import History, best_epoch, rule_named
+from grad_ext.sweeps.cluster import assigned_device, cluster
 from grad_ext.sweeps.loggers import checked_log
 from grad_ext.sweeps.plan import Opened, Study, problem_of
+from grad_ext.sweeps.resources import Resources
 from grad_ext.sweeps.study import (
     StudyFolder,
     lock,
@@ -33,7 +35,7 @@ from grad_ext.sweeps.study import (
     sweep_up,
     write_records,
 )
-from grad_ext.sweeps.tune import REPORTS, checked_cpus, fit, incomplete
+from grad_ext.sweeps.tune import REPORTS, fit, incomplete
 from grad_ext.sweeps.values import Range, settings_of, value
 from grad_ext.sweeps.watch import Watch
 from grad_ext.trial import Record, RowsKey, Trial
@@ -215,7 +217,7 @@ def try_choice(
             if epoch % step == 0 and epoch < epochs:
                 report({**known(figures), "epoch": epoch, "share": epoch / epochs})
 
-        method = GRAD(rule=Watched(trials[0].settings.select, tell))
+        method = GRAD(Watched(trials[0].settings.select, tell), device=assigned_device())
         records = evaluate(method, trials, problem, validation=True)
         if folder is not None:
             write_records(folder, records)
@@ -330,13 +332,18 @@ def scheduler(plan: Study) -> Any:
 
 
 def search(
-    opened: Opened, num_cpus: int | None = None, shown: bool = False, log: Sequence[str] = ()
+    opened: Opened, resources: Resources, shown: bool = False, log: Sequence[str] = ()
 ) -> None:
     """Search as a study's plan says; what is there already is not trained again.
 
     Parameters and errors are those of `grad_ext.sweeps.plan.Study.run`.
     """
-    workers, plan, study = checked_cpus(num_cpus), opened.plan, opened.study
+    plan, study = opened.plan, opened.study
+    if resources.storage is not None:
+        raise InputError(
+            "storage: a search looks into the study's folder for what is done, so put that where all "
+            "nodes see it"
+        )
     table, names = only_table(opened.tables), checked_log(log)
     choices = plan.search.models // len(plan.seeds)
     if not choices:
@@ -350,12 +357,12 @@ def search(
         trials = plan.choice_trials(table, choice(config))
         try_choice(trials, problems[trials[0].rows], tune.report, folder, often)
 
-    with lock(folder):
+    with lock(folder), cluster(resources, folder) as there:
         sweep_up(folder)
         done = fit(
             tune.with_parameters(train, problems=rows_of(opened)),
             space(plan.set),
-            workers,
+            there,
             [Keeping(study, plan, table), Watch(study, [len(plan.seeds)] * choices, shown, names)],
             num_samples=choices,
             search_alg=algorithm(plan),

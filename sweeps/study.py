@@ -193,7 +193,7 @@ class StudyFolder:
                 if not kept:
                     path.unlink()
                 elif len(kept) < len(records):
-                    write_atomically(path, _lines(kept))
+                    write_atomically(path, lines_of(kept))
 
 
 @contextmanager
@@ -315,7 +315,7 @@ def write_records(folder: Path, records: Sequence[Record]) -> None:
 
     The file's name is a hash of the trials, so a pack that is run twice has one file.
     """
-    write_atomically(record_file(folder, [record.trial for record in records]), _lines(records))
+    write_atomically(record_file(folder, [record.trial for record in records]), lines_of(records))
 
 
 def record_file(folder: Path, trials: Sequence[Trial]) -> Path:
@@ -324,7 +324,8 @@ def record_file(folder: Path, trials: Sequence[Trial]) -> Path:
     return folder / "records" / f"{name}.jsonl"
 
 
-def _lines(records: Iterable[Record]) -> str:
+def lines_of(records: Iterable[Record]) -> str:
+    """Return what a file of records holds: a line of JSON a record."""
     lines = [json.dumps(record.to_json(), allow_nan=False) for record in records]
     return "\n".join(lines) + "\n"
 

@@ -8,32 +8,22 @@ error). So Tune's own files are temporary.
 
 from __future__ import annotations
 
-import logging
-import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from grad_ext.errors import InputError, MissingToolkit
+from grad_ext.errors import InputError
 from grad_ext.evaluate import Problem, evaluate
 from grad_ext.method import GRAD
-from grad_ext.sweeps.pack import packs
+from grad_ext.sweeps.cluster import Cluster, assigned_device, cluster
+from grad_ext.sweeps.memory import Widths, is_out_of_memory, release, roomy
+from grad_ext.sweeps.pack import WIDTH, packs, parts
+from grad_ext.sweeps.resources import Resources
+from grad_ext.sweeps.storage import Storage
 from grad_ext.sweeps.study import StudyFolder, lock, sweep_up, write_records
 from grad_ext.trial import Record, RowsKey, Trial
 
-# Ray reads these when it is imported and when Tune starts: no reports of use, no output of its own
-# beside the progress bar, no loggers but the one that Tune needs.
-ENVIRONMENT = {
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
-}
-OBJECT_STORE_BYTES = 512 * 2**20
 # A worker that dies (out of memory, killed) is replaced once; an exception would only come again.
 RETRIES = 1
 # How often a pack says how far it is.
@@ -50,63 +40,65 @@ class StudyIncomplete(RuntimeError):
     """Packs failed; what is done is kept, and the same command runs what is missing."""
 
 
-@contextmanager
-def environment() -> Iterator[None]:
-    """Have Ray quiet, from its import on."""
-    before = {name: os.environ.get(name) for name in ENVIRONMENT}
-    os.environ.update(ENVIRONMENT)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-def available_cpus() -> int:
-    """Return how many CPUs this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def checked_cpus(num_cpus: int | None) -> int:
-    """Return the number of CPUs to use, all of them if not given.
-
-    Raises
-    ------
-    InputError
-        If it is less than 1 or more than there are.
-    """
-    there = available_cpus()
-    if num_cpus is None:
-        return there
-    if not 1 <= num_cpus <= there:
-        raise InputError(f"expected 1 to {there} CPUs (this machine has {there}), got {num_cpus}")
-    return num_cpus
-
-
 def train_together(
-    trials: Sequence[Trial], problem: Problem, keep: Keep, say: Say, validation: bool = False
+    trials: Sequence[Trial],
+    problem: Problem,
+    keep: Keep,
+    say: Say,
+    validation: bool = False,
+    widths: Widths | None = None,
 ) -> None:
-    """Train a pack of GRAD's as one, and judge it on the validation rows too if told so."""
-    epochs = trials[0].settings.epochs
-    step = max(1, epochs // REPORTS)
+    """Train a pack of GRAD's as one, and judge it on the validation rows too if told so.
 
-    def on_epoch(done: int) -> None:
-        if done % step == 0 and done < epochs:
-            say(done / epochs)
+    Where memory runs out the pack is halved and tried again, and the width learned.
+    """
+    device, widths = assigned_device(), widths or Widths(None)
+    waiting = parts(trials, widths.most(trials[0], device))
+    done = 0
+    while waiting:
+        part = waiting.pop(0)
+        share = len(part) / len(trials)
+        on_epoch = partial(_tell, say, trials[0].settings.epochs, done / len(trials), share)
+        records = _trained(part, problem, device, on_epoch, validation)
+        if records is None:
+            # Here nothing refers to what the failed pack held any more.
+            release()
+            half = -(-len(part) // 2)
+            widths.learn(part[0], device, half)
+            waiting = [*parts(part, half), *waiting]
+            continue
+        keep(records)
+        done += len(part)
 
-    keep(evaluate(GRAD(), trials, problem, on_epoch, validation))
+
+def _tell(say: Say, epochs: int, before: float, share: float, epoch: int) -> None:
+    """Say how much of a pack's work is done after an epoch of a part of it."""
+    if epoch % max(1, epochs // REPORTS) == 0 and epoch < epochs:
+        say(before + share * epoch / epochs)
+
+
+def _trained(
+    trials: Sequence[Trial],
+    problem: Problem,
+    device: str,
+    on_epoch: Callable[[int], None],
+    validation: bool,
+) -> list[Record] | None:
+    """Return the records of a pack, or None where memory ran out and it can be halved."""
+    try:
+        return evaluate(GRAD(device=device), trials, problem, on_epoch, validation)
+    except (MemoryError, RuntimeError) as error:
+        if len(trials) == 1 or not is_out_of_memory(error):
+            raise
+        return None
 
 
 def run(
     study: StudyFolder,
     problems: Mapping[RowsKey, Problem],
-    num_cpus: int | None = None,
-    pack_size: int | None = None,
+    resources: Resources | None = None,
     progress: bool = False,
-    carry: Carry = train_together,
+    carry: Carry | None = None,
     gather: Callable[[Sequence[Trial], int], list[list[Trial]]] | None = None,
     only: Sequence[Trial] | None = None,
     log: Sequence[str] = (),
@@ -119,17 +111,15 @@ def run(
         The folder and its trials.
     problems : mapping of `Trial.rows` to Problem
         The rows of every trial, sent to every worker once.
-    num_cpus : int, optional
-        How many packs run side by side, one CPU each; all CPUs if not given.
-    pack_size : int, optional
-        Widest pack.
+    resources : Resources, optional
+        What it may use; all CPUs of this machine if not given.
     progress : bool, default False
         Show on the standard error how far it is.
     carry : callable, optional
         What a pack's process does with it; trains GRAD if not given.
     gather : callable, optional
-        Makes packs of trials for a number of workers; `packs` of `pack_size` if not given. They are
-        begun in this order, and the trials of each have the same rows.
+        Makes packs of trials for a number of workers; `packs` if not given. They are begun in this
+        order, and the trials of each have the same rows.
     only : sequence of Trial, optional
         Which of the study's trials; all of them if not given.
     log : sequence of str
@@ -138,7 +128,8 @@ def run(
     Raises
     ------
     InputError
-        If there are fewer CPUs, a trial's rows are not given, or another process works on the study.
+        If there are fewer CPUs or GPUs, the cluster cannot run it (see `grad_ext.sweeps.cluster`), a
+        trial's rows are not given, or another process works on the study.
     MissingToolkit
         If Ray is not installed.
     KeyboardInterrupt
@@ -146,7 +137,11 @@ def run(
     StudyIncomplete
         If a pack failed.
     """
-    workers = checked_cpus(num_cpus)
+    resources = resources or Resources()
+    storage = None if resources.storage is None else Storage(resources.storage)
+    if storage is not None:
+        # What nodes left there while nobody fetched it.
+        storage.fetch(study.folder)
     wanted = {trial.key for trial in (study.trials if only is None else only)}
     if not any(trial.key in wanted for trial in study.missing()):
         return
@@ -161,9 +156,11 @@ def run(
         # Another process may have been quicker.
         if not missing:
             return
-        plan = (gather or partial(packs, size=pack_size))(missing, workers)
-        with environment():
-            errors = _tune(plan, study, problems, min(workers, len(plan)), progress, carry, log)
+        carry = carry or partial(train_together, widths=Widths(study.folder))
+        with cluster(resources, study.folder) as there:
+            gather = gather or partial(packs, width=_width(resources, there, problems))
+            plan = gather(missing, there.workers)
+            errors = _tune(plan, study, problems, there, progress, carry, log, storage)
         left = [trial for trial in study.missing() if trial.key in wanted]
     if left and errors:
         raise incomplete(len(left), len(study.trials), errors, len(plan))
@@ -180,87 +177,96 @@ def incomplete(left: int, models: int, errors: Sequence[Exception], packs: int) 
     )
 
 
+def _width(
+    resources: Resources, there: Cluster, problems: Mapping[RowsKey, Problem]
+) -> Callable[[Trial], int]:
+    """Return how wide packs of a trial's kind are to be at most."""
+    size = resources.pack_size
+    if isinstance(size, int):
+        return lambda trial: int(size)
+    free = there.free
+    if free is None:
+        return lambda trial: WIDTH
+    return lambda trial: roomy(free, trial, problems[trial.rows].training)
+
+
 def _tune(
     plan: list[list[Trial]],
     study: StudyFolder,
     problems: Mapping[RowsKey, Problem],
-    workers: int,
+    there: Cluster,
     progress: bool,
     carry: Carry,
     log: Sequence[str],
+    storage: Storage | None,
 ) -> Sequence[Exception]:
     """Run the packs and return the errors of those that failed."""
-    try:
-        from ray import tune
-    except ImportError as error:
-        raise MissingToolkit("ray", "tune") from error
+    from ray import tune
+
     from grad_ext.sweeps.watch import Watch
 
     folder = study.folder
 
     def train_pack(config: dict[str, Any], problems: Mapping[RowsKey, Problem]) -> None:
         trials: Sequence[Trial] = plan[config["pack"]]
-        keep: Keep = lambda records: write_records(folder, records)
+
+        def keep(records: Sequence[Record]) -> None:
+            if storage is None:
+                write_records(folder, records)
+            else:
+                storage.write(records)
+
         carry(trials, problems[trials[0].rows], keep, lambda share: tune.report({"share": share}))
         tune.report({"share": 1.0})
 
-    watch = Watch(study, [len(pack) for pack in plan], progress, log)
+    watch = Watch(study, [len(pack) for pack in plan], progress, log, storage)
     space = {"pack": tune.grid_search(list(range(len(plan))))}
-    done = fit(tune.with_parameters(train_pack, problems=problems), space, workers, [watch])
+    done = fit(tune.with_parameters(train_pack, problems=problems), space, there, [watch])
+    if storage is not None:
+        storage.fetch(folder)
     return list(done.errors)
 
 
 def fit(
-    trainable: Any, space: Mapping[str, Any], workers: int, callbacks: Sequence[Any], **config: Any
+    trainable: Any,
+    space: Mapping[str, Any],
+    there: Cluster,
+    callbacks: Sequence[Any],
+    **config: Any,
 ) -> Any:
-    """Run a Tuner and return its result grid; the caller has set the environment.
+    """Run a Tuner on a Ray that runs, and return its result grid.
 
     Parameters
     ----------
     trainable : callable
-        Takes one CPU and reports dicts.
+        Reports dicts.
     space : mapping
         The search space.
-    workers : int
-        How many run side by side, where Ray is not running already.
+    there : Cluster
+        What each trial is given.
     callbacks : sequence
         Tune's.
     **config
         For `ray.tune.TuneConfig`.
     """
-    import ray
     from ray import tune
     from ray.tune.logger import JsonLoggerCallback
 
-    owned = not ray.is_initialized()
-    if owned:
-        ray.init(
-            address="local",
-            num_cpus=workers,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            object_store_memory=OBJECT_STORE_BYTES,
+    with tempfile.TemporaryDirectory(prefix="grad-ext-tune-") as storage:
+        tuner = tune.Tuner(
+            tune.with_resources(trainable, dict(there.per_pack)),
+            param_space=dict(space),
+            tune_config=tune.TuneConfig(
+                reuse_actors=True,
+                trial_dirname_creator=lambda trial: f"pack-{trial.trial_id}",
+                **config,
+            ),
+            run_config=tune.RunConfig(
+                storage_path=storage,
+                verbose=0,
+                # Without it the result grid would be empty.
+                callbacks=[JsonLoggerCallback(), *callbacks],  # type: ignore[no-untyped-call]
+                failure_config=tune.FailureConfig(max_failures=RETRIES),
+            ),
         )
-    try:
-        with tempfile.TemporaryDirectory(prefix="grad-ext-tune-") as storage:
-            tuner = tune.Tuner(
-                tune.with_resources(trainable, {"cpu": 1}),
-                param_space=dict(space),
-                tune_config=tune.TuneConfig(
-                    reuse_actors=True,
-                    trial_dirname_creator=lambda trial: f"pack-{trial.trial_id}",
-                    **config,
-                ),
-                run_config=tune.RunConfig(
-                    storage_path=storage,
-                    verbose=0,
-                    # Without it the result grid would be empty.
-                    callbacks=[JsonLoggerCallback(), *callbacks],  # type: ignore[no-untyped-call]
-                    failure_config=tune.FailureConfig(max_failures=RETRIES),
-                ),
-            )
-            return tuner.fit()
-    finally:
-        if owned:
-            ray.shutdown()
+        return tuner.fit()

@@ -176,6 +176,7 @@ from pathlib import Path
 import ray
 from ray.cluster_utils import Cluster
 from grad_ext import Study
+from grad_ext.sweeps.resources import Resources
 from grad_ext.sweeps.status import status
 
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
@@ -196,7 +197,7 @@ study = Study(
 opened = study.open()
 killer = threading.Thread(target=kill)
 killer.start()
-opened.run(pack_size=1)
+opened.run(Resources(pack_size=1))
 killer.join()
 opened.result()
 ray.shutdown()

@@ -120,6 +120,7 @@ import sys
 from pathlib import Path
 from grad_ext import Study
 from grad_ext.sweeps import tune
+from grad_ext.sweeps.resources import Resources
 
 def write(folder, records):
     if records[0].trial.lam == 1.0:
@@ -131,7 +132,7 @@ import ray, cloudpickle
 cloudpickle.register_pickle_by_value(tune)
 opened = Study("lambda", set={"lam": [1, 100]}, seeds=2, settings={"epochs": 2}, out="study").open()
 try:
-    opened.run(2, 2)
+    opened.run(Resources(2, 2))
 except tune.StudyIncomplete as error:
     print("INCOMPLETE", error)
 print("LEFT", [(t.lam, t.seed) for t in opened.study.missing()])

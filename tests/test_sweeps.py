@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from grad_ext.errors import InputError
 from grad_ext.sweeps.pack import WIDTH, packs
+from grad_ext.sweeps.resources import Resources, checked_cpus
 from grad_ext.sweeps.study import (
     StudyFolder,
     default_folder,
@@ -20,7 +21,7 @@ from grad_ext.sweeps.study import (
     sweep_up,
     write_records,
 )
-from grad_ext.sweeps.tune import checked_cpus, run
+from grad_ext.sweeps.tune import run
 from grad_ext.sweeps.values import LAMBDAS, parse_lambdas
 from grad_ext.trial import Record, Settings, Trial
 
@@ -57,7 +58,7 @@ def test_lambdas_from_text():
 )
 def test_packs_hold_every_trial_once_and_mix_no_settings(lams, seeds, workers, size):
     trials = grid(lams, range(seeds)) + grid(lams, range(seeds), epochs=3)
-    plan = packs(trials, workers, size)
+    plan = packs(trials, workers) if size is None else packs(trials, workers, lambda trial: size)
     held = [trial for pack in plan for trial in pack]
     assert sorted(t.key for t in held) == sorted(t.key for t in trials)
     for pack in plan:
@@ -75,7 +76,7 @@ def test_packs_keep_all_workers_busy():
     assert [len(pack) for pack in packs(four, workers=2)] == [6] * 4
     assert sorted(len(pack) for pack in packs(four[6:], workers=2)) == [3, 3, 6, 6]
     with pytest.raises(InputError, match="at least one model, got 0"):
-        packs(grid(), 2, 0)
+        Resources(pack_size=0)
 
 
 def test_a_study_knows_what_is_missing_and_can_be_extended(tmp_path):

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from grad_ext.cli.sweep import Address, GpusPerPack, NumCpus, PackSize, StorageUri
 from grad_ext.errors import InputError, unknown
 
 
@@ -54,12 +55,11 @@ def reproduce(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the study; by default one below studies/.")
     ] = None,
-    num_cpus: Annotated[
-        int | None, typer.Option(help="CPUs to use, a pack on each; by default all.")
-    ] = None,
-    pack_size: Annotated[
-        int | None, typer.Option(help="Most models trained as one pack; by default 16.")
-    ] = None,
+    num_cpus: NumCpus = None,
+    pack_size: PackSize = None,
+    gpus_per_pack: GpusPerPack = 0.0,
+    address: Address = None,
+    storage: StorageUri = None,
 ) -> int:
     """Run the models of the paper's tables that are ours, and set them beside the published figures.
 
@@ -68,7 +68,8 @@ def reproduce(
 
     Example: grad-ext reproduce table1 --datasets german --seeds 3
     """
-    from grad_ext.cli.studies import carry_out, show_sentences, show_table
+    given = locals()
+    from grad_ext.cli.studies import carry_out, resources_of, show_sentences, show_table
     from grad_ext.data import load_dataset
     from grad_ext.data.split import split
     from grad_ext.evaluate import Judging, prepare
@@ -76,10 +77,9 @@ def reproduce(
     from grad_ext.report.published import TABLES
     from grad_ext.report.reproduction import claims, disguised, insensitivity, lines
     from grad_ext.report.reproduction_page import text_lines
-    from grad_ext.sweeps.pack import checked_size
     from grad_ext.sweeps.reproduce import OTHERS, Reproduction, framed, judged, written
     from grad_ext.sweeps.study import StudyFolder, default_folder
-    from grad_ext.sweeps.tune import checked_cpus, run
+    from grad_ext.sweeps.tune import run
     from grad_ext.trial import RECIPES
 
     asked = Reproduction(
@@ -90,7 +90,7 @@ def reproduce(
         protected=_attributes(protected),
         epochs=epochs,
     )
-    cpus, width = checked_cpus(num_cpus), checked_size(pack_size)
+    resources = resources_of(given)
     for name in _split(datasets):
         if name not in asked.datasets:
             raise unknown(f"data set of {table}", name, asked.datasets)
@@ -113,7 +113,7 @@ def reproduce(
     about = asked.about()
     study = StudyFolder.open(out or default_folder(about), trials, about)
     shown = sys.stderr.isatty()
-    if stopped := carry_out(study, lambda: run(study, problems, cpus, width, shown)):
+    if stopped := carry_out(study, lambda: run(study, problems, resources, shown)):
         return stopped
     study.note({"missing": missing, "protected": {k: list(v) for k, v in asked.protected.items()}})
     frame = framed(study)

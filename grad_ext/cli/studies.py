@@ -5,14 +5,15 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from grad_ext.sweeps.resources import Resources
     from grad_ext.sweeps.study import StudyFolder
 
 # A file or a pipe has no width to keep to.
@@ -74,6 +75,23 @@ def carry_out(study: StudyFolder, work: Callable[[], None], models: int | None =
         )
         return 130
     return 0
+
+
+def resources_of(given: Mapping[str, Any]) -> Resources:
+    """Return what a command's options allow a study to use.
+
+    Raises
+    ------
+    InputError
+        If something makes no sense, or this machine has no such thing.
+    """
+    from grad_ext.sweeps.resources import Resources
+
+    names = ("num_cpus", "pack_size", "gpus_per_pack", "address", "storage")
+    found = {name: given[name] for name in names if given.get(name) is not None}
+    if str(found.get("pack_size", "")).isdecimal():
+        found["pack_size"] = int(found["pack_size"])
+    return Resources(**found)
 
 
 def show_table(title: str, heading: list[str], body: list[list[str]]) -> None:

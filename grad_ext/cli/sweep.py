@@ -130,7 +130,28 @@ Out = Annotated[
 ]
 NumCpus = Annotated[int | None, typer.Option(help="CPUs to use, a pack on each; by default all.")]
 PackSize = Annotated[
-    int | None, typer.Option(help="Most models trained as one pack; by default 16.")
+    str | None,
+    typer.Option(
+        help="Most models trained as one pack, or auto: as many as a GPU's memory holds. By default 16, "
+        "with GPUs auto."
+    ),
+]
+GpusPerPack = Annotated[
+    float,
+    typer.Option(help="GPUs for each pack, at most 1: 0.25 trains four packs on one GPU."),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        help="A Ray cluster to train on: auto for the one that runs here, or its address."
+    ),
+]
+StorageUri = Annotated[
+    str | None,
+    typer.Option(
+        help="URI of a folder that all nodes of the cluster reach, such as s3://bucket/study, where "
+        "they do not see the study's own."
+    ),
 ]
 
 
@@ -173,6 +194,9 @@ def sweep_lambda(
     out: Out = None,
     num_cpus: NumCpus = None,
     pack_size: PackSize = None,
+    gpus_per_pack: GpusPerPack = 0.0,
+    address: Address = None,
+    storage: StorageUri = None,
     log: Log = None,
 ) -> int:
     """Train a model for every λ and seed, and show how the outcome changes with λ.
@@ -217,6 +241,9 @@ def sweep_seed(
     out: Out = None,
     num_cpus: NumCpus = None,
     pack_size: PackSize = None,
+    gpus_per_pack: GpusPerPack = 0.0,
+    address: Address = None,
+    storage: StorageUri = None,
     log: Log = None,
 ) -> int:
     """Train the same model with many seeds, and show how far they lie apart.
@@ -254,6 +281,9 @@ def sweep_grid(
     out: Out = None,
     num_cpus: NumCpus = None,
     pack_size: PackSize = None,
+    gpus_per_pack: GpusPerPack = 0.0,
+    address: Address = None,
+    storage: StorageUri = None,
     log: Log = None,
 ) -> int:
     """Train a model for every choice of settings and every seed, all values crossed.
@@ -306,6 +336,8 @@ def sweep_search(
     split_seed: SplitSeed = 0,
     out: Out = None,
     num_cpus: NumCpus = None,
+    gpus_per_pack: GpusPerPack = 0.0,
+    address: Address = None,
     log: Log = None,
 ) -> int:
     """Search for settings that no others beat, on the validation rows, with Optuna.
@@ -332,18 +364,22 @@ def sweep_plan(
     out: Out = None,
     num_cpus: NumCpus = None,
     pack_size: PackSize = None,
+    gpus_per_pack: GpusPerPack = 0.0,
+    address: Address = None,
+    storage: StorageUri = None,
     log: Log = None,
 ) -> int:
     """Run the study that a file describes: see docs/studies.md.
 
     Example: grad-ext sweep plan study.toml
     """
+    given = locals()
     from dataclasses import replace
 
     from grad_ext.sweeps.plan import Study
 
     plan = Study.from_file(file)
-    return _carry(plan if out is None else replace(plan, out=out), num_cpus, pack_size, log)
+    return _carry(plan if out is None else replace(plan, out=out), given)
 
 
 @app.command("status")
@@ -430,7 +466,7 @@ def _run(kind: str, varied: dict[str, Any], fixed: dict[str, Any], given: dict[s
         search=given.get("search"),
         out=given["out"],
     )
-    return _carry(plan, given["num_cpus"], given.get("pack_size"), given["log"])
+    return _carry(plan, given)
 
 
 def _parts(text: str) -> list[str]:
@@ -456,19 +492,16 @@ def _protected(options: Sequence[str] | None) -> Any:
     return found
 
 
-def _carry(plan: Study, num_cpus: int | None, pack_size: int | None, log: str | None) -> int:
-    """Run a study and show what came out."""
-    from grad_ext.cli.studies import carry_out
+def _carry(plan: Study, given: dict[str, Any]) -> int:
+    """Run a study with what a command's options allow it, and show what came out."""
+    from grad_ext.cli.studies import carry_out, resources_of
     from grad_ext.sweeps.loggers import checked_log
-    from grad_ext.sweeps.pack import checked_size
-    from grad_ext.sweeps.tune import checked_cpus
 
-    checked_cpus(num_cpus)
-    checked_size(pack_size)
-    logs = checked_log(_parts(log or ""))
+    resources = resources_of(given)
+    logs = checked_log(_parts(given["log"] or ""))
     opened = plan.open()
     shown = sys.stderr.isatty()
-    work = lambda: opened.run(num_cpus, pack_size, shown, logs)
+    work = lambda: opened.run(resources, shown, logs)
     if stopped := carry_out(opened.study, work, opened.models):
         return stopped
     _show(opened.result())

@@ -96,7 +96,10 @@ def results(records: Sequence[Record]) -> pd.DataFrame:
                 "seconds": record.seconds,
             }
         )
-    return pd.DataFrame(rows)
+    frame = pd.DataFrame(rows)
+    if any(record.device != "cpu" for record in records):
+        frame["device"] = [record.device for record in records]
+    return frame
 
 
 def flattened(trial: Trial) -> dict[str, Any]:

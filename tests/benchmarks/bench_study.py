@@ -19,7 +19,8 @@ sys.path.insert(0, TESTS)
 from oracle import PlainGRAD, train_steps
 
 from grad_ext import Study
-from grad_ext.sweeps.tune import OBJECT_STORE_BYTES, available_cpus
+from grad_ext.sweeps.cluster import OBJECT_STORE_BYTES
+from grad_ext.sweeps.resources import available_cpus
 from grad_ext.train import minibatches
 from grad_ext.trial import Settings
 
