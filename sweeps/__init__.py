@@ -1,5 +1,5 @@
 """Many models, many times: studies through Ray Tune.
 
-grid.py says what varies, pack.py gathers trials into packs, study.py keeps the folder, tune.py runs
+plan.py says what varies, pack.py gathers trials into packs, study.py keeps the folder, tune.py runs
 what is missing.
 """
