@@ -24,6 +24,7 @@ templates_path = ["_templates"]
 myst_heading_anchors = 3
 
 default_role = "py:obj"
+toc_object_entries_show_parents = "hide"
 autodoc_typehints = "none"  # numpydoc's sections have the types
 numpydoc_show_class_members = False  # the template of a class lists them
 
@@ -33,6 +34,7 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_js_files = ["steps.js"]
 html_show_sourcelink = False
+html_context = {"default_mode": "auto"}
 html_theme_options = {
     "show_toc_level": 2,
     "navigation_with_keys": False,
