@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: study test test-slow install chromium lint format bench clean
+.PHONY: study test test-slow install chromium lint format bench docs clean
 
 study: install
 	$(BIN)/grad-ext sweep lambda --dataset german
@@ -17,6 +17,12 @@ test-slow: install
 
 bench: install
 	for file in tests/benchmarks/bench_*.py; do $(BIN)/python -W ignore $$file || exit 1; done
+
+# The site lies in docs/_build/html. From scratch every time: a page that is gone must not stay.
+docs: install
+	rm -rf docs/_build docs/api/generated
+	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
+	@echo "the site: docs/_build/html/index.html"
 
 lint: install
 	$(BIN)/ruff check .
@@ -43,4 +49,5 @@ chromium:
 	|| echo "no chromium: the tests of the report page will be skipped"
 
 clean:
-	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis \
+		docs/_build docs/api/generated

@@ -71,7 +71,7 @@ def _constant(values: Floats) -> NDArray[np.bool_]:
 def accuracy(
     y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None
 ) -> Any:
-    """Return 1 - mean |y - ŷ|: the share of right labels, or its analogue for scores.
+    """Return ``1 - mean |y - ŷ|``: the share of right labels, or its analogue for scores.
 
     Zemel et al. (2013), section 5.2 (yAcc).
 
@@ -218,12 +218,12 @@ def discrimination_by_attribute(
 ) -> Floats:
     """Return Discrimination for each protected attribute.
 
-    For two groups |mean ŷ of one - mean ŷ of the other| (GRAD paper, equation 1), which for labels
-    is the magnitude of AIF360's ``statistical_parity_difference`` and Fairlearn's
+    For two groups ``|mean ŷ of one - mean ŷ of the other|`` (GRAD paper, equation 1), which for
+    labels is the magnitude of AIF360's ``statistical_parity_difference`` and Fairlearn's
     ``demographic_parity_difference``. For more groups the largest difference between any two, as
     Fairlearn has it. For a continuous attribute the generalized demographic parity of Jiang et al.
     (2022), "Generalized Demographic Parity for Group Fairness", ICLR, in its histogram estimate:
-    the mean of |mean ŷ of a bin - mean ŷ| over ten bins of equally many rows.
+    the mean of ``|mean ŷ of a bin - mean ŷ|`` over ten bins of equally many rows.
 
     Parameters
     ----------
@@ -364,7 +364,7 @@ def consistency(
     include_self: bool = False,
     ties: str = "share",
 ) -> Any:
-    """Return Consistency: 1 - mean |ŷ - mean ŷ of the k nearest neighbours|.
+    """Return Consistency: ``1 - mean |ŷ - mean ŷ of the k nearest neighbours|``.
 
     GRAD paper, equation 2; Zemel et al. (2013), section 5.2 (yNN). A constant prediction has
     Consistency 1.

@@ -157,7 +157,7 @@ class ZemelMetric(ClassificationMetric):  # type: ignore[misc]
 
     @dont_decorate  # type: ignore[untyped-decorator]
     def discrimination_by_attribute(self) -> dict[str, float]:
-        """Return |mean ŷ of the privileged - mean ŷ of the unprivileged| of each attribute.
+        """Return ``|mean ŷ of the privileged - mean ŷ of the unprivileged|`` of each attribute.
 
         For labels the magnitude of AIF360's `statistical_parity_difference`; nan where a group has
         no rows.
@@ -232,7 +232,7 @@ class ZemelMetric(ClassificationMetric):  # type: ignore[misc]
         space: str = "encoded",
         use_protected: bool = False,
     ) -> float:
-        """Return Consistency: 1 - mean |ŷ - mean ŷ of the k nearest neighbours|.
+        """Return Consistency: ``1 - mean |ŷ - mean ŷ of the k nearest neighbours|``.
 
         The neighbours are found once for the same rows, however many predictions are judged.
 
