@@ -8,9 +8,12 @@ error). So Tune's own files are temporary.
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from grad_ext.errors import InputError
@@ -26,6 +29,8 @@ from grad_ext.trial import Record, RowsKey, Trial
 
 # A worker that dies (out of memory, killed) is replaced once; an exception would only come again.
 RETRIES = 1
+# How Tune's own files begin, before the number of the process.
+TEMPORARY = "grad-ext-tune-"
 # How often a pack says how far it is.
 REPORTS = 10
 # Gets the records of a pack as they come.
@@ -227,6 +232,16 @@ def _tune(
     return list(done.errors)
 
 
+def clear_up() -> None:
+    """Delete what drivers that were killed left of Tune's own files."""
+    import psutil
+
+    for path in Path(tempfile.gettempdir()).glob(f"{TEMPORARY}*"):
+        owner = path.name.removeprefix(TEMPORARY).partition("-")[0]
+        if owner.isdecimal() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(path, ignore_errors=True)
+
+
 def fit(
     trainable: Any,
     space: Mapping[str, Any],
@@ -252,7 +267,8 @@ def fit(
     from ray import tune
     from ray.tune.logger import JsonLoggerCallback
 
-    with tempfile.TemporaryDirectory(prefix="grad-ext-tune-") as storage:
+    clear_up()
+    with tempfile.TemporaryDirectory(prefix=f"{TEMPORARY}{os.getpid()}-") as storage:
         tuner = tune.Tuner(
             tune.with_resources(trainable, dict(there.per_pack)),
             param_space=dict(space),

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from contextlib import contextmanager
 
 import pytest
@@ -21,7 +22,7 @@ from grad_ext.sweeps.study import (
     sweep_up,
     write_records,
 )
-from grad_ext.sweeps.tune import run
+from grad_ext.sweeps.tune import clear_up, run
 from grad_ext.sweeps.values import LAMBDAS, parse_lambdas
 from grad_ext.trial import Record, Settings, Trial
 
@@ -224,3 +225,15 @@ def test_no_more_cpus_than_there_are():
     for bad in (0, -1, there + 1):
         with pytest.raises(InputError, match=f"expected 1 to {there} CPUs .*, got {bad}"):
             checked_cpus(bad)
+
+
+def test_what_killed_drivers_left_is_deleted(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    kept = [tmp_path / f"grad-ext-tune-{os.getpid()}-x", tmp_path / "grad-ext-tune-others"]
+    for path in (*kept, tmp_path / f"grad-ext-tune-{ended.pid}-x"):
+        path.mkdir()
+        (path / "file").touch()
+    clear_up()
+    assert sorted(tmp_path.iterdir()) == sorted(kept)
