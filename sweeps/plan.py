@@ -32,6 +32,7 @@ from grad_ext.sweeps.resources import Resources
 from grad_ext.sweeps.study import StudyFolder, default_folder
 from grad_ext.sweeps.tune import run, train_together
 from grad_ext.sweeps.values import LAMBDAS, ONCE, Range, Values, settings_of, value, values
+from grad_ext.train import check_cells
 from grad_ext.trial import DECIDED, FOR_AUTO, LAMBDA, RowsKey, Trial
 
 # Models for each choice of settings, unless told otherwise, by kind of study.
@@ -484,6 +485,9 @@ class Opened:
         for trial in missing:
             if trial.rows not in problems:
                 problems[trial.rows] = self.problem(trial)
+        # Rows are checked for the criterion that they were prepared for; others may vary.
+        for rows, criterion in sorted({(t.rows, t.settings.criterion) for t in missing}, key=str):
+            check_cells(criterion, problems[rows].training)
         widths = Widths(self.study.folder)
         carry = partial(train_together, validation=True, widths=widths)
         run(self.study, problems, resources, progress, carry, only=self.asked, log=names)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grad_ext import Study, load_dataset
+from grad_ext import Study, load_dataset, load_table
 from grad_ext.cli import main, sweep
 from grad_ext.errors import InputError
 from grad_ext.report.figures import frontier_figure, lambda_figure
@@ -435,3 +435,17 @@ def test_a_study_of_lambda_has_a_curve_for_each_recipe(tmp_path, capsys):
     assert "protecting age, recipe steady" in said
     # What the recipe decides does not belong to the study, so a third recipe would extend it.
     assert "dropout" not in StudyFolder.read(tmp_path).about["settings"]
+
+
+def test_every_criterion_of_a_study_is_checked_before_any_work(tmp_path):
+    # Nobody of group a has the favorable label.
+    rows = np.arange(400)
+    group = np.where(rows % 2, "a", "b")
+    frame = pd.DataFrame({"x": rows % 7, "g": group, "y": ((group == "b") & (rows % 3 > 0)) * 1})
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    table = load_table(tmp_path / "rows.csv", label="y", protected=["g"])
+    varied = {"lam": 1, "criterion": ["demographic_parity", "equal_opportunity"]}
+    opened = Study("grid", table, set=varied, seeds=1, out=tmp_path / "study").open()
+    with pytest.raises(InputError, match="criterion 'equal_opportunity', label 1"):
+        opened.run()
+    assert not list((tmp_path / "study" / "records").iterdir())
