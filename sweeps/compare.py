@@ -141,9 +141,7 @@ def written(study: StudyFolder, formats: Sequence[str] = WRITTEN) -> Comparison:
     formats : sequence of str, optional
         Formats of the picture: 'png', 'svg', 'pdf'.
     """
-    plan, noted = study.plan(), study.noted()
-    absent = [Record.from_json(values) for values in noted.get("absent", [])]
-    records = [r for r in study.records() if current(r.trial)] + absent
+    plan, noted, records = study.plan(), study.noted(), listed(study)
     frame = chosen(models(records), noted.get("select", SELECT))
     source = Source(study.folder.name, study.folder.name, plan["about"], plan["versions"])
     page = write_comparison(
@@ -155,6 +153,12 @@ def written(study: StudyFolder, formats: Sequence[str] = WRITTEN) -> Comparison:
         formats,
     )
     return Comparison(frame, study.folder, page)
+
+
+def listed(study: StudyFolder) -> list[Record]:
+    """Return a comparison's records in the order of results.csv, those that could not be run last."""
+    absent = [Record.from_json(values) for values in study.noted().get("absent", [])]
+    return [record for record in study.records() if current(record.trial)] + absent
 
 
 def compare(

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from grad_ext.cli import audit, card, compare, data, report, reproduce, sweep
+from grad_ext.cli import audit, card, compare, data, report, reproduce, sweep, train
 from grad_ext.errors import InputError, MissingToolkit
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 app.add_typer(sweep.app, name="sweep")
 app.command("compare")(compare.compare)
+app.command("train")(train.train)
 app.command("audit")(audit.audit)
 app.command("card")(card.card)
 app.command("report")(report.report)

@@ -404,17 +404,7 @@ def _run(kind: str, varied: dict[str, Any], fixed: dict[str, Any], given: dict[s
     from grad_ext.sweeps.plan import Study
 
     settings = {name: given[name] for name in OF_RECIPE if given[name] is not None}
-    described = {name: given[name] for name in OF_FILE if given[name] is not None}
-    if given["data"] is not None:
-        if given["dataset"] is not None:
-            raise InputError(
-                f"expected --dataset or --data, got both: {given['dataset']} and {given['data']}"
-            )
-        described |= {"path": str(given["data"]), "missing": given["missing"]}
-    elif described:
-        raise InputError(
-            f"--{next(iter(described))} belongs to a file of your own: name it with --data"
-        )
+    described = described_file(given["dataset"], given)
     datasets = _parts(given["dataset"] or "german")
     plan = Study(
         kind,
@@ -425,12 +415,32 @@ def _run(kind: str, varied: dict[str, Any], fixed: dict[str, Any], given: dict[s
         given["seeds"],
         given["split_seed"],
         given["protocol"],
-        data=described or None,
+        data=described,
         data_dir=given["data_dir"],
         search=given.get("search"),
         out=given["out"],
     )
     return _carry(plan, given["num_cpus"], given.get("pack_size"), given["log"])
+
+
+def described_file(dataset: str | None, given: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what options say of a file of the user's, None where they name none.
+
+    Raises
+    ------
+    InputError
+        If they name a data set too, or describe a file without naming it.
+    """
+    described = {name: given[name] for name in OF_FILE if given[name] is not None}
+    if given["data"] is None:
+        if described:
+            raise InputError(
+                f"--{next(iter(described))} belongs to a file of your own: name it with --data"
+            )
+        return None
+    if dataset is not None:
+        raise InputError(f"expected --dataset or --data, got both: {dataset} and {given['data']}")
+    return described | {"path": str(given["data"]), "missing": given["missing"]}
 
 
 def _parts(text: str) -> list[str]:
