@@ -124,11 +124,11 @@ class Plan:
 
         run(self.study, self.problems, num_cpus, None, progress, carry, gathered, self.asked)
 
-    def result(self, select: str = SELECT) -> Comparison:
+    def result(self, select: str = SELECT, formats: Sequence[str] = WRITTEN) -> Comparison:
         """Write what is there as results.csv and report.html, and return it."""
         absent = [record.to_json() for record in self.absent]
         self.study.note({"notes": self.notes, "absent": absent, "select": select})
-        return written(self.study)
+        return written(self.study, formats)
 
 
 def written(study: StudyFolder, formats: Sequence[str] = WRITTEN) -> Comparison:

@@ -14,13 +14,13 @@ from typing import Annotated
 import typer
 
 from grad_ext.cli import audit, card, compare, data, report, reproduce, sweep, train
+from grad_ext.cli.output import AsJson, Quiet, shown
 from grad_ext.errors import InputError, MissingToolkit
 
 app = typer.Typer(
     help="GRAD: protect networks against discrimination, and study how settings and seeds "
     "change the outcome.",
     invoke_without_command=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.add_typer(sweep.app, name="sweep")
@@ -50,6 +50,8 @@ def _root(
     _: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     sweep.help_without_command(context)
 
@@ -61,7 +63,8 @@ def main(arguments: list[str] | None = None) -> int:
     the user can act on is one line on the standard error; a defect keeps its traceback.
     """
     try:
-        result = app(arguments, prog_name="grad-ext", standalone_mode=False)
+        with shown():
+            result = app(arguments, prog_name="grad-ext", standalone_mode=False)
     except (InputError, MissingToolkit, UsageError) as error:
         text = error.format_message() if isinstance(error, typer.BadParameter) else str(error)
         print(f"Error: {' '.join(text.split())}", file=sys.stderr)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from grad_ext.cli import complete
+from grad_ext.cli.output import AsJson, Quiet, output
 from grad_ext.errors import InputError, unknown
 
 ROWS = ("test", "all")
@@ -18,7 +20,11 @@ def card(
         typer.Argument(help="File of a fitted model, as `save` writes it.", show_default=False),
     ],
     dataset: Annotated[
-        str, typer.Option(help="Data set to judge it on: german, adult, diabetes or health.")
+        str,
+        typer.Option(
+            autocompletion=complete.dataset,
+            help="Data set to judge it on: german, adult, diabetes or health.",
+        ),
     ] = "german",
     protected: Annotated[
         str | None,
@@ -40,6 +46,8 @@ def card(
     out: Annotated[
         Path | None, typer.Option(help="File to write; by default beside the model.")
     ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> int:
     """Write a model card: what it is, its figures for each group, what leaks, and its limits.
 
@@ -81,5 +89,6 @@ def card(
     path = out or model.with_name(f"{model.stem}.card.md")
     text = model_card(fitted, model.name, judged, found, trained_on, seed)
     write_atomically(path, text)
-    typer.echo(f"Card: {path}")
+    output().paths({"Card": path})
+    output().document({"card": path, "model": model, "sentences": found.words()})
     return 0

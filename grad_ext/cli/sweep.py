@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from grad_ext.cli import complete
+from grad_ext.cli.output import AsJson, Format, Quiet, output
 from grad_ext.errors import InputError
 from grad_ext.trial import Settings
 
@@ -27,14 +28,15 @@ def help_without_command(context: typer.Context) -> None:
 
 
 @app.callback()
-def _sweep(context: typer.Context) -> None:
+def _sweep(context: typer.Context, as_json: AsJson = False, quiet: Quiet = False) -> None:
     help_without_command(context)
 
 
 Dataset = Annotated[
     str | None,
     typer.Option(
-        help="Data sets, separated by commas, see `grad-ext data list`; german if no file is named."
+        autocompletion=complete.datasets,
+        help="Data sets, separated by commas, see `grad-ext data list`; german if no file is named.",
     ),
 ]
 Protected = Annotated[
@@ -69,14 +71,16 @@ Seeds = Annotated[int | None, typer.Option(help="Models for each choice, with se
 Recipe = Annotated[
     str | None,
     typer.Option(
-        help=f"Training recipe: paper (to the letter) or steady; by default {Settings.recipe}."
+        autocompletion=complete.recipes,
+        help=f"Training recipe: paper (to the letter) or steady; by default {Settings.recipe}.",
     ),
 ]
 Criterion = Annotated[
     str | None,
     typer.Option(
+        autocompletion=complete.criteria,
         help="What predictions are not to tell the groups apart by: demographic_parity (all rows, by "
-        "default), equalized_odds (rows of each label), equal_opportunity (favorable rows)."
+        "default), equalized_odds (rows of each label), equal_opportunity (favorable rows).",
     ),
 ]
 Epochs = Annotated[
@@ -85,12 +89,17 @@ Epochs = Annotated[
 Select = Annotated[
     str | None,
     typer.Option(
+        autocompletion=complete.rules,
         help="Epoch to keep, by default the recipe's: paper, delta, balanced_delta, last, or "
-        "accuracy@0.05 (the highest accuracy at a Discrimination of at most 0.05)."
+        "accuracy@0.05 (the highest accuracy at a Discrimination of at most 0.05).",
     ),
 ]
 Variant = Annotated[
-    str | None, typer.Option(help="Target branch: pred (labels, by default) or auto (features).")
+    str | None,
+    typer.Option(
+        autocompletion=complete.variants,
+        help="Target branch: pred (labels, by default) or auto (features).",
+    ),
 ]
 Protocol = Annotated[
     str,
@@ -174,6 +183,9 @@ def sweep_lambda(
     num_cpus: NumCpus = None,
     pack_size: PackSize = None,
     log: Log = None,
+    format: Format = "png,svg",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> int:
     """Train a model for every λ and seed, and show how the outcome changes with λ.
 
@@ -218,6 +230,9 @@ def sweep_seed(
     num_cpus: NumCpus = None,
     pack_size: PackSize = None,
     log: Log = None,
+    format: Format = "png,svg",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> int:
     """Train the same model with many seeds, and show how far they lie apart.
 
@@ -255,6 +270,9 @@ def sweep_grid(
     num_cpus: NumCpus = None,
     pack_size: PackSize = None,
     log: Log = None,
+    format: Format = "png,svg",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> int:
     """Train a model for every choice of settings and every seed, all values crossed.
 
@@ -307,6 +325,9 @@ def sweep_search(
     out: Out = None,
     num_cpus: NumCpus = None,
     log: Log = None,
+    format: Format = "png,svg",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> int:
     """Search for settings that no others beat, on the validation rows, with Optuna.
 
@@ -333,6 +354,9 @@ def sweep_plan(
     num_cpus: NumCpus = None,
     pack_size: PackSize = None,
     log: Log = None,
+    format: Format = "png,svg",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> int:
     """Run the study that a file describes: see docs/studies.md.
 
@@ -340,15 +364,25 @@ def sweep_plan(
     """
     from dataclasses import replace
 
+    from grad_ext.cli.studies import formats_of
     from grad_ext.sweeps.plan import Study
 
     plan = Study.from_file(file)
-    return _carry(plan if out is None else replace(plan, out=out), num_cpus, pack_size, log)
+    formats = formats_of(format)
+    plan = plan if out is None else replace(plan, out=out)
+    return _carry(plan, num_cpus, pack_size, log, formats)
 
 
 @app.command("status")
 def sweep_status(
-    folder: Annotated[Path, typer.Argument(help="Folder of a study, of whatever kind.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            autocompletion=complete.studies, help="Folder of a study, of whatever kind."
+        ),
+    ],
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> int:
     """Say how far a study is, while it runs or afterwards.
 
@@ -356,8 +390,12 @@ def sweep_status(
     """
     from grad_ext.sweeps.status import status
 
-    for line in status(folder).lines():
-        typer.echo(line)
+    found = status(folder)
+    first, *rest = found.lines()
+    output().line(first, always=True)
+    for line in rest:
+        output().line(line)
+    output().document({"study": folder.absolute(), **found.to_json()})
     return 0
 
 
@@ -401,6 +439,7 @@ OF_RECIPE = ("recipe", "criterion", "epochs", "select", "variant")
 
 def _run(kind: str, varied: dict[str, Any], fixed: dict[str, Any], given: dict[str, Any]) -> int:
     """Run the study that a command's options describe."""
+    from grad_ext.cli.studies import formats_of
     from grad_ext.sweeps.plan import Study
 
     settings = {name: given[name] for name in OF_RECIPE if given[name] is not None}
@@ -420,7 +459,8 @@ def _run(kind: str, varied: dict[str, Any], fixed: dict[str, Any], given: dict[s
         search=given.get("search"),
         out=given["out"],
     )
-    return _carry(plan, given["num_cpus"], given.get("pack_size"), given["log"])
+    formats = formats_of(given["format"])
+    return _carry(plan, given["num_cpus"], given.get("pack_size"), given["log"], formats)
 
 
 def described_file(dataset: str | None, given: dict[str, Any]) -> dict[str, Any] | None:
@@ -466,7 +506,13 @@ def _protected(options: Sequence[str] | None) -> Any:
     return found
 
 
-def _carry(plan: Study, num_cpus: int | None, pack_size: int | None, log: str | None) -> int:
+def _carry(
+    plan: Study,
+    num_cpus: int | None,
+    pack_size: int | None,
+    log: str | None,
+    formats: Sequence[str],
+) -> int:
     """Run a study and show what came out."""
     from grad_ext.cli.studies import carry_out
     from grad_ext.sweeps.loggers import checked_log
@@ -477,34 +523,49 @@ def _carry(plan: Study, num_cpus: int | None, pack_size: int | None, log: str | 
     checked_size(pack_size)
     logs = checked_log(_parts(log or ""))
     opened = plan.open()
-    shown = sys.stderr.isatty()
+    shown = output().progress
     work = lambda: opened.run(num_cpus, pack_size, shown, logs)
     if stopped := carry_out(opened.study, work, opened.models):
         return stopped
-    _show(opened.result())
+    _show(opened.result(formats))
     return 0
 
 
 def _show(outcome: Outcome) -> None:
     """Print the tables of a study, and where it lies."""
-    from grad_ext.cli.studies import show_sentences, show_table
-    from grad_ext.report.settings import lines_by
+    from grad_ext.cli.studies import counts
+    from grad_ext.report.settings import lines_by, majorities
     from grad_ext.report.tables import CASE, by_curve, by_lambda, lines
     from grad_ext.report.words import verdict
+    from grad_ext.sweeps.study import StudyFolder
 
+    out = output()
     if outcome.curve:
         first = outcome.frame.iloc[-1]
         attributes = first["protected"].replace(",", " and ")
         title = f"{first['method']} on {first['dataset']}, protecting {attributes}"
         for name, rows in by_curve(outcome.frame, outcome.curves):
-            show_table(f"{title}, {name}" if name else title, *lines(by_lambda(rows)))
-        show_sentences(verdict(outcome.frame, outcome.curves))
+            out.table(f"{title}, {name}" if name else title, *lines(by_lambda(rows)))
+        said = verdict(outcome.frame, outcome.curves)
     else:
         # Of a search, what nothing beats is the result; results.csv has the rest.
         shown = outcome.frontier if outcome.kind == "search" else outcome.points
         for (dataset, protected), points in shown.groupby(CASE, sort=True):
             title = f"{dataset}, protecting {str(protected).replace(',', ' and ')}"
-            show_table(title, *lines_by(points, outcome.varied, outcome.objectives))
-        show_sentences([f"{MEANS} {outcome.said}"])
-    # Plain echo: a path is for copying, and must not be wrapped to the terminal's width.
-    typer.echo(f"\nStudy folder: {outcome.folder}\nReport: {outcome.page}")
+            out.table(title, *lines_by(points, outcome.varied, outcome.objectives))
+        said = [f"{MEANS} {outcome.said}"]
+    out.sentences(said)
+    out.line("")
+    out.paths({"Study folder": outcome.folder, "Report": outcome.page})
+    out.document(
+        {
+            "study": outcome.folder,
+            "report": outcome.page,
+            "kind": outcome.kind,
+            **counts(StudyFolder.read(outcome.folder)),
+            "varied": outcome.varied,
+            "rows": outcome.points,
+            "majority": majorities(outcome.frame),
+            "sentences": said,
+        }
+    )

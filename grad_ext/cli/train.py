@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from grad_ext.cli import complete
+from grad_ext.cli.output import AsJson, Quiet, output
 from grad_ext.cli.sweep import (
     Continuous,
     Data,
@@ -25,7 +27,12 @@ from grad_ext.errors import InputError
 
 def train(
     study: Annotated[
-        Path, typer.Argument(help="Folder of the study, of whatever kind.", show_default=False)
+        Path,
+        typer.Argument(
+            autocompletion=complete.studies,
+            help="Folder of the study, of whatever kind.",
+            show_default=False,
+        ),
     ],
     key: Annotated[
         str,
@@ -52,6 +59,8 @@ def train(
     groups: Groups = None,
     missing: Missing = "error",
     data_dir: DataDir = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> int:
     """Train one model of a study again, exactly as the study did, and save it.
 
@@ -67,7 +76,7 @@ def train(
             f"{', a folder' if save.is_dir() else ''}"
         )
 
-    from grad_ext.cli.studies import interruptible, show_sentences, show_table
+    from grad_ext.cli.studies import interruptible
     from grad_ext.store import save as write
     from grad_ext.sweeps.retrain import retrain
 
@@ -81,9 +90,22 @@ def train(
     trial = found.trial
     knob = "" if isinstance(trial.lam, tuple) else f", λ = {trial.lam:g}"
     title = f"{trial.method} on {trial.dataset}{knob}, seed {trial.seed}: {trial.key}"
-    show_table(title, *found.lines())
-    show_sentences(found.words())
+    out = output()
+    out.table(title, *found.lines())
+    out.sentences(found.words())
     if save is not None:
         write(found.model, save)
-        typer.echo(f"\nModel: {save}")
+        out.line("")
+        out.paths({"Model": save})
+    out.document(
+        {
+            "study": study.absolute(),
+            "key": trial.key,
+            "trial": trial.to_json(),
+            "model": save,
+            "rows": found.figures,
+            "differing": found.differing,
+            "sentences": found.words(),
+        }
+    )
     return 0
