@@ -18,8 +18,13 @@ from grad_ext.cli.output import AsJson, Quiet, shown
 from grad_ext.errors import InputError, MissingToolkit
 
 app = typer.Typer(
-    help="GRAD: protect networks against discrimination, and study how settings and seeds "
-    "change the outcome.",
+    help="""GRAD: protect networks against discrimination, and study how settings and seeds change
+    the outcome.
+
+    Example: grad-ext sweep lambda --dataset german; then open the report that it names.
+
+    Each command's --help says more. Exit codes: 0 done, 1 not finished, 2 bad input, 130 Ctrl-C.
+    """,
     invoke_without_command=True,
     pretty_exceptions_enable=False,
 )
@@ -67,7 +72,10 @@ def main(arguments: list[str] | None = None) -> int:
             result = app(arguments, prog_name="grad-ext", standalone_mode=False)
     except (InputError, MissingToolkit, UsageError) as error:
         text = error.format_message() if isinstance(error, typer.BadParameter) else str(error)
-        print(f"Error: {' '.join(text.split())}", file=sys.stderr)
+        # Of what was typed wrongly the help of the command knows more.
+        context = getattr(error, "ctx", None)
+        hint = "" if context is None else f" See {context.command_path} --help"
+        print(f"Error: {' '.join(text.split())}{hint}", file=sys.stderr)
         return 2
     except OSError as error:
         if error.errno not in FULL:

@@ -78,7 +78,8 @@ def audit(
     ] = "test",
     folds: Annotated[int, typer.Option(help="Parts of the probes' cross-validation.")] = 5,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Folder with files of your own; also GRAD_EXT_DATA_DIR.")
+        Path | None,
+        typer.Option(help="Folder with a data set's files; by default that of GRAD_EXT_DATA_DIR."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the results; by default one below audits/.")

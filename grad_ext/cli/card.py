@@ -41,7 +41,8 @@ def card(
     folds: Annotated[int, typer.Option(help="Parts of the audit's cross-validation.")] = 5,
     seed: Annotated[int, typer.Option(help="Of the audit's probes and the intervals.")] = 0,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Folder with files of your own; also GRAD_EXT_DATA_DIR.")
+        Path | None,
+        typer.Option(help="Folder with a data set's files; by default that of GRAD_EXT_DATA_DIR."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="File to write; by default beside the model.")

@@ -32,7 +32,10 @@ def compare(
         str | None, typer.Option(help="The favorable value of the label; 1 of 0 and 1.")
     ] = None,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Folder with the files of Diabetes or Health.")
+        Path | None,
+        typer.Option(
+            help="Folder with the files of Diabetes or Health; by default that of GRAD_EXT_DATA_DIR."
+        ),
     ] = None,
     methods: Annotated[
         str | None,

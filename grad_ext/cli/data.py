@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from grad_ext.data.table import Protected
     from grad_ext.data.table import Table as DataTable
 
-app = typer.Typer(help="List, describe and fetch data sets.", invoke_without_command=True)
+app = typer.Typer(
+    help="""List, describe and fetch data sets.
+
+    Example: grad-ext data info german
+    """,
+    invoke_without_command=True,
+)
 
 Name = Annotated[
     str,
@@ -26,7 +32,10 @@ Name = Annotated[
 ]
 DataDir = Annotated[
     Path | None,
-    typer.Option(help="Folder with files of your own; also GRAD_EXT_DATA_DIR.", show_default=False),
+    typer.Option(
+        help="Folder with a data set's files; by default that of GRAD_EXT_DATA_DIR.",
+        show_default=False,
+    ),
 ]
 
 

@@ -15,7 +15,9 @@ def report(
     folders: Annotated[
         list[Path],
         typer.Argument(
-            autocompletion=complete.studies, help="Folders of studies.", show_default=False
+            autocompletion=complete.studies,
+            help="Folders of studies, one or several.",
+            show_default=False,
         ),
     ],
     format: Format = "png,svg",

@@ -57,7 +57,10 @@ def reproduce(
     ] = "label",
     k: Annotated[int, typer.Option(help="Neighbours in Consistency.")] = 5,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Folder with the files of Diabetes or Health.")
+        Path | None,
+        typer.Option(
+            help="Folder with the files of Diabetes or Health; by default that of GRAD_EXT_DATA_DIR."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the study; by default one below studies/.")

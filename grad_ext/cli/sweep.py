@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from grad_ext.sweeps.outcome import Outcome
     from grad_ext.sweeps.plan import Study
 
-app = typer.Typer(help="Study how settings change the outcome.", invoke_without_command=True)
+app = typer.Typer(
+    help="""Study how settings change the outcome.
+
+    Example: grad-ext sweep lambda --dataset german --protected age
+    """,
+    invoke_without_command=True,
+)
 
 
 def help_without_command(context: typer.Context) -> None:
@@ -66,7 +72,12 @@ Groups = Annotated[
     str | None, typer.Option(help="Column of the file that names the unit of each row.")
 ]
 Missing = Annotated[str, typer.Option(help="Rows of the file with missing values: error or drop.")]
-DataDir = Annotated[Path | None, typer.Option(help="Folder with the files of Diabetes or Health.")]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder with the files of Diabetes or Health; by default that of GRAD_EXT_DATA_DIR."
+    ),
+]
 Seeds = Annotated[int | None, typer.Option(help="Models for each choice, with seeds 0, 1, 2 ...")]
 Recipe = Annotated[
     str | None,
@@ -349,7 +360,9 @@ def sweep_search(
 
 @app.command("plan")
 def sweep_plan(
-    file: Annotated[Path, typer.Argument(help="A plan in a .toml, .yaml or .yml file.")],
+    file: Annotated[
+        Path, typer.Argument(help="A plan in a .toml, .yaml or .yml file: docs/studies.md has one.")
+    ],
     out: Out = None,
     num_cpus: NumCpus = None,
     pack_size: PackSize = None,
@@ -358,7 +371,7 @@ def sweep_plan(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> int:
-    """Run the study that a file describes: see docs/studies.md.
+    """Run the study that a file describes: its kind, data sets, settings and seeds, by name.
 
     Example: grad-ext sweep plan study.toml
     """
