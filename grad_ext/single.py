@@ -194,13 +194,17 @@ def fit_rows(
         training, held = rows.arrays(encoder, kept), rows.arrays(encoder, out)
     names = tuple(branch.name for branch in rows.task.attributes)
     trial = Trial("data", names, lam=lam, seed=seed, settings=settings)
-    fitted = GRAD(rule, trunk).fit([trial], training, held)
-    network = fitted.network
-    exact = Network.from_state(network.shape, network.state(), torch.float64, network.trunk)
-    history = fitted.history.in_units(fitted.location, fitted.scale)
-    fitted = replace(fitted, network=exact, history=history)
+    fitted = exact(GRAD(rule, trunk).fit([trial], training, held))
     seen = [training] if held is training else [training, held]
     return Model(encoder, fitted, constant(fitted, seen, lam))
+
+
+def exact(fitted: FittedGRAD) -> FittedGRAD:
+    """Return a pack of one as models keep it: in float64, the history in the target's units."""
+    network = fitted.network
+    wide = Network.from_state(network.shape, network.state(), torch.float64, network.trunk)
+    history = fitted.history.in_units(fitted.location, fitted.scale)
+    return replace(fitted, network=wide, history=history)
 
 
 class Online:

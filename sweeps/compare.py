@@ -126,11 +126,11 @@ class Plan:
         resources = Resources(num_cpus)
         run(self.study, self.problems, resources, progress, carry, gathered, self.asked)
 
-    def result(self, select: str = SELECT) -> Comparison:
+    def result(self, select: str = SELECT, formats: Sequence[str] = WRITTEN) -> Comparison:
         """Write what is there as results.csv and report.html, and return it."""
         absent = [record.to_json() for record in self.absent]
         self.study.note({"notes": self.notes, "absent": absent, "select": select})
-        return written(self.study)
+        return written(self.study, formats)
 
 
 def written(study: StudyFolder, formats: Sequence[str] = WRITTEN) -> Comparison:
@@ -143,9 +143,7 @@ def written(study: StudyFolder, formats: Sequence[str] = WRITTEN) -> Comparison:
     formats : sequence of str, optional
         Formats of the picture: 'png', 'svg', 'pdf'.
     """
-    plan, noted = study.plan(), study.noted()
-    absent = [Record.from_json(values) for values in noted.get("absent", [])]
-    records = [r for r in study.records() if current(r.trial)] + absent
+    plan, noted, records = study.plan(), study.noted(), listed(study)
     frame = chosen(models(records), noted.get("select", SELECT))
     source = Source(study.folder.name, study.folder.name, plan["about"], plan["versions"])
     page = write_comparison(
@@ -157,6 +155,12 @@ def written(study: StudyFolder, formats: Sequence[str] = WRITTEN) -> Comparison:
         formats,
     )
     return Comparison(frame, study.folder, page)
+
+
+def listed(study: StudyFolder) -> list[Record]:
+    """Return a comparison's records in the order of results.csv, those that could not be run last."""
+    absent = [Record.from_json(values) for values in study.noted().get("absent", [])]
+    return [record for record in study.records() if current(record.trial)] + absent
 
 
 def compare(

@@ -23,6 +23,7 @@ from grad_ext.data.table import Table
 from grad_ext.errors import InputError, MissingToolkit, unknown
 from grad_ext.evaluate import Judging, Problem, prepare
 from grad_ext.files import cache_folder
+from grad_ext.report.figures import WRITTEN
 from grad_ext.report.settings import PLANE, checked_objectives
 from grad_ext.sweeps.cluster import environment
 from grad_ext.sweeps.loggers import checked_log
@@ -492,9 +493,9 @@ class Opened:
         carry = partial(train_together, validation=True, widths=widths)
         run(self.study, problems, resources, progress, carry, only=self.asked, log=names)
 
-    def result(self) -> Outcome:
+    def result(self, formats: Sequence[str] = WRITTEN) -> Outcome:
         """Write what is there as results.csv, figures and report.html, and return it."""
-        return written(StudyFolder.read(self.study.folder))
+        return written(StudyFolder.read(self.study.folder), formats)
 
 
 def _static(point: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,9 +7,10 @@ import math
 import os
 import socket
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from grad_ext.errors import InputError
 from grad_ext.sweeps.study import StudyFolder, is_locked
@@ -100,6 +101,18 @@ class Status:
     broken: int
     running: bool
     run: Progressed | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the same as plain values, under the names that results of studies have."""
+        run = None if self.run is None else {**asdict(self.run), "left": self.run.left}
+        return {
+            "kind": self.kind,
+            "models": self.planned,
+            "done": self.done,
+            "failed": self.broken,
+            "running": self.running,
+            "run": run,
+        }
 
     def lines(self) -> list[str]:
         """Return the same in words."""

@@ -176,6 +176,78 @@ def test_a_point_is_named_and_chosen(browser, page):
     no_complaint(browser, page)
 
 
+ABOUT = {"kind": "lambda", "varied": ["lam"]}
+
+
+def chosen_commands(browser, page, row=1):
+    """What can be copied for the model in a row of the table."""
+    opened(browser, page)
+    find(browser, f"#body tr:nth-of-type({row}) button").click()
+    return [e.get_attribute("textContent") for e in found(browser, "#chosen pre")]
+
+
+def test_a_command_that_trains_the_chosen_model_again_is_copied_by_the_keyboard(browser, tmp_path):
+    from selenium.webdriver.common.keys import Keys
+
+    folder = tmp_path / "my study"
+    folder.mkdir()
+    page = write_report(folder, records(), {}, ABOUT, formats=())
+    snippet, command = chosen_commands(browser, page, row=2)
+    key = records()[1].trial.key
+    assert command == f"grad-ext train 'my study' {key[:8]} --save model.safetensors"
+    assert "evaluate(GRAD()" in snippet
+    first, second = found(browser, "#chosen .code button")
+    assert (first.accessible_name, second.accessible_name) == (
+        "Copy Python",
+        "Copy In a terminal, where the study's folder is",
+    )
+    second.send_keys(Keys.ENTER)
+    wait(browser, lambda: second.text == "Copied")
+    assert first.text == "Copy"
+    box = find(browser, "#filter")
+    box.send_keys(Keys.CONTROL, "v")
+    assert box.get_attribute("value") == command
+    find(browser, "#filters button").click()
+    no_complaint(browser, page)
+
+
+def test_the_command_of_a_page_of_several_studies_names_the_models_study(browser, tmp_path):
+    both = [(Source(n, n, ABOUT, {}), records(n)) for n in ("age", "-sex")]
+    page = write_together(tmp_path, both, formats=())
+    data = payload(
+        pd.concat([results(made).assign(study=source.name) for source, made in both]),
+        [record for _, made in both for record in made],
+        [source for source, _ in both],
+    )
+    assert [c["shell"] for c in data["commands"]] == [
+        "grad-ext train age {key}",
+        "grad-ext train ./-sex {key}",
+    ]
+    assert chosen_commands(browser, page, row=10)[1] == (
+        f"grad-ext train ./-sex {records('-sex')[0].trial.key[:8]} --save model.safetensors"
+    )
+    no_complaint(browser, page)
+
+
+def test_rivals_are_trained_again_but_not_saved(browser, tmp_path):
+    made = [record(1.0, 0), record(0.0, 0, rival="logistic")]
+    page = write_report(tmp_path / ".", made, {}, {"kind": "compare"}, formats=())
+    assert "rival(trial.rival)" in chosen_commands(browser, page, row=2)[0]
+    assert chosen_commands(browser, page, row=2)[1] == (
+        f"grad-ext train {tmp_path.name} {made[1].trial.key[:8]}"
+    )
+    assert "--save" in chosen_commands(browser, page, row=1)[1]
+
+
+def test_a_study_of_ones_own_file_names_it_in_the_command(tmp_path):
+    own = [Record(Trial("people", ("sex",)), record(1.0, 0).metrics, 1, False, False, 0.1)]
+    [commands] = payload(results(own), own, [Source("s", "s", ABOUT, {})])["commands"]
+    assert commands["shell"] == "grad-ext train s {key} --data FILE --label COLUMN"
+    # A page that belongs to no study's folder has nothing to name.
+    [commands] = payload(results(own), own, [Source("s", "s", {}, {})])["commands"]
+    assert commands["shell"] == ""
+
+
 def test_the_table_sorts_with_the_majority_class_on_top(browser, page):
     opened(browser, page)
     frame = results(records())

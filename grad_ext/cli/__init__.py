@@ -13,18 +13,24 @@ from typing import Annotated
 
 import typer
 
-from grad_ext.cli import audit, card, compare, data, report, reproduce, sweep
+from grad_ext.cli import audit, card, compare, data, report, reproduce, sweep, train
+from grad_ext.cli.output import AsJson, Quiet, shown
 from grad_ext.errors import InputError, MissingToolkit
 
 app = typer.Typer(
-    help="GRAD: protect networks against discrimination, and study how settings and seeds "
-    "change the outcome.",
+    help="""GRAD: protect networks against discrimination, and study how settings and seeds change
+    the outcome.
+
+    Example: grad-ext sweep lambda --dataset german; then open the report that it names.
+
+    Each command's --help says more. Exit codes: 0 done, 1 not finished, 2 bad input, 130 Ctrl-C.
+    """,
     invoke_without_command=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.add_typer(sweep.app, name="sweep")
 app.command("compare")(compare.compare)
+app.command("train")(train.train)
 app.command("audit")(audit.audit)
 app.command("card")(card.card)
 app.command("report")(report.report)
@@ -49,6 +55,8 @@ def _root(
     _: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     sweep.help_without_command(context)
 
@@ -60,10 +68,14 @@ def main(arguments: list[str] | None = None) -> int:
     the user can act on is one line on the standard error; a defect keeps its traceback.
     """
     try:
-        result = app(arguments, prog_name="grad-ext", standalone_mode=False)
+        with shown():
+            result = app(arguments, prog_name="grad-ext", standalone_mode=False)
     except (InputError, MissingToolkit, UsageError) as error:
         text = error.format_message() if isinstance(error, typer.BadParameter) else str(error)
-        print(f"Error: {' '.join(text.split())}", file=sys.stderr)
+        # Of what was typed wrongly the help of the command knows more.
+        context = getattr(error, "ctx", None)
+        hint = "" if context is None else f" See {context.command_path} --help"
+        print(f"Error: {' '.join(text.split())}{hint}", file=sys.stderr)
         return 2
     except OSError as error:
         if error.errno not in FULL:

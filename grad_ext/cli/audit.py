@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from grad_ext.cli import complete
+from grad_ext.cli.output import AsJson, Quiet, output
 from grad_ext.errors import InputError, unknown
 from grad_ext.trial import LAMBDA, Settings, Trial, checked_lambda, fingerprint
 
@@ -30,7 +32,10 @@ def audit(
         ),
     ] = None,
     dataset: Annotated[
-        str, typer.Option(help="Data set: german, adult, diabetes or health.")
+        str,
+        typer.Option(
+            autocompletion=complete.dataset, help="Data set: german, adult, diabetes or health."
+        ),
     ] = "german",
     protected: Annotated[
         str | None,
@@ -48,25 +53,39 @@ def audit(
         typer.Option(help="Passes over the training rows; by default the recipe's."),
     ] = None,
     recipe: Annotated[
-        str | None, typer.Option(help="Training recipe: paper or steady; by default steady.")
+        str | None,
+        typer.Option(
+            autocompletion=complete.recipe,
+            help="Training recipe: paper or steady; by default steady.",
+        ),
     ] = None,
     variant: Annotated[
         str | None,
-        typer.Option(help="Target branch: pred (labels) or auto (features); by default pred."),
+        typer.Option(
+            autocompletion=complete.variants,
+            help="Target branch: pred (labels) or auto (features); by default pred.",
+        ),
     ] = None,
     select: Annotated[
-        str | None, typer.Option(help="Epoch to keep, as for a study; by default the recipe's.")
+        str | None,
+        typer.Option(
+            autocompletion=complete.rules,
+            help="Epoch to keep, as for a study; by default the recipe's.",
+        ),
     ] = None,
     rows: Annotated[
         str, typer.Option(help="Rows to read from: test, or all, training rows too.")
     ] = "test",
     folds: Annotated[int, typer.Option(help="Parts of the probes' cross-validation.")] = 5,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Folder with files of your own; also GRAD_EXT_DATA_DIR.")
+        Path | None,
+        typer.Option(help="Folder with a data set's files; by default that of GRAD_EXT_DATA_DIR."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the results; by default one below audits/.")
     ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> int:
     """Try to read protected attributes off a model's representation, scores and labels.
 
@@ -217,7 +236,6 @@ def _continuous(table: Table) -> list[str]:
 
 def _show(found: Audit, folder: Path, title: str) -> None:
     """Write the table and the picture, and print what they show."""
-    from grad_ext.cli.studies import show_sentences, show_table
     from grad_ext.files import write_atomically
     from grad_ext.report.figures import render
 
@@ -226,7 +244,11 @@ def _show(found: Audit, folder: Path, title: str) -> None:
     write_atomically(table, found.table.to_csv(index=False))
     write_atomically(picture, render(figure, "png"))
     write_atomically(picture.with_suffix(".svg"), render(figure, "svg"))
-    show_table(title, *found.lines())
-    show_sentences(found.words())
-    # Plain echo: a path is for copying, and must not be wrapped to the terminal's width.
-    typer.echo(f"\nTable: {table}\nPicture: {picture}")
+    out = output()
+    out.table(title, *found.lines())
+    out.sentences(found.words())
+    out.line("")
+    out.paths({"Table": table, "Picture": picture})
+    out.document(
+        {"table": table, "picture": picture, "rows": found.table, "sentences": found.words()}
+    )

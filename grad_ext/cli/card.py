@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from grad_ext.cli import complete
+from grad_ext.cli.output import AsJson, Quiet, output
 from grad_ext.errors import InputError, unknown
 
 ROWS = ("test", "all")
@@ -18,7 +20,11 @@ def card(
         typer.Argument(help="File of a fitted model, as `save` writes it.", show_default=False),
     ],
     dataset: Annotated[
-        str, typer.Option(help="Data set to judge it on: german, adult, diabetes or health.")
+        str,
+        typer.Option(
+            autocompletion=complete.dataset,
+            help="Data set to judge it on: german, adult, diabetes or health.",
+        ),
     ] = "german",
     protected: Annotated[
         str | None,
@@ -35,11 +41,14 @@ def card(
     folds: Annotated[int, typer.Option(help="Parts of the audit's cross-validation.")] = 5,
     seed: Annotated[int, typer.Option(help="Of the audit's probes and the intervals.")] = 0,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Folder with files of your own; also GRAD_EXT_DATA_DIR.")
+        Path | None,
+        typer.Option(help="Folder with a data set's files; by default that of GRAD_EXT_DATA_DIR."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="File to write; by default beside the model.")
     ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> int:
     """Write a model card: what it is, its figures for each group, what leaks, and its limits.
 
@@ -81,5 +90,6 @@ def card(
     path = out or model.with_name(f"{model.stem}.card.md")
     text = model_card(fitted, model.name, judged, found, trained_on, seed)
     write_atomically(path, text)
-    typer.echo(f"Card: {path}")
+    output().paths({"Card": path})
+    output().document({"card": path, "model": model, "sentences": found.words()})
     return 0

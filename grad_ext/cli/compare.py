@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from grad_ext.cli import complete
+from grad_ext.cli.output import AsJson, Format, Quiet, output
 from grad_ext.trial import Settings
 
 
 def compare(
     dataset: Annotated[
         str | None,
-        typer.Option(help="Data set, see `grad-ext data list`; german if no file is named."),
+        typer.Option(
+            autocompletion=complete.dataset,
+            help="Data set, see `grad-ext data list`; german if no file is named.",
+        ),
     ] = None,
     protected: Annotated[
         str | None,
@@ -28,11 +32,17 @@ def compare(
         str | None, typer.Option(help="The favorable value of the label; 1 of 0 and 1.")
     ] = None,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Folder with the files of Diabetes or Health.")
+        Path | None,
+        typer.Option(
+            help="Folder with the files of Diabetes or Health; by default that of GRAD_EXT_DATA_DIR."
+        ),
     ] = None,
     methods: Annotated[
         str | None,
-        typer.Option(help="Methods, separated by commas; by default all. A wrong name lists them."),
+        typer.Option(
+            autocompletion=complete.methods,
+            help="Methods, separated by commas; by default all. A wrong name lists them.",
+        ),
     ] = None,
     seeds: Annotated[
         int, typer.Option(help="Models for each method and knob, with seeds 0, 1, 2 ...")
@@ -52,7 +62,10 @@ def compare(
     ] = "balanced_delta",
     recipe: Annotated[
         str,
-        typer.Option(help="GRAD's recipe, paper or steady, whose encoding all methods get."),
+        typer.Option(
+            autocompletion=complete.recipe,
+            help="GRAD's recipe, paper or steady, whose encoding all methods get.",
+        ),
     ] = Settings.recipe,
     protocol: Annotated[
         str,
@@ -74,6 +87,9 @@ def compare(
     num_cpus: Annotated[
         int | None, typer.Option(help="CPUs to use, a process on each; by default all.")
     ] = None,
+    format: Format = "png,svg",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> int:
     """Train and judge every method on the same rows, and show who is where.
 
@@ -84,15 +100,16 @@ def compare(
     """
     settings = Settings(recipe=recipe)
 
-    from grad_ext.cli.studies import show_sentences, show_table
+    from grad_ext.cli.studies import counts, formats_of
     from grad_ext.data.options import table_from_options
     from grad_ext.evaluate import Judging
-    from grad_ext.report.comparison import summary_lines
+    from grad_ext.report.comparison import at_chosen, majority, summary_lines
     from grad_ext.report.comparison_words import findings
     from grad_ext.sweeps.compare import planned
     from grad_ext.sweeps.limits import Limits, memory_from_text
     from grad_ext.sweeps.tune import StudyIncomplete
 
+    formats = formats_of(format)
     judging = Judging(prediction=prediction, k=k)
     memory = None if memory_limit is None else memory_from_text(memory_limit)
     limits = Limits(time_limit, memory)
@@ -112,7 +129,7 @@ def compare(
         num_cpus,
     )  # fmt: skip
     try:
-        plan.run(num_cpus, progress=sys.stderr.isatty())
+        plan.run(num_cpus, progress=output().progress)
     except StudyIncomplete as error:
         typer.echo(f"Error: {error}", err=True)
         return 1
@@ -123,9 +140,22 @@ def compare(
             err=True,
         )
         return 130
-    result = plan.result(select)
+    result = plan.result(select, formats)
     title = f"{table.name}, protected: {', '.join(table.attribute_names)}"
-    show_table(title, *summary_lines(result.frame))
-    show_sentences(findings(result.frame))
-    typer.echo(f"\nStudy folder: {result.folder}\nReport: {result.page}")
+    shown = output()
+    shown.table(title, *summary_lines(result.frame))
+    shown.sentences(findings(result.frame))
+    shown.line("")
+    shown.paths({"Study folder": result.folder, "Report": result.page})
+    lines = at_chosen(result.frame)
+    shown.document(
+        {
+            "study": result.folder,
+            "report": result.page,
+            **counts(plan.study),
+            "rows": lines,
+            "majority": majority(lines),
+            "sentences": findings(result.frame),
+        }
+    )
     return 0

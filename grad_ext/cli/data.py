@@ -2,63 +2,89 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grad_ext.cli.studies import PIPE_WIDTH
+from grad_ext.cli import complete
+from grad_ext.cli.output import AsJson, Quiet, output
 from grad_ext.cli.sweep import help_without_command
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from grad_ext.data.catalog import DataSet
     from grad_ext.data.table import Protected
     from grad_ext.data.table import Table as DataTable
 
-app = typer.Typer(help="List, describe and fetch data sets.", invoke_without_command=True)
+app = typer.Typer(
+    help="""List, describe and fetch data sets.
 
-Name = Annotated[str, typer.Argument(help="Data set: german, adult, diabetes or health.")]
+    Example: grad-ext data info german
+    """,
+    invoke_without_command=True,
+)
+
+Name = Annotated[
+    str,
+    typer.Argument(
+        autocompletion=complete.dataset, help="Data set: german, adult, diabetes or health."
+    ),
+]
 DataDir = Annotated[
     Path | None,
-    typer.Option(help="Folder with files of your own; also GRAD_EXT_DATA_DIR.", show_default=False),
+    typer.Option(
+        help="Folder with a data set's files; by default that of GRAD_EXT_DATA_DIR.",
+        show_default=False,
+    ),
 ]
 
 
 @app.callback()
-def _data(context: typer.Context) -> None:
+def _data(context: typer.Context, as_json: AsJson = False, quiet: Quiet = False) -> None:
     help_without_command(context)
 
 
 @app.command("list")
-def data_list(data_dir: DataDir = None) -> None:
+def data_list(
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
     """Show every data set that has a name.
 
     Example: grad-ext data list
     """
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
     from grad_ext.data.catalog import DATA_SETS
 
+    out = output()
     headings = ("name", "what", "rows", "features", "protected attributes", "files")
-    grid = Table(*headings, title="Data sets", box=SIMPLE_HEAD, padding=(0, 1))
-    for data_set in DATA_SETS.values():
-        grid.add_row(
+    body = [
+        [
             data_set.name,
             data_set.title,
             "–" if data_set.rows is None else f"{data_set.rows:,}",
             "–" if data_set.features is None else str(data_set.features),
             ", ".join(data_set.protected),
             data_set.state(data_dir),
-        )
-    _console().print(grid)
+        ]
+        for data_set in DATA_SETS.values()
+    ]
+    out.table("Data sets", headings, body)
+    if out.quiet:
+        out.line("\n".join(DATA_SETS), always=True)
+    rows = [
+        _known(data_set) | {"files": data_set.state(data_dir)} for data_set in DATA_SETS.values()
+    ]
+    out.document({"rows": rows})
 
 
 @app.command("info")
-def data_info(name: Name, data_dir: DataDir = None) -> None:
+def data_info(
+    name: Name,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
     """Show a data set's roles, classes, groups, files and licence; nothing is downloaded.
 
     Example: grad-ext data info german
@@ -68,18 +94,24 @@ def data_info(name: Name, data_dir: DataDir = None) -> None:
 
     if name not in DATA_SETS:
         raise unknown("data set", name, DATA_SETS)
-    data_set = DATA_SETS[name]
-    console = _console()
-    typer.echo(f"{data_set.name}: {data_set.title}\n")
+    data_set, out = DATA_SETS[name], output()
+    out.line(f"{data_set.name}: {data_set.title}", always=True)
+    out.line("")
+    content: dict[str, Any] = {}
     if not data_set.missing(data_dir):
-        _describe(data_set.load(data_dir), console)
+        content = _describe(data_set.load(data_dir))
     else:
-        typer.echo(f"Protected attributes: {', '.join(data_set.protected)}")
-    _origin(data_set, data_dir)
+        out.line(f"Protected attributes: {', '.join(data_set.protected)}")
+    out.document(_known(data_set) | content | _origin(data_set, data_dir))
 
 
 @app.command("fetch")
-def data_fetch(name: Name, data_dir: DataDir = None) -> None:
+def data_fetch(
+    name: Name,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
     """Download a data set's files into the cache, unless they are on this machine already.
 
     Example: grad-ext data fetch diabetes
@@ -92,65 +124,86 @@ def data_fetch(name: Name, data_dir: DataDir = None) -> None:
         raise unknown("data set", name, DATA_SETS)
     data_set = DATA_SETS[name]
     if not data_set.files:
-        typer.echo(f"{name} comes with the package: nothing to fetch")
+        output().line(f"{name} comes with the package: nothing to fetch")
+        output().document({"name": name, "files": {}})
         return
     if not data_set.missing(data_dir) or all(file.url for file in data_set.files):
-        for file in data_set.files:
-            typer.echo(f"{file.name}: {obtain(file, data_dir)[1]}")
+        places = {file.name: obtain(file, data_dir)[1] for file in data_set.files}
+        output().paths(places)
+        output().document({"name": name, "files": places})
         return
     # Its loader says which files are missing, where they come from and where they go.
     data_set.load(data_dir)
 
 
-def _console() -> Console:
-    from rich.console import Console
+def _known(data_set: DataSet) -> dict[str, Any]:
+    """Return what is known of a data set before any file of it is read."""
+    names = ("name", "title", "rows", "features", "protected", "licence", "citation")
+    return {name: getattr(data_set, name) for name in names}
 
-    # A file or a pipe has no width to keep to.
-    return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
-
-def _describe(table: DataTable, console: Console) -> None:
-    """Print what the rows are: classes, groups and the favorable rate of each."""
+def _describe(table: DataTable) -> dict[str, Any]:
+    """Print what the rows are, classes, groups and the favorable rate of each, and return it."""
     import numpy as np
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
 
+    out = output()
     y, target = table.y(), table.target
     own = f", the last {table.n_test:,} the source's own test part" if table.n_test else ""
-    typer.echo(f"Rows: {len(table):,}{own}")
-    if table.groups is not None:
-        typer.echo(
-            f"Units: {len(np.unique(table.g())):,} by {table.groups}; rows of one belong together"
-        )
+    out.line(f"Rows: {len(table):,}{own}")
+    units = None if table.groups is None else len(np.unique(table.g()))
+    if units is not None:
+        out.line(f"Units: {units:,} by {table.groups}; rows of one belong together")
     numeric = table.frame[list(table.features)].select_dtypes("number").shape[1]
-    typer.echo(f"Features: {len(table.features)}, {numeric} of them numeric")
-    typer.echo(
+    majority = max(y.mean(), 1 - y.mean())
+    out.line(f"Features: {len(table.features)}, {numeric} of them numeric")
+    out.line(
         f"Label: {target.column}, favorable {target.favorable!r} ({y.mean():.1%}), "
-        f"unfavorable {target.unfavorable!r}; majority class {max(y.mean(), 1 - y.mean()):.4f}"
+        f"unfavorable {target.unfavorable!r}; majority class {majority:.4f}"
     )
-    grid = Table(
-        "attribute",
-        "group",
-        "rows",
-        "favorable",
-        title="Protected",
-        box=SIMPLE_HEAD,
-        padding=(0, 1),
-    )
+    body, groups = [], []
     for attribute, a in zip(table.protected, table.a().T, strict=True):
         if attribute.continuous:
             span = f"{np.nanmin(a):g} to {np.nanmax(a):g}"
-            grid.add_row(attribute.name, span, f"{int((~np.isnan(a)).sum()):,}", "")
-            continue
-        named = attribute.levels or ("others", f"privileged: {_rule(attribute)}")
-        groups = [(str(level), a == number) for number, level in enumerate(named)]
-        for group, rows in [*groups, ("unknown", np.isnan(a))]:
+            parts = [(span, ~np.isnan(a), False)]
+        else:
+            named = attribute.levels or ("others", f"privileged: {_rule(attribute)}")
+            parts = [(str(level), a == number, True) for number, level in enumerate(named)]
+            parts.append(("unknown", np.isnan(a), True))
+        for group, rows, rated in parts:
             if rows.any():
-                grid.add_row(attribute.name, group, f"{int(rows.sum()):,}", f"{y[rows].mean():.3f}")
-    console.print(grid)
+                share = float(y[rows].mean()) if rated else None
+                count = int(rows.sum())
+                words = "" if share is None else f"{share:.3f}"
+                body.append([attribute.name, group, f"{count:,}", words])
+                groups.append(
+                    {
+                        "attribute": attribute.name,
+                        "group": group,
+                        "rows": count,
+                        "favorable": share,
+                    }
+                )
+    out.table("Protected", ("attribute", "group", "rows", "favorable"), body)
     for name, checksum in table.checksums.items():
-        typer.echo(f"SHA-256 {checksum} {name}")
-    typer.echo(f"Content: {table.digest()}")
+        out.line(f"SHA-256 {checksum} {name}")
+    out.line(f"Content: {table.digest()}")
+    return {
+        "rows": len(table),
+        "test_rows": table.n_test,
+        "units": units,
+        "features": len(table.features),
+        "numeric_features": numeric,
+        "label": {
+            "column": target.column,
+            "favorable": target.favorable,
+            "unfavorable": target.unfavorable,
+            "favorable_share": y.mean(),
+        },
+        "majority": majority,
+        "groups": groups,
+        "checksums": table.checksums,
+        "content": table.digest(),
+    }
 
 
 def _rule(attribute: Protected) -> str:
@@ -160,18 +213,19 @@ def _rule(attribute: Protected) -> str:
     return ", ".join(map(str, attribute.values or ()))
 
 
-def _origin(data_set: DataSet, data_dir: Path | None) -> None:
-    """Print where the data come from and under which terms."""
+def _origin(data_set: DataSet, data_dir: Path | None) -> dict[str, Any]:
+    """Print where the data come from and under which terms, and return where the files are."""
     from grad_ext.data.fetch import find, how_to_get
 
-    typer.echo(f"Licence: {data_set.licence}\nCite: {data_set.citation}")
+    out = output()
+    out.line(f"Licence: {data_set.licence}\nCite: {data_set.citation}")
     if not data_set.files:
-        typer.echo("Files: come with the package")
-    for file in data_set.files:
-        place = find(file, data_dir)
-        if place is not None:
-            typer.echo(f"File: {place}")
+        out.line("Files: come with the package")
+    places = {file.name: find(file, data_dir) for file in data_set.files}
+    for place in filter(None, places.values()):
+        out.paths({"File": place})
     missing = data_set.missing(data_dir)
     if missing:
         first = "Downloaded on first use; if that fails, " if missing[0].url else "Missing: "
-        typer.echo(f"{first}{how_to_get(*missing)}")
+        out.line(f"{first}{how_to_get(*missing)}")
+    return {"files": places}

@@ -7,16 +7,26 @@ from typing import Annotated
 
 import typer
 
+from grad_ext.cli import complete
+from grad_ext.cli.output import AsJson, Format, Quiet, output
+
 
 def report(
-    folders: Annotated[list[Path], typer.Argument(help="Folders of studies.", show_default=False)],
-    format: Annotated[
-        str, typer.Option(help="Formats of the figures, separated by commas: png, svg, pdf.")
-    ] = "png,svg",
+    folders: Annotated[
+        list[Path],
+        typer.Argument(
+            autocompletion=complete.studies,
+            help="Folders of studies, one or several.",
+            show_default=False,
+        ),
+    ],
+    format: Format = "png,svg",
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for the page of several studies; by default comparison/."),
     ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> int:
     """Make a study's results.csv, figures and report.html again from its records.
 
@@ -25,17 +35,19 @@ def report(
     Examples: grad-ext report studies/lambda-german-age-9dbde9 --format pdf;
     grad-ext report my-study another --out both
     """
+    from grad_ext.cli.studies import formats_of
     from grad_ext.errors import InputError
-    from grad_ext.report.figures import checked_formats
     from grad_ext.sweeps.remake import remake, together
 
-    formats = checked_formats([f.strip() for f in format.split(",") if f.strip()])
+    formats = formats_of(format)
     if len(folders) > 1:
-        typer.echo(f"Report: {together(folders, out or Path('comparison'), formats)}")
-        return 0
-    if out is not None:
+        page = together(folders, out or Path("comparison"), formats)
+    elif out is not None:
         raise InputError(
             "--out is for several studies; one study's page is written into its folder"
         )
-    typer.echo(f"Report: {remake(folders[0], formats)}")
+    else:
+        page = remake(folders[0], formats)
+    output().paths({"Report": page})
+    output().document({"report": page, "studies": [folder.absolute() for folder in folders]})
     return 0

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from grad_ext.cli import complete
+from grad_ext.cli.output import AsJson, Quiet, output
 from grad_ext.cli.sweep import Address, GpusPerPack, NumCpus, PackSize, StorageUri
 from grad_ext.errors import InputError, unknown
 
@@ -27,16 +28,23 @@ def _attributes(options: list[str] | None) -> dict[str, tuple[str, ...]]:
 
 
 def reproduce(
-    table: Annotated[str, typer.Argument(help="table1, table2 or figure2.")],
+    table: Annotated[
+        str, typer.Argument(autocompletion=complete.tables, help="table1, table2 or figure2.")
+    ],
     datasets: Annotated[
         str | None,
         typer.Option(
-            help="Only these data sets, separated by commas; by default all that are there."
+            autocompletion=complete.datasets,
+            help="Only these data sets, separated by commas; by default all that are there.",
         ),
     ] = None,
     seeds: Annotated[int, typer.Option(help="Models for each line, with seeds 0, 1, 2 ...")] = 10,
     recipes: Annotated[
-        str | None, typer.Option(help="Training recipes, separated by commas; by default all.")
+        str | None,
+        typer.Option(
+            autocompletion=complete.recipes,
+            help="Training recipes, separated by commas; by default all.",
+        ),
     ] = None,
     epochs: Annotated[
         int | None, typer.Option(help="Passes over the training rows; the recipe's by default.")
@@ -50,7 +58,10 @@ def reproduce(
     ] = "label",
     k: Annotated[int, typer.Option(help="Neighbours in Consistency.")] = 5,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Folder with the files of Diabetes or Health.")
+        Path | None,
+        typer.Option(
+            help="Folder with the files of Diabetes or Health; by default that of GRAD_EXT_DATA_DIR."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the study; by default one below studies/.")
@@ -60,6 +71,15 @@ def reproduce(
     gpus_per_pack: GpusPerPack = 0.0,
     address: Address = None,
     storage: StorageUri = None,
+    format: Annotated[
+        str,
+        typer.Option(
+            autocompletion=complete.formats,
+            help="Formats of figure2's pictures, separated by commas: png, svg, pdf.",
+        ),
+    ] = "png,svg",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> int:
     """Run the models of the paper's tables that are ours, and set them beside the published figures.
 
@@ -69,7 +89,7 @@ def reproduce(
     Example: grad-ext reproduce table1 --datasets german --seeds 3
     """
     given = locals()
-    from grad_ext.cli.studies import carry_out, resources_of, show_sentences, show_table
+    from grad_ext.cli.studies import carry_out, counts, formats_of, resources_of
     from grad_ext.data import load_dataset
     from grad_ext.data.split import split
     from grad_ext.evaluate import Judging, prepare
@@ -77,11 +97,13 @@ def reproduce(
     from grad_ext.report.published import TABLES
     from grad_ext.report.reproduction import claims, disguised, insensitivity, lines
     from grad_ext.report.reproduction_page import text_lines
+    from grad_ext.report.settings import by_settings, majorities
     from grad_ext.sweeps.reproduce import OTHERS, Reproduction, framed, judged, written
     from grad_ext.sweeps.study import StudyFolder, default_folder
     from grad_ext.sweeps.tune import run
     from grad_ext.trial import RECIPES
 
+    formats = formats_of(format)
     asked = Reproduction(
         table=table,
         seeds=seeds,
@@ -112,20 +134,34 @@ def reproduce(
             problems[trial.rows] = prepare(cut, trial.settings, asked.judging, OTHERS)
     about = asked.about()
     study = StudyFolder.open(out or default_folder(about), trials, about)
-    shown = sys.stderr.isatty()
+    shown = output().progress
     if stopped := carry_out(study, lambda: run(study, problems, resources, shown)):
         return stopped
     study.note({"missing": missing, "protected": {k: list(v) for k, v in asked.protected.items()}})
     frame = framed(study)
+    result = output()
     if table == "figure2":
-        show_sentences([*missing, *insensitivity(frame)])
+        body = by_settings(frame, ("recipe", "lam"))
+        said = [*missing, *insensitivity(frame)]
     else:
         lines_of = judged(study)
-        made = lines(frame, TABLES[table], lines_of)
-        for (dataset, attributes), group in made.groupby(["dataset", "attributes"], sort=False):
+        body = lines(frame, TABLES[table], lines_of)
+        for (dataset, attributes), group in body.groupby(["dataset", "attributes"], sort=False):
             judges = str(attributes).replace(",", " and ")
-            show_table(f"{dataset}, judged by {judges}", *text_lines(group))
-        show_sentences([*missing, *claims(frame), *disguised(frame, TABLES[table], lines_of)])
-    page = written(study)
-    typer.echo(f"\nStudy folder: {study.folder}\nReport: {page}")
+            result.table(f"{dataset}, judged by {judges}", *text_lines(group))
+        said = [*missing, *claims(frame), *disguised(frame, TABLES[table], lines_of)]
+    result.sentences(said)
+    page = written(study, formats)
+    result.line("")
+    result.paths({"Study folder": study.folder, "Report": page})
+    result.document(
+        {
+            "study": study.folder,
+            "report": page,
+            **counts(study),
+            "rows": body,
+            "majority": majorities(frame),
+            "sentences": said,
+        }
+    )
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
     from grad_ext.sweeps.resources import Resources
     from grad_ext.sweeps.study import StudyFolder
 
-# A file or a pipe has no width to keep to.
-PIPE_WIDTH = 160
 # Seconds until an interrupt that was lost is raised again.
 AGAIN = 1.0
 
@@ -94,23 +91,21 @@ def resources_of(given: Mapping[str, Any]) -> Resources:
     return Resources(**found)
 
 
-def show_table(title: str, heading: list[str], body: list[list[str]]) -> None:
-    """Print lines of text as a table."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    grid = Table(*heading, title=title, box=SIMPLE_HEAD, padding=(0, 1))
-    for row in body:
-        grid.add_row(*map(escape, row))
-    Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(grid)
+def counts(study: StudyFolder) -> dict[str, int]:
+    """Return how many models a study is to have, has, and has without figures."""
+    records = study.records()
+    failed = sum(bool(record.error) for record in records)
+    return {"models": len(study.trials), "done": len(records), "failed": failed}
 
 
-def show_sentences(sentences: list[str]) -> None:
-    """Print sentences, wrapped to the terminal."""
-    from rich.console import Console
+def formats_of(text: str) -> tuple[str, ...]:
+    """Return the formats of figures that an option names.
 
-    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
-    for sentence in sentences:
-        console.print(sentence, highlight=False, markup=False)
+    Raises
+    ------
+    InputError
+        If there is no such format.
+    """
+    from grad_ext.report.figures import checked_formats
+
+    return tuple(checked_formats([name.strip() for name in text.split(",") if name.strip()]))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from grad_ext.cli import complete
+from grad_ext.cli.output import AsJson, Format, Quiet, output
 from grad_ext.errors import InputError
 from grad_ext.trial import Settings
 
@@ -16,7 +17,13 @@ if TYPE_CHECKING:
     from grad_ext.sweeps.outcome import Outcome
     from grad_ext.sweeps.plan import Study
 
-app = typer.Typer(help="Study how settings change the outcome.", invoke_without_command=True)
+app = typer.Typer(
+    help="""Study how settings change the outcome.
+
+    Example: grad-ext sweep lambda --dataset german --protected age
+    """,
+    invoke_without_command=True,
+)
 
 
 def help_without_command(context: typer.Context) -> None:
@@ -27,14 +34,15 @@ def help_without_command(context: typer.Context) -> None:
 
 
 @app.callback()
-def _sweep(context: typer.Context) -> None:
+def _sweep(context: typer.Context, as_json: AsJson = False, quiet: Quiet = False) -> None:
     help_without_command(context)
 
 
 Dataset = Annotated[
     str | None,
     typer.Option(
-        help="Data sets, separated by commas, see `grad-ext data list`; german if no file is named."
+        autocompletion=complete.datasets,
+        help="Data sets, separated by commas, see `grad-ext data list`; german if no file is named.",
     ),
 ]
 Protected = Annotated[
@@ -64,19 +72,26 @@ Groups = Annotated[
     str | None, typer.Option(help="Column of the file that names the unit of each row.")
 ]
 Missing = Annotated[str, typer.Option(help="Rows of the file with missing values: error or drop.")]
-DataDir = Annotated[Path | None, typer.Option(help="Folder with the files of Diabetes or Health.")]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder with the files of Diabetes or Health; by default that of GRAD_EXT_DATA_DIR."
+    ),
+]
 Seeds = Annotated[int | None, typer.Option(help="Models for each choice, with seeds 0, 1, 2 ...")]
 Recipe = Annotated[
     str | None,
     typer.Option(
-        help=f"Training recipe: paper (to the letter) or steady; by default {Settings.recipe}."
+        autocompletion=complete.recipes,
+        help=f"Training recipe: paper (to the letter) or steady; by default {Settings.recipe}.",
     ),
 ]
 Criterion = Annotated[
     str | None,
     typer.Option(
+        autocompletion=complete.criteria,
         help="What predictions are not to tell the groups apart by: demographic_parity (all rows, by "
-        "default), equalized_odds (rows of each label), equal_opportunity (favorable rows)."
+        "default), equalized_odds (rows of each label), equal_opportunity (favorable rows).",
     ),
 ]
 Epochs = Annotated[
@@ -85,12 +100,17 @@ Epochs = Annotated[
 Select = Annotated[
     str | None,
     typer.Option(
+        autocompletion=complete.rules,
         help="Epoch to keep, by default the recipe's: paper, delta, balanced_delta, last, or "
-        "accuracy@0.05 (the highest accuracy at a Discrimination of at most 0.05)."
+        "accuracy@0.05 (the highest accuracy at a Discrimination of at most 0.05).",
     ),
 ]
 Variant = Annotated[
-    str | None, typer.Option(help="Target branch: pred (labels, by default) or auto (features).")
+    str | None,
+    typer.Option(
+        autocompletion=complete.variants,
+        help="Target branch: pred (labels, by default) or auto (features).",
+    ),
 ]
 Protocol = Annotated[
     str,
@@ -198,6 +218,9 @@ def sweep_lambda(
     address: Address = None,
     storage: StorageUri = None,
     log: Log = None,
+    format: Format = "png,svg",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> int:
     """Train a model for every λ and seed, and show how the outcome changes with λ.
 
@@ -245,6 +268,9 @@ def sweep_seed(
     address: Address = None,
     storage: StorageUri = None,
     log: Log = None,
+    format: Format = "png,svg",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> int:
     """Train the same model with many seeds, and show how far they lie apart.
 
@@ -285,6 +311,9 @@ def sweep_grid(
     address: Address = None,
     storage: StorageUri = None,
     log: Log = None,
+    format: Format = "png,svg",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> int:
     """Train a model for every choice of settings and every seed, all values crossed.
 
@@ -339,6 +368,9 @@ def sweep_search(
     gpus_per_pack: GpusPerPack = 0.0,
     address: Address = None,
     log: Log = None,
+    format: Format = "png,svg",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> int:
     """Search for settings that no others beat, on the validation rows, with Optuna.
 
@@ -360,7 +392,9 @@ def sweep_search(
 
 @app.command("plan")
 def sweep_plan(
-    file: Annotated[Path, typer.Argument(help="A plan in a .toml, .yaml or .yml file.")],
+    file: Annotated[
+        Path, typer.Argument(help="A plan in a .toml, .yaml or .yml file: docs/studies.md has one.")
+    ],
     out: Out = None,
     num_cpus: NumCpus = None,
     pack_size: PackSize = None,
@@ -368,8 +402,11 @@ def sweep_plan(
     address: Address = None,
     storage: StorageUri = None,
     log: Log = None,
+    format: Format = "png,svg",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> int:
-    """Run the study that a file describes: see docs/studies.md.
+    """Run the study that a file describes: its kind, data sets, settings and seeds, by name.
 
     Example: grad-ext sweep plan study.toml
     """
@@ -384,7 +421,14 @@ def sweep_plan(
 
 @app.command("status")
 def sweep_status(
-    folder: Annotated[Path, typer.Argument(help="Folder of a study, of whatever kind.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            autocompletion=complete.studies, help="Folder of a study, of whatever kind."
+        ),
+    ],
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> int:
     """Say how far a study is, while it runs or afterwards.
 
@@ -392,8 +436,12 @@ def sweep_status(
     """
     from grad_ext.sweeps.status import status
 
-    for line in status(folder).lines():
-        typer.echo(line)
+    found = status(folder)
+    first, *rest = found.lines()
+    output().line(first, always=True)
+    for line in rest:
+        output().line(line)
+    output().document({"study": folder.absolute(), **found.to_json()})
     return 0
 
 
@@ -440,17 +488,7 @@ def _run(kind: str, varied: dict[str, Any], fixed: dict[str, Any], given: dict[s
     from grad_ext.sweeps.plan import Study
 
     settings = {name: given[name] for name in OF_RECIPE if given[name] is not None}
-    described = {name: given[name] for name in OF_FILE if given[name] is not None}
-    if given["data"] is not None:
-        if given["dataset"] is not None:
-            raise InputError(
-                f"expected --dataset or --data, got both: {given['dataset']} and {given['data']}"
-            )
-        described |= {"path": str(given["data"]), "missing": given["missing"]}
-    elif described:
-        raise InputError(
-            f"--{next(iter(described))} belongs to a file of your own: name it with --data"
-        )
+    described = described_file(given["dataset"], given)
     datasets = _parts(given["dataset"] or "german")
     plan = Study(
         kind,
@@ -461,12 +499,32 @@ def _run(kind: str, varied: dict[str, Any], fixed: dict[str, Any], given: dict[s
         given["seeds"],
         given["split_seed"],
         given["protocol"],
-        data=described or None,
+        data=described,
         data_dir=given["data_dir"],
         search=given.get("search"),
         out=given["out"],
     )
     return _carry(plan, given)
+
+
+def described_file(dataset: str | None, given: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what options say of a file of the user's, None where they name none.
+
+    Raises
+    ------
+    InputError
+        If they name a data set too, or describe a file without naming it.
+    """
+    described = {name: given[name] for name in OF_FILE if given[name] is not None}
+    if given["data"] is None:
+        if described:
+            raise InputError(
+                f"--{next(iter(described))} belongs to a file of your own: name it with --data"
+            )
+        return None
+    if dataset is not None:
+        raise InputError(f"expected --dataset or --data, got both: {dataset} and {given['data']}")
+    return described | {"path": str(given["data"]), "missing": given["missing"]}
 
 
 def _parts(text: str) -> list[str]:
@@ -494,40 +552,55 @@ def _protected(options: Sequence[str] | None) -> Any:
 
 def _carry(plan: Study, given: dict[str, Any]) -> int:
     """Run a study with what a command's options allow it, and show what came out."""
-    from grad_ext.cli.studies import carry_out, resources_of
+    from grad_ext.cli.studies import carry_out, formats_of, resources_of
     from grad_ext.sweeps.loggers import checked_log
 
     resources = resources_of(given)
-    logs = checked_log(_parts(given["log"] or ""))
+    logs, formats = checked_log(_parts(given["log"] or "")), formats_of(given["format"])
     opened = plan.open()
-    shown = sys.stderr.isatty()
+    shown = output().progress
     work = lambda: opened.run(resources, shown, logs)
     if stopped := carry_out(opened.study, work, opened.models):
         return stopped
-    _show(opened.result())
+    _show(opened.result(formats))
     return 0
 
 
 def _show(outcome: Outcome) -> None:
     """Print the tables of a study, and where it lies."""
-    from grad_ext.cli.studies import show_sentences, show_table
-    from grad_ext.report.settings import lines_by
+    from grad_ext.cli.studies import counts
+    from grad_ext.report.settings import lines_by, majorities
     from grad_ext.report.tables import CASE, by_curve, by_lambda, lines
     from grad_ext.report.words import verdict
+    from grad_ext.sweeps.study import StudyFolder
 
+    out = output()
     if outcome.curve:
         first = outcome.frame.iloc[-1]
         attributes = first["protected"].replace(",", " and ")
         title = f"{first['method']} on {first['dataset']}, protecting {attributes}"
         for name, rows in by_curve(outcome.frame, outcome.curves):
-            show_table(f"{title}, {name}" if name else title, *lines(by_lambda(rows)))
-        show_sentences(verdict(outcome.frame, outcome.curves))
+            out.table(f"{title}, {name}" if name else title, *lines(by_lambda(rows)))
+        said = verdict(outcome.frame, outcome.curves)
     else:
         # Of a search, what nothing beats is the result; results.csv has the rest.
         shown = outcome.frontier if outcome.kind == "search" else outcome.points
         for (dataset, protected), points in shown.groupby(CASE, sort=True):
             title = f"{dataset}, protecting {str(protected).replace(',', ' and ')}"
-            show_table(title, *lines_by(points, outcome.varied, outcome.objectives))
-        show_sentences([f"{MEANS} {outcome.said}"])
-    # Plain echo: a path is for copying, and must not be wrapped to the terminal's width.
-    typer.echo(f"\nStudy folder: {outcome.folder}\nReport: {outcome.page}")
+            out.table(title, *lines_by(points, outcome.varied, outcome.objectives))
+        said = [f"{MEANS} {outcome.said}"]
+    out.sentences(said)
+    out.line("")
+    out.paths({"Study folder": outcome.folder, "Report": outcome.page})
+    out.document(
+        {
+            "study": outcome.folder,
+            "report": outcome.page,
+            "kind": outcome.kind,
+            **counts(StudyFolder.read(outcome.folder)),
+            "varied": outcome.varied,
+            "rows": outcome.points,
+            "majority": majorities(outcome.frame),
+            "sentences": said,
+        }
+    )

@@ -618,11 +618,18 @@
     const [study, trial] = trialOf(i);
     const snippet = (trial.rival ? study.rival : study.python).replace("{trial}", () => python(trial).replaceAll(/, ("[a-z0-9_]+": )/g, ",\n    $1").replace("{", "{\n    ").replace(/}$/, ",\n}"));
     const blocks = [["Python", snippet]];
-    return blocks.map(([title, code]) => {
-      const button = element("button", { type: "button", class: "noprint" }, "Copy");
+    if (study.shell) {
+      // Only GRAD's models can be saved: a rival is trained again and compared.
+      const command = study.shell.replace("{key}", () => data.keys[i]) + (trial.rival ? "" : " --save model.safetensors");
+      blocks.push(["In a terminal, where the study's folder is", command]);
+    }
+    return blocks.map(([title, code], k) => {
+      // Two buttons of one name: each is read out with what it copies.
+      const called = element("span", { id: `code-${k}` }, title);
+      const button = element("button", { type: "button", class: "noprint", id: `copy-${k}`, "aria-labelledby": `copy-${k} code-${k}` }, "Copy");
       const pre = element("pre", { tabindex: "0" }, code);
       button.addEventListener("click", () => copy(pre, button));
-      return element("div", { class: "code" }, element("p", { class: "quiet" }, `${title} `, button), pre);
+      return element("div", { class: "code" }, element("p", { class: "quiet" }, called, " ", button), pre);
     });
   }
   async function copy(pre, button) {

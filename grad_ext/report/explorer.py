@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -35,6 +36,8 @@ FLAGS = ("constant", "diverged", "chosen")
 # Of results.csv what is neither a setting nor a figure nor a fact.
 BESIDES = ("title", "knob", "algorithm", "attributes", "needs_attributes", "seeded", "default")
 DIGITS = 6
+# Of a key, by which a command names a model: enough for any study.
+KEY_DIGITS = 8
 HISTORY_SCALE = 1000
 # What ends a script or begins a tag, and what ends a line of JavaScript.
 ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
@@ -118,11 +121,21 @@ def payload(
         "majority": majority,
         "of": tops.ngroup().tolist() if len(majority) > 1 else None,
         "studies": of if len(sources) > 1 else None,
+        "keys": _keys(records),
         "commands": [
             _commands(source, [r for r, k in zip(records, of, strict=True) if k == j])
             for j, source in enumerate(sources)
         ],
     }
+
+
+def _keys(records: Sequence[Record]) -> list[str]:
+    """Return as much of each model's key as no other begins with."""
+    whole = [record.trial.key for record in records]
+    digits = KEY_DIGITS
+    while len({key[:digits] for key in whole}) < len({*whole}):
+        digits += 1
+    return [key[:digits] for key in whole]
 
 
 def _about(frame: pd.DataFrame) -> list[str]:
@@ -246,7 +259,10 @@ def _thousandths(values: Sequence[float]) -> list[int | None]:
 
 
 def _commands(source: Source, records: Sequence[Record]) -> dict[str, Any]:
-    """Return what trains a study's models again; {trial} and {key} stand for the chosen one's."""
+    """Return what trains a study's models again; {trial} and {key} stand for the chosen one's.
+
+    Both are trained again to be looked at; only GRAD's can be saved.
+    """
     about, trial = source.about, records[0].trial
     judging = {n: v for n, v in about.get("judging", {}).items() if v != _JUDGING.get(n)}
     named = all(record.trial.dataset in DATA_SETS for record in records)
@@ -264,7 +280,20 @@ def _commands(source: Source, records: Sequence[Record]) -> dict[str, Any]:
         for mark, words in fill.items():
             code = code.replace(mark, words)
         texts[name] = code
-    return {"trial": trial.to_json(), **texts}
+    return {"trial": trial.to_json(), **texts, "shell": _shell(source, named)}
+
+
+def _shell(source: Source, named: bool) -> str:
+    """Return the command that trains a model again; {key} stands for its key.
+
+    Empty where the page is of no study's folder.
+    """
+    if not source.about:
+        return ""
+    # A folder that begins with a dash would be an option.
+    folder = f"./{source.folder}" if source.folder.startswith("-") else source.folder
+    own = "" if named else " --data FILE --label COLUMN"
+    return f"grad-ext train {shlex.quote(folder)} {{key}}{own}"
 
 
 def _without_unknown(about: Mapping[str, Any]) -> bool:

@@ -212,6 +212,14 @@ def by_settings(
     return points
 
 
+def majorities(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the majority class's figures, a row for each data set and protected set."""
+    return [
+        dict(zip(CASE, case, strict=True)) | majority_row(rows)
+        for case, rows in with_figures(frame).groupby(CASE, sort=True)
+    ]
+
+
 def lines_by(
     points: pd.DataFrame, names: Sequence[str], objectives: Sequence[str] = PLANE
 ) -> tuple[list[str], list[list[str]]]:
