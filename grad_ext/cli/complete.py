@@ -19,13 +19,19 @@ Complete = Callable[[str], list[str]]
 
 def _one_of(names: Iterable[str]) -> Complete:
     known = tuple(names)
-    return lambda incomplete: [name for name in known if name.startswith(incomplete)]
+
+    def complete(incomplete: str) -> list[str]:
+        """Return the names that begin so."""
+        return [name for name in known if name.startswith(incomplete)]
+
+    return complete
 
 
 def _some_of(names: Callable[[], Iterable[str]]) -> Complete:
     """Return what completes the last of several names separated by commas."""
 
     def complete(incomplete: str) -> list[str]:
+        """Return what was typed with each name that it may go on with."""
         before, comma, last = incomplete.rpartition(",")
         given = set(before.split(","))
         return [
