@@ -68,6 +68,7 @@ def alone(tmp_path_factory):
     return pd.read_csv(folder / "study" / "results.csv").drop(columns="seconds")
 
 
+@pytest.mark.slow
 def test_two_nodes_give_what_one_machine_gives(address, alone, tmp_path):
     place = f"file://{tmp_path}/shared"
     options = (*STUDY, "--pack-size", "1", "--address", address, "--storage", place)
@@ -96,6 +97,7 @@ def test_nodes_that_see_the_folder_write_into_it(address, alone, tmp_path):
     assert not list((tmp_path / "study").glob(".nodes*"))
 
 
+@pytest.mark.slow
 def test_gpus_that_torch_cannot_use_are_refused(address, tmp_path):
     options = (*STUDY, "--address", address, "--out", "study")
     done = run(*options, "--gpus-per-pack", "0.5", cwd=tmp_path)

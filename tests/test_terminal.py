@@ -271,10 +271,14 @@ def test_names_are_completed(folder, words, offered):
     assert completed(words, folder) == offered
 
 
-def test_folders_on_the_way_to_a_study_are_offered(folder, monkeypatch):
-    monkeypatch.chdir(folder.parent)
-    assert f"{folder.name}/" in complete.studies(folder.name[:4])
-    assert complete.studies(f"{folder.name}/") == [f"{folder.name}/one"]
+def test_folders_on_the_way_to_a_study_are_offered(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("some/one", "some/other", "some/.hidden"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "some" / "one" / "study.json").touch()
+    (tmp_path / "some" / "file").touch()
+    assert complete.studies("so") == ["some/"]
+    assert complete.studies("some/") == ["some/one", "some/other/"]
 
 
 def test_completing_loads_no_library(folder):
