@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from grad_ext.errors import InputError
 from grad_ext.neighbors import NEIGHBORS, NeighborGraph, neighbor_graph
@@ -472,7 +472,7 @@ def _unit_floor(column: Floats, continuous: bool) -> float:
     # The mean range of independent variables is the integral of P(min <= x < max).
     sd = 1.0 / np.sqrt(sizes)
     x = np.linspace(-8.0 * sd.max(), 8.0 * sd.max(), 4001)
-    below = stats.norm.cdf(x[:, None] / sd)
+    below = special.ndtr(x[:, None] / sd)
     return float(np.trapezoid(1.0 - below.prod(axis=1) - (1.0 - below).prod(axis=1), x))
 
 

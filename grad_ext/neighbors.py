@@ -27,7 +27,6 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from scipy.spatial import KDTree
 
 from grad_ext.errors import InputError, unknown
 from grad_ext.files import write_atomically
@@ -348,6 +347,9 @@ class _Tree:
     """Finds the same by a k-d tree, which is faster where few coordinates tell points apart."""
 
     def __init__(self, points: Floats, k: int) -> None:
+        # Late, since processes that only train do not need it.
+        from scipy.spatial import KDTree
+
         # The sooner a sum of squares grows, the sooner a point is seen to be too far.
         ordered = points[:, np.argsort(-points.var(axis=0), kind="stable")]
         # With the points in the order of a first tree's leaves, and asked for in that order, what is

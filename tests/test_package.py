@@ -15,7 +15,10 @@ import pytest
 import grad_ext
 
 ROOT = Path(__file__).parents[1]
-HEAVY = ("torch", "ray", "aif360", "fairlearn", "tensorflow", "sklearn", "pandas", "matplotlib")
+HEAVY = (
+    *("torch", "ray", "aif360", "fairlearn", "tensorflow", "sklearn", "pandas", "matplotlib"),
+    *("scipy.spatial", "scipy.stats"),
+)
 
 FORBIDDEN = {
     "grad_ext": ("grad_ext.adapters", "grad_ext.sweeps", "aif360", "fairlearn", "ray"),
@@ -66,6 +69,12 @@ def test_importing_is_cheap():
 def test_help_is_cheap():
     assert loaded_by("from grad_ext.cli import main; main(['--help'])") == set()
     assert loaded_by("from grad_ext.cli import main; main(['sweep', 'lambda', '--help'])") == set()
+
+
+def test_a_process_that_trains_packs_loads_what_it_needs():
+    """Every study waits for as many of these processes to start as there are CPUs."""
+    code = "import grad_ext.sweeps.tune, grad_ext.evaluate"
+    assert loaded_by(code) <= {"torch", "ray", "pandas"}
 
 
 def test_data_and_metrics_need_neither_torch_nor_a_toolkit():

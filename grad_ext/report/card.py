@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 from markdown_it import MarkdownIt
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from grad_ext.encode import Numeric
 from grad_ext.errors import InputError
@@ -249,6 +248,9 @@ def _group(y: NDArray[np.bool_], said: NDArray[np.bool_]) -> list[str]:
 def _share(hits: NDArray[np.bool_]) -> str:
     if not len(hits):
         return "–"
+    # Late, since it takes long to import, and studies import this module.
+    from scipy import stats
+
     test = stats.binomtest(int(hits.sum()), len(hits))
     ends = test.proportion_ci(LEVEL, method="wilson")
     return _interval(float(hits.mean()), ends.low, ends.high)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from grad_ext.errors import InputError
 from grad_ext.files import write_atomically
@@ -193,7 +193,7 @@ def _sums(ran: pd.DataFrame, figures: list[str]) -> pd.DataFrame:
         for sum_ in ("mean", "count", "std")
     )
     # Of 1 or no model the deviation is nan.
-    half = stats.t.ppf((1.0 + LEVEL) / 2.0, n.clip(lower=2) - 1) * sd / np.sqrt(n.clip(lower=1))
+    half = special.stdtrit(n.clip(lower=2) - 1, (1.0 + LEVEL) / 2.0) * sd / np.sqrt(n.clip(lower=1))
     parts = {
         "": of_line.mean(),
         "_sd": of_line.std(),
@@ -322,7 +322,7 @@ def _difference(
     if total == 0:
         return mean, np.nan, np.nan
     parts = sum(error**2 / f for error, f in zip(errors, freedom, strict=True))
-    half = stats.t.ppf((1.0 + LEVEL) / 2.0, total**2 / parts) * total**0.5
+    half = special.stdtrit(total**2 / parts, (1.0 + LEVEL) / 2.0) * total**0.5
     return mean, mean - half, mean + half
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy import special
 
 from grad_ext.report.published import Published
 
@@ -155,7 +155,7 @@ def interval(values: ArrayLike) -> tuple[float, float, float]:
     if len(array) < 2:
         return mean, float("nan"), float("nan")
     half = float(
-        stats.t.ppf((1.0 + LEVEL) / 2.0, len(array) - 1) * array.std(ddof=1) / len(array) ** 0.5
+        special.stdtrit(len(array) - 1, (1.0 + LEVEL) / 2.0) * array.std(ddof=1) / len(array) ** 0.5
     )
     return mean, mean - half, mean + half
 
