@@ -1,4 +1,6 @@
-"""Data that many tests share."""
+"""Data that many tests share, and how tests are divided among processes."""
+
+import os
 
 import pytest
 
@@ -6,6 +8,20 @@ from grad_ext.data import load_dataset
 from grad_ext.data.split import split
 from grad_ext.evaluate import prepare
 from grad_ext.trial import Settings
+
+
+def pytest_xdist_auto_num_workers():
+    """One more than there are processors, since Ray lets those who start it wait."""
+    return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """A file's tests stay together for the sake of its fixtures; pages of the docs share none."""
+    for item in items:
+        page = getattr(item, "callspec", None) and item.callspec.params.get("page")
+        group = page.name if page else item.path.name
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session", autouse=True)
