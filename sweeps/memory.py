@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,9 @@ import torch
 from grad_ext.encode import Arrays
 from grad_ext.files import write_atomically
 from grad_ext.network import SCORE_ROWS
+from grad_ext.sweeps.pack import parts
 from grad_ext.train import minibatches, shape_of
-from grad_ext.trial import Trial, fingerprint
+from grad_ext.trial import Record, Trial, fingerprint
 
 WIDTHS = "widths.json"
 # What a number takes in bytes.
@@ -107,6 +108,53 @@ class Widths:
                 stored = dict(json.loads(self._path.read_text()))
         known = {name: int(width) for name, width in stored.items() if isinstance(width, int)}
         return known | {n: min(w, known.get(n, w)) for n, w in self._own.items()}
+
+
+def fitting(
+    trials: Sequence[Trial],
+    device: str,
+    widths: Widths,
+    train: Callable[[Sequence[Trial]], list[Record]],
+) -> Iterator[list[Record]]:
+    """Train a pack, in parts where memory does not allow the whole, and yield each part's records.
+
+    Where memory runs out a part is halved and tried again, and the width learned.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        The pack.
+    device : str
+        Where it is trained.
+    widths : Widths
+        What is known, and what is learned.
+    train : callable
+        Trains some of the trials together.
+    """
+    waiting = parts(trials, widths.most(trials[0], device))
+    while waiting:
+        part = waiting.pop(0)
+        records = _tried(train, part)
+        if records is None:
+            # Here nothing refers to what the failed part held any more.
+            release()
+            half = -(-len(part) // 2)
+            widths.learn(part[0], device, half)
+            waiting = [*parts(part, half), *waiting]
+        else:
+            yield records
+
+
+def _tried(
+    train: Callable[[Sequence[Trial]], list[Record]], trials: Sequence[Trial]
+) -> list[Record] | None:
+    """Return the records of a pack, or None where memory ran out and it can be halved."""
+    try:
+        return train(trials)
+    except (MemoryError, RuntimeError) as error:
+        if len(trials) == 1 or not is_out_of_memory(error):
+            raise
+        return None
 
 
 def _kind(trial: Trial, device: str) -> str:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,16 +24,11 @@ from grad_ext.report.settings import OBJECTIVES
 from grad_ext.select import History, best_epoch, rule_named
 from grad_ext.sweeps.cluster import assigned_device, cluster
 from grad_ext.sweeps.loggers import checked_log
+from grad_ext.sweeps.memory import Widths, fitting
 from grad_ext.sweeps.plan import Opened, Study, problem_of
 from grad_ext.sweeps.resources import Resources
-from grad_ext.sweeps.study import (
-    StudyFolder,
-    lock,
-    read_records,
-    record_file,
-    sweep_up,
-    write_records,
-)
+from grad_ext.sweeps.storage import Place, place
+from grad_ext.sweeps.study import StudyFolder, lock, record_file, sweep_up
 from grad_ext.sweeps.tune import REPORTS, fit, incomplete
 from grad_ext.sweeps.values import Range, settings_of, value
 from grad_ext.sweeps.watch import Watch
@@ -188,7 +182,12 @@ def choice(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def try_choice(
-    trials: Sequence[Trial], problem: Problem, report: Report, folder: Path | None, often: bool
+    trials: Sequence[Trial],
+    problem: Problem,
+    report: Report,
+    often: bool,
+    kept: Place | None = None,
+    widths: Widths | None = None,
 ) -> None:
     """Train a choice's models as one pack and report how good they are.
 
@@ -201,26 +200,37 @@ def try_choice(
     report : callable
         Gets figures with ``epoch`` and ``share`` of the work, for the last time with those on the
         test rows.
-    folder : pathlib.Path or None
-        The study's, where records are kept and found.
     often : bool
         Report after every epoch, and not ten times in all.
+    kept : Place, optional
+        Where records are kept and found.
+    widths : Widths, optional
+        What memory allowed. Where it does not allow the whole pack, epochs are reported of the part
+        that is ahead.
     """
     epochs = trials[0].settings.epochs
     step = 1 if often else max(1, epochs // REPORTS)
-    path = None if folder is None else record_file(folder, trials)
-    if path is not None and path.exists():
-        records = read_records(path)
-    else:
+    records = None if kept is None else kept.find(trials)
+    if records is None:
+        told = 0
 
         def tell(epoch: int, figures: dict[str, float]) -> None:
-            if epoch % step == 0 and epoch < epochs:
+            nonlocal told
+            if epoch % step == 0 and told < epoch < epochs:
+                told = epoch
                 report({**known(figures), "epoch": epoch, "share": epoch / epochs})
 
-        method = GRAD(Watched(trials[0].settings.select, tell), device=assigned_device())
-        records = evaluate(method, trials, problem, validation=True)
-        if folder is not None:
-            write_records(folder, records)
+        device, rule = assigned_device(), trials[0].settings.select
+
+        def train(part: Sequence[Trial]) -> list[Record]:
+            return evaluate(
+                GRAD(Watched(rule, tell), device=device), part, problem, validation=True
+            )
+
+        found = fitting(trials, device, widths or Widths(None), train)
+        records = [record for part in found for record in part]
+        if kept is not None:
+            kept.write(records)
     last = epochs if not records[0].error.startswith(STOPPED) else records[0].epoch
     report({**summary(records), "epoch": last, "share": 1.0})
 
@@ -242,26 +252,27 @@ class Keeping(Callback):
         What makes a choice's trials.
     table : Table
         The data.
+    kept : Place
+        Where choices keep their records.
     """
 
-    def __init__(self, study: StudyFolder, plan: Study, table: Table) -> None:
-        self._study, self._plan, self._table = study, plan, table
+    def __init__(self, study: StudyFolder, plan: Study, table: Table, kept: Place) -> None:
+        self._study, self._plan, self._table, self._kept = study, plan, table, kept
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:
         """Add a choice's models to the study."""
         asked = self._plan.choice_trials(self._table, choice(trial.config))
         result = trial.last_result
         epochs = asked[0].settings.epochs
-        if not record_file(self._study.folder, asked).exists() and result["epoch"] < epochs:
+        if result["epoch"] < epochs and self._kept.find(asked) is None:
             figures = {n: v for n, v in result.items() if n.startswith("validation_")}
             error = f"{STOPPED} after epoch {result['epoch']} of {epochs}"
             seconds = result["time_total_s"] / len(asked)
-            write_records(
-                self._study.folder,
+            self._kept.write(
                 [
                     Record(one, figures, result["epoch"], False, False, seconds, error=error)
                     for one in asked
-                ],
+                ]
             )
         self._study = self._study.extended(asked)
 
@@ -339,11 +350,6 @@ def search(
     Parameters and errors are those of `grad_ext.sweeps.plan.Study.run`.
     """
     plan, study = opened.plan, opened.study
-    if resources.storage is not None:
-        raise InputError(
-            "storage: a search looks into the study's folder for what is done, so put that where all "
-            "nodes see it"
-        )
     table, names = only_table(opened.tables), checked_log(log)
     choices = plan.search.models // len(plan.seeds)
     if not choices:
@@ -352,22 +358,25 @@ def search(
             f"{plan.search.models}"
         )
     often, folder = plan.search.scheduler != "none", study.folder
+    kept, widths = place(resources.storage, folder), Widths(folder)
 
     def train(config: dict[str, Any], problems: Mapping[RowsKey, Problem]) -> None:
         trials = plan.choice_trials(table, choice(config))
-        try_choice(trials, problems[trials[0].rows], tune.report, folder, often)
+        try_choice(trials, problems[trials[0].rows], tune.report, often, kept, widths)
 
     with lock(folder), cluster(resources, folder) as there:
         sweep_up(folder)
+        watch = Watch(study, [len(plan.seeds)] * choices, shown, names, kept)
         done = fit(
             tune.with_parameters(train, problems=rows_of(opened)),
             space(plan.set),
             there,
-            [Keeping(study, plan, table), Watch(study, [len(plan.seeds)] * choices, shown, names)],
+            [Keeping(study, plan, table, kept), watch],
             num_samples=choices,
             search_alg=algorithm(plan),
             scheduler=scheduler(plan),
         )
+        kept.fetch(folder)
     asked = [plan.choice_trials(table, choice(result.config)) for result in done]
     left = choices - sum(record_file(folder, trials).exists() for trials in asked)
     if left and done.errors:
@@ -416,6 +425,6 @@ def trainable(study: Study) -> Any:
     def train(config: dict[str, Any], problems: Mapping[RowsKey, Problem]) -> None:
         trials = study.choice_trials(table, choice(config))
         problem = problems.get(trials[0].rows) or problem_of(study, table, trials[0])
-        try_choice(trials, problem, tune.report, None, True)
+        try_choice(trials, problem, tune.report, True)
 
     return tune.with_parameters(train, problems=problems)

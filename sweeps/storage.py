@@ -1,21 +1,74 @@
-"""A folder that all nodes of a cluster reach, by its URI: s3://, gs://, hdfs://, file:// ...
+"""Where packs keep their records: the study's folder, or a folder that all nodes of a cluster reach.
 
-Nodes write records there; the process that runs the study fetches them into the study's folder.
+The latter goes by its URI: s3://, gs://, hdfs://, file:// ... Nodes write records there; the process
+that runs the study fetches them into the study's folder.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 from grad_ext.errors import InputError, MissingToolkit
 from grad_ext.files import write_atomically
-from grad_ext.sweeps.study import lines_of, record_file
-from grad_ext.trial import Record
+from grad_ext.sweeps.study import lines_of, parsed, read_records, record_file, write_records
+from grad_ext.trial import Record, Trial
 
 RECORDS = "records"
+
+
+class Place(Protocol):
+    """Where packs keep their records and find those of before."""
+
+    def write(self, records: Sequence[Record]) -> None:
+        """Write a pack's records, in one step."""
+
+    def find(self, trials: Sequence[Trial]) -> list[Record] | None:
+        """Return the records of a pack of these trials, None if there are none."""
+
+    def fetch(self, folder: Path) -> int:
+        """Bring the record files that a study's folder lacks into it, and return how many."""
+
+
+class Here:
+    """The study's folder itself, which every process that trains sees.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The study's.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def write(self, records: Sequence[Record]) -> None:
+        """Write a pack's records, in one step."""
+        write_records(self._folder, records)
+
+    def find(self, trials: Sequence[Trial]) -> list[Record] | None:
+        """Return the records of a pack of these trials, None if there are none."""
+        path = record_file(self._folder, trials)
+        return read_records(path) if path.exists() else None
+
+    def fetch(self, folder: Path) -> int:
+        """Return 0: they are there already."""
+        return 0
+
+
+def place(storage: str | None, folder: Path) -> Place:
+    """Return where a study's packs keep their records.
+
+    Parameters
+    ----------
+    storage : str or None
+        The URI of a storage, if there is one.
+    folder : pathlib.Path
+        The study's.
+    """
+    return Here(folder) if storage is None else Storage(storage)
 
 
 class Storage:
@@ -68,6 +121,15 @@ class Storage:
         """Write a pack's records, in one step."""
         name = record_file(Path(), [record.trial for record in records]).name
         self.put(f"{RECORDS}/{name}", lines_of(records))
+
+    def find(self, trials: Sequence[Trial]) -> list[Record] | None:
+        """Return the records of a pack of these trials, None if there are none."""
+        name = f"{self._root}/{RECORDS}/{record_file(Path(), trials).name}"
+        try:
+            content = self._system.cat_file(name)
+        except FileNotFoundError:
+            return None
+        return parsed(content, name)
 
     def put(self, name: str, text: str) -> None:
         """Write a file: a whole one, or none."""

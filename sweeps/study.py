@@ -338,11 +338,16 @@ def read_records(path: Path) -> list[Record]:
     InputError
         If it is damaged.
     """
+    return parsed(path.read_bytes(), str(path))
+
+
+def parsed(content: bytes, place: str) -> list[Record]:
+    """Return the records of a file's content; errors are those of `read_records`, and name the place."""
     try:
-        return [Record.from_json(json.loads(line)) for line in path.read_text().splitlines()]
+        return [Record.from_json(json.loads(line)) for line in content.splitlines()]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path} is damaged ({type(error).__name__}: {error}); delete it and run the study "
+            f"{place} is damaged ({type(error).__name__}: {error}); delete it and run the study "
             "again, which trains its models anew"
         ) from None
 

@@ -20,11 +20,11 @@ from grad_ext.errors import InputError
 from grad_ext.evaluate import Problem, evaluate
 from grad_ext.method import GRAD
 from grad_ext.sweeps.cluster import Cluster, assigned_device, cluster
-from grad_ext.sweeps.memory import Widths, is_out_of_memory, release, roomy
-from grad_ext.sweeps.pack import WIDTH, packs, parts
+from grad_ext.sweeps.memory import Widths, fitting, roomy
+from grad_ext.sweeps.pack import WIDTH, packs
 from grad_ext.sweeps.resources import Resources
-from grad_ext.sweeps.storage import Storage
-from grad_ext.sweeps.study import StudyFolder, lock, sweep_up, write_records
+from grad_ext.sweeps.storage import Place, place
+from grad_ext.sweeps.study import StudyFolder, lock, sweep_up
 from grad_ext.trial import Record, RowsKey, Trial
 
 # A worker that dies (out of memory, killed) is replaced once; an exception would only come again.
@@ -57,45 +57,22 @@ def train_together(
 
     Where memory runs out the pack is halved and tried again, and the width learned.
     """
-    device, widths = assigned_device(), widths or Widths(None)
-    waiting = parts(trials, widths.most(trials[0], device))
-    done = 0
-    while waiting:
-        part = waiting.pop(0)
+    device, done = assigned_device(), 0
+
+    def train(part: Sequence[Trial]) -> list[Record]:
         share = len(part) / len(trials)
         on_epoch = partial(_tell, say, trials[0].settings.epochs, done / len(trials), share)
-        records = _trained(part, problem, device, on_epoch, validation)
-        if records is None:
-            # Here nothing refers to what the failed pack held any more.
-            release()
-            half = -(-len(part) // 2)
-            widths.learn(part[0], device, half)
-            waiting = [*parts(part, half), *waiting]
-            continue
+        return evaluate(GRAD(device=device), part, problem, on_epoch, validation)
+
+    for records in fitting(trials, device, widths or Widths(None), train):
         keep(records)
-        done += len(part)
+        done += len(records)
 
 
 def _tell(say: Say, epochs: int, before: float, share: float, epoch: int) -> None:
     """Say how much of a pack's work is done after an epoch of a part of it."""
     if epoch % max(1, epochs // REPORTS) == 0 and epoch < epochs:
         say(before + share * epoch / epochs)
-
-
-def _trained(
-    trials: Sequence[Trial],
-    problem: Problem,
-    device: str,
-    on_epoch: Callable[[int], None],
-    validation: bool,
-) -> list[Record] | None:
-    """Return the records of a pack, or None where memory ran out and it can be halved."""
-    try:
-        return evaluate(GRAD(device=device), trials, problem, on_epoch, validation)
-    except (MemoryError, RuntimeError) as error:
-        if len(trials) == 1 or not is_out_of_memory(error):
-            raise
-        return None
 
 
 def run(
@@ -143,10 +120,9 @@ def run(
         If a pack failed.
     """
     resources = resources or Resources()
-    storage = None if resources.storage is None else Storage(resources.storage)
-    if storage is not None:
-        # What nodes left there while nobody fetched it.
-        storage.fetch(study.folder)
+    kept = place(resources.storage, study.folder)
+    # What nodes left there while nobody fetched it.
+    kept.fetch(study.folder)
     wanted = {trial.key for trial in (study.trials if only is None else only)}
     if not any(trial.key in wanted for trial in study.missing()):
         return
@@ -165,7 +141,7 @@ def run(
         with cluster(resources, study.folder) as there:
             gather = gather or partial(packs, width=_width(resources, there, problems))
             plan = gather(missing, there.workers)
-            errors = _tune(plan, study, problems, there, progress, carry, log, storage)
+            errors = _tune(plan, study, problems, there, progress, carry, log, kept)
         left = [trial for trial in study.missing() if trial.key in wanted]
     if left and errors:
         raise incomplete(len(left), len(study.trials), errors, len(plan))
@@ -203,32 +179,23 @@ def _tune(
     progress: bool,
     carry: Carry,
     log: Sequence[str],
-    storage: Storage | None,
+    kept: Place,
 ) -> Sequence[Exception]:
     """Run the packs and return the errors of those that failed."""
     from ray import tune
 
     from grad_ext.sweeps.watch import Watch
 
-    folder = study.folder
-
     def train_pack(config: dict[str, Any], problems: Mapping[RowsKey, Problem]) -> None:
         trials: Sequence[Trial] = plan[config["pack"]]
-
-        def keep(records: Sequence[Record]) -> None:
-            if storage is None:
-                write_records(folder, records)
-            else:
-                storage.write(records)
-
-        carry(trials, problems[trials[0].rows], keep, lambda share: tune.report({"share": share}))
+        rows = problems[trials[0].rows]
+        carry(trials, rows, kept.write, lambda share: tune.report({"share": share}))
         tune.report({"share": 1.0})
 
-    watch = Watch(study, [len(pack) for pack in plan], progress, log, storage)
+    watch = Watch(study, [len(pack) for pack in plan], progress, log, kept)
     space = {"pack": tune.grid_search(list(range(len(plan))))}
     done = fit(tune.with_parameters(train_pack, problems=problems), space, there, [watch])
-    if storage is not None:
-        storage.fetch(folder)
+    kept.fetch(study.folder)
     return list(done.errors)
 
 

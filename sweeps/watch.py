@@ -26,7 +26,7 @@ from grad_ext.files import write_atomically
 from grad_ext.report.settings import setting, short
 from grad_ext.sweeps.loggers import Logger, loggers
 from grad_ext.sweeps.status import PROGRESS, Progressed
-from grad_ext.sweeps.storage import Storage
+from grad_ext.sweeps.storage import Place
 from grad_ext.sweeps.study import StudyFolder, read_records
 from grad_ext.trial import Record
 
@@ -80,8 +80,8 @@ class Watch(Callback):
         Draw it on the standard error.
     log : sequence of str
         What to log models to: see `grad_ext.sweeps.loggers`.
-    storage : Storage, optional
-        Where records are to be fetched from.
+    kept : Place
+        Where packs keep their records.
     """
 
     def __init__(
@@ -90,9 +90,9 @@ class Watch(Callback):
         sizes: Sequence[int],
         shown: bool,
         log: Sequence[str],
-        storage: Storage | None = None,
+        kept: Place,
     ) -> None:
-        self._storage = storage
+        self._kept = kept
         self._folder, self._sizes, self._shown, self._log = study.folder, list(sizes), shown, log
         self._varied: Sequence[str] = [n for n in study.about.get("varied", ()) if n != "lam"]
         self._progressed = Progressed(sum(sizes), len(self._sizes))
@@ -185,8 +185,7 @@ class Watch(Callback):
 
     def _collect(self) -> None:
         """Look at the records that are new."""
-        if self._storage is not None:
-            self._storage.fetch(self._folder)
+        self._kept.fetch(self._folder)
         found = set((self._folder / "records").glob("*.jsonl")) - self._seen
         self._seen |= found
         for path in sorted(found):

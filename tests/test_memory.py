@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from grad_ext.sweeps.memory import Widths, is_out_of_memory, model_bytes, roomy
+from grad_ext.sweeps.memory import Widths, fitting, is_out_of_memory, model_bytes, roomy
 from grad_ext.sweeps.pack import parts
 from grad_ext.trial import Settings, Trial
 
@@ -71,6 +71,42 @@ def test_a_pack_without_room_is_halved_and_the_width_learned(tmp_path):
     learned = json.loads((tmp_path / "widths.json").read_text())
     # The width that first had room; a part of a part may be one narrower.
     assert list(learned.values()) == [max(found["sizes"])]
+
+
+def test_parts_of_what_has_no_room_by_hand():
+    tried = []
+
+    def train(part):
+        tried.append([one.seed for one in part])
+        if len(part) > 2:
+            raise MemoryError
+        return list(part)
+
+    seeds, widths = [trial(seed) for seed in range(7)], Widths(None)
+    found = list(fitting(seeds, "cpu", widths, train))
+    assert [[one.seed for one in part] for part in found] == [[0], [1, 2], [3, 4], [5, 6]]
+    assert tried == [
+        *([0, 1, 2, 3, 4, 5, 6], [0, 1, 2], [0], [1, 2]),
+        *([3, 4, 5, 6], [3, 4], [5, 6]),
+    ]
+    assert widths.most(seeds[0], "cpu") == 2
+    tried.clear()
+    list(fitting(seeds[:3], "cpu", widths, train))
+    assert tried == [[0], [1, 2]]
+
+
+def test_one_model_without_room_and_other_errors_are_raised():
+    def full(part):
+        raise MemoryError
+
+    def wrong(part):
+        raise RuntimeError("shapes cannot be multiplied")
+
+    for train, error in ((full, MemoryError), (wrong, RuntimeError)):
+        with pytest.raises(error):
+            list(fitting([trial(0)], "cpu", Widths(None), train))
+    with pytest.raises(RuntimeError, match="shapes"):
+        list(fitting([trial(0), trial(1)], "cpu", Widths(None), wrong))
 
 
 def test_what_says_that_memory_ran_out():

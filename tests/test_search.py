@@ -16,9 +16,11 @@ from grad_ext.errors import InputError, MissingToolkit
 from grad_ext.evaluate import evaluate
 from grad_ext.method import GRAD
 from grad_ext.sweeps.loggers import checked_log, loggers
+from grad_ext.sweeps.memory import Widths
 from grad_ext.sweeps.outcome import written
 from grad_ext.sweeps.search import Rounds, choice, known, only_table, rows_of, space, try_choice
 from grad_ext.sweeps.status import Progressed, status
+from grad_ext.sweeps.storage import Here
 from grad_ext.sweeps.study import StudyFolder, lock, write_records
 from grad_ext.sweeps.watch import best_of
 from grad_ext.trial import Record, Trial
@@ -90,7 +92,7 @@ def test_a_choice_is_trained_once_and_then_remembered(tmp_path):
     # A search's plan is written as it goes.
     (tmp_path / "records").mkdir(exist_ok=True)
     reports = []
-    try_choice(trials, problem, reports.append, tmp_path, often=True)
+    try_choice(trials, problem, reports.append, True, Here(tmp_path))
     steps = [(report["epoch"], report["share"]) for report in reports]
     assert steps == [(1, 0.25), (2, 0.5), (3, 0.75), (4, 1.0)]
     alone = evaluate(GRAD(), trials, problem, validation=True)
@@ -103,7 +105,7 @@ def test_a_choice_is_trained_once_and_then_remembered(tmp_path):
     path = next((tmp_path / "records").glob("*.jsonl"))
     stamp = path.stat().st_mtime_ns
     again = []
-    try_choice(trials, problem, again.append, tmp_path, often=True)
+    try_choice(trials, problem, again.append, True, Here(tmp_path))
     assert again == reports[-1:]
     assert path.stat().st_mtime_ns == stamp
     # Made anew from the records, once the plan has them.
@@ -112,6 +114,19 @@ def test_a_choice_is_trained_once_and_then_remembered(tmp_path):
     outcome = written(StudyFolder.read(tmp_path))
     assert (outcome.kind, outcome.varied) == ("search", ("lam",))
     assert outcome.frontier["lam"].tolist() == [9.0]
+
+
+def test_a_choice_that_memory_cannot_hold_is_trained_in_parts(tmp_path):
+    opened = sought(tmp_path).open()
+    trials = opened.plan.choice_trials(only_table(opened.tables), {"lam": 9.0})
+    (problem,) = rows_of(opened).values()
+    whole, parts, widths = [], [], Widths(None)
+    widths.learn(trials[0], "cpu", 1)
+    try_choice(trials, problem, whole.append, True)
+    try_choice(trials, problem, parts.append, True, widths=widths)
+    assert parts[-1] == whole[-1]
+    # Epochs are told once.
+    assert [report["epoch"] for report in parts] == [1, 2, 3, 4]
 
 
 def test_a_search_is_about_one_case_and_named_rows(tmp_path):
@@ -260,6 +275,23 @@ def test_a_search_in_parts_is_the_search_in_one(tmp_path):
         whole.frame.drop(columns="seconds"), parts.frame.drop(columns="seconds"), check_exact=True
     )
     assert whole.frontier.equals(parts.frontier)
+
+
+@pytest.mark.slow
+def test_a_search_goes_on_from_its_storage(tmp_path):
+    place = f"file://{tmp_path}/shared"
+    first = Study("search", **SEARCH, search={"models": 16}, out=tmp_path / "first")
+    begun = first.run(storage=place)
+    # The folder is lost, and the search goes on elsewhere.
+    second = Study("search", **SEARCH, search={"models": 24}, out=tmp_path / "second")
+    ended = second.run(storage=place)
+    whole = Study("search", **SEARCH, search={"models": 24}, out=tmp_path / "whole").run()
+    assert (len(begun.frame), len(ended.frame)) == (16, 24)
+    # With the seconds of those that were there, since they were not trained again.
+    assert ended.frame.iloc[:16].equals(begun.frame)
+    pd.testing.assert_frame_equal(
+        ended.frame.drop(columns="seconds"), whole.frame.drop(columns="seconds"), check_exact=True
+    )
 
 
 @pytest.mark.slow
