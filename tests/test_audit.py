@@ -5,15 +5,14 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from command import BIN, grad_ext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
@@ -44,8 +43,6 @@ from grad_ext.cli import main
 from grad_ext.cli.studies import interruptible
 from grad_ext.data.split import split
 from grad_ext.errors import ConstantPredictionWarning, InputError
-
-BIN = Path(sys.executable).parent / "grad-ext"
 
 
 def noise(n=200, d=3, seed=0):
@@ -611,19 +608,8 @@ def test_bad_input(case, monkeypatch):
 # --- the command -------------------------------------------------------------------------------
 
 
-def run(*arguments, cwd):
-    return subprocess.run(
-        [BIN, "audit", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        timeout=300,
-        check=False,
-    )
-
-
 def test_the_command_trains_and_writes_a_table_and_a_picture(tmp_path):
-    done = run("--protected", "age,sex", "--epochs", 3, "--folds", 2, cwd=tmp_path)
+    done = grad_ext("audit", "--protected", "age,sex", "--epochs", 3, "--folds", 2, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     folder = next((tmp_path / "audits").iterdir())

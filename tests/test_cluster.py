@@ -5,10 +5,10 @@ import pickle
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from command import grad_ext
 
 from grad_ext.cli import main
 from grad_ext.errors import InputError
@@ -18,19 +18,7 @@ from grad_ext.sweeps.storage import Storage
 from grad_ext.sweeps.study import StudyFolder, read_records
 from grad_ext.trial import Record, Settings, Trial
 
-PROGRAM = str(Path(sys.executable).parent / "grad-ext")
 STUDY = ["--values", "1,100", "--seeds", "2", "--epochs", "2", "--recipe", "paper"]
-
-
-def run(*arguments, cwd):
-    return subprocess.run(
-        [PROGRAM, "sweep", "lambda", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        timeout=300,
-        check=False,
-    )
 
 
 # Two nodes of one CPU, of which the second says that it has two GPUs.
@@ -64,7 +52,7 @@ def address():
 def alone(tmp_path_factory):
     """The results of the study without a cluster."""
     folder = tmp_path_factory.mktemp("alone")
-    assert run(*STUDY, "--out", "study", cwd=folder).returncode == 0
+    assert grad_ext("sweep", "lambda", *STUDY, "--out", "study", cwd=folder).returncode == 0
     return pd.read_csv(folder / "study" / "results.csv").drop(columns="seconds")
 
 
@@ -72,7 +60,7 @@ def alone(tmp_path_factory):
 def test_two_nodes_give_what_one_machine_gives(address, alone, tmp_path):
     place = f"file://{tmp_path}/shared"
     options = (*STUDY, "--pack-size", "1", "--address", address, "--storage", place)
-    done = run(*options, "--out", "study", cwd=tmp_path)
+    done = grad_ext("sweep", "lambda", *options, "--out", "study", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     found = pd.read_csv(tmp_path / "study" / "results.csv").drop(columns="seconds")
     pd.testing.assert_frame_equal(found, alone, check_exact=True)
@@ -80,7 +68,7 @@ def test_two_nodes_give_what_one_machine_gives(address, alone, tmp_path):
     assert there == sorted(path.name for path in (tmp_path / "study" / "records").iterdir())
     assert len(there) == 4
     # The folder is lost, or another machine goes on: what is in the storage is not trained again.
-    again = run(*options, "--out", "other", cwd=tmp_path)
+    again = grad_ext("sweep", "lambda", *options, "--out", "other", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert not (tmp_path / "other" / "study.log").exists()
     assert (tmp_path / "other" / "results.csv").read_bytes() == (
@@ -90,7 +78,18 @@ def test_two_nodes_give_what_one_machine_gives(address, alone, tmp_path):
 
 @pytest.mark.slow
 def test_nodes_that_see_the_folder_write_into_it(address, alone, tmp_path):
-    done = run(*STUDY, "--pack-size", "1", "--address", address, "--out", "study", cwd=tmp_path)
+    done = grad_ext(
+        "sweep",
+        "lambda",
+        *STUDY,
+        "--pack-size",
+        "1",
+        "--address",
+        address,
+        "--out",
+        "study",
+        cwd=tmp_path,
+    )
     assert done.returncode == 0, done.stderr
     found = pd.read_csv(tmp_path / "study" / "results.csv").drop(columns="seconds")
     pd.testing.assert_frame_equal(found, alone, check_exact=True)
@@ -100,7 +99,7 @@ def test_nodes_that_see_the_folder_write_into_it(address, alone, tmp_path):
 @pytest.mark.slow
 def test_gpus_that_torch_cannot_use_are_refused(address, tmp_path):
     options = (*STUDY, "--address", address, "--out", "study")
-    done = run(*options, "--gpus-per-pack", "0.5", cwd=tmp_path)
+    done = grad_ext("sweep", "lambda", *options, "--gpus-per-pack", "0.5", cwd=tmp_path)
     assert done.returncode == 2
     assert "2 GPUs by Ray's count, and torch" in done.stderr
     assert "can use 0 of them there" in done.stderr

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from command import BIN, grad_ext
 from ray import cloudpickle
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import RandomForestClassifier
@@ -36,7 +37,6 @@ from grad_ext.trial import Record, Settings, Trial
 
 # The processes cannot import the tests.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
-BIN = Path(sys.executable).parent / "grad-ext"
 SETTINGS = Settings(epochs=2)
 TIMES = ["seconds", "predict_seconds", "peak_bytes"]
 
@@ -379,13 +379,6 @@ def test_a_row_of_a_failure_has_all_columns(german_sex):
     assert frame["accuracy"][1] == 0.5
 
 
-def run(*arguments, cwd):
-    return subprocess.run(
-        [BIN, "compare", *map(str, arguments)],
-        capture_output=True, text=True, cwd=cwd, timeout=500, check=False,
-    )  # fmt: skip
-
-
 SMALL = ("--protected", "sex", "--seeds", "2", "--out", "study", "--methods")
 CHEAP = "majority,fairlearn-threshold,boosting"
 
@@ -393,7 +386,7 @@ CHEAP = "majority,fairlearn-threshold,boosting"
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished")
-    return folder, run(*SMALL, CHEAP, cwd=folder)
+    return folder, grad_ext("compare", *SMALL, CHEAP, cwd=folder)
 
 
 def rows(folder):
@@ -418,6 +411,7 @@ def test_the_command_line_shows_who_is_where(finished):
     assert frame["error"].isna().all()
 
 
+@pytest.mark.slow
 def test_a_killed_comparison_is_finished_by_the_same_command(finished, tmp_path):
     folder, _ = finished
     command = [BIN, "compare", *SMALL, CHEAP, "--num-cpus", "1"]
@@ -433,7 +427,7 @@ def test_a_killed_comparison_is_finished_by_the_same_command(finished, tmp_path)
     time.sleep(3.0)
     done = len(list(records.glob("*.jsonl")))
     assert 2 <= done < len(rows(folder))
-    again = run(*SMALL, CHEAP, cwd=tmp_path)
+    again = grad_ext("compare", *SMALL, CHEAP, cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     pd.testing.assert_frame_equal(rows(tmp_path), rows(folder), check_exact=True)
 

@@ -6,33 +6,21 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pandas as pd
 import psutil
 import pytest
+from command import BIN, grad_ext
 
 from grad_ext.sweeps.status import status
 from grad_ext.sweeps.study import read_records
 
-BIN = Path(sys.executable).parent / "grad-ext"
 # Twelve packs of one model, long enough to be interrupted.
 STUDY = (
     "sweep", "grid", "--set", "lam=1,100", "--set", "hidden=8,16", "--seeds", "3", "--epochs", "15",
     "--recipe", "paper", "--pack-size", "1", "--out", "study",
 )  # fmt: skip
 MODELS = 12
-
-
-def run(*arguments, cwd):
-    return subprocess.run(
-        [BIN, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        timeout=300,
-        check=False,
-    )
 
 
 def results(folder):
@@ -88,7 +76,7 @@ class Driver:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("undisturbed")
-    done = run(*STUDY, cwd=folder)
+    done = grad_ext(*STUDY, cwd=folder)
     assert done.returncode == 0, done.stderr
     return results(folder / "study")
 
@@ -107,10 +95,10 @@ def test_killed_interfered_with_and_finished(undisturbed, tmp_path):
         driver.wait_for(driver.done() + 1)
         # Held while others look, however slow they are.
         driver.process.send_signal(signal.SIGSTOP)
-        second = run(*STUDY, cwd=tmp_path)
+        second = grad_ext(*STUDY, cwd=tmp_path)
         assert second.returncode == 2, second.stderr
         assert re.fullmatch(r"Error: another process works on [^\n]*\n", second.stderr)
-        looked = run("sweep", "status", "study", cwd=tmp_path)
+        looked = grad_ext("sweep", "status", "study", cwd=tmp_path)
         assert f"running: process {driver.process.pid} on " in looked.stdout
         driver.workers()[0].kill()
         driver.process.send_signal(signal.SIGCONT)
@@ -133,7 +121,7 @@ def test_killed_ten_times_at_random_moments(undisturbed, tmp_path):
             time.sleep(rng.uniform(0.0, 2.0))
             if driver.process.poll() is None:
                 started += driver.kill()
-    done = run(*STUDY, cwd=tmp_path)
+    done = grad_ext(*STUDY, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert results(tmp_path / "study") == undisturbed
     assert {p.name for p in (tmp_path / "study").glob(".*")} == {".lock"}
@@ -150,20 +138,20 @@ def test_a_full_disk_ends_a_study_that_goes_on_once_there_is_room(undisturbed, t
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("no right to mount")
     try:
-        full = run(*STUDY, cwd=disk)
+        full = grad_ext(*STUDY, cwd=disk)
         assert full.returncode == 1
         assert "No space left on device" in full.stderr
         assert "Traceback" not in full.stderr
         kept = status(disk / "study").done
         assert 0 < kept < MODELS
         subprocess.run(["mount", "-o", "remount,size=4m", disk], check=True)
-        again = run(*STUDY, cwd=disk)
+        again = grad_ext(*STUDY, cwd=disk)
         assert again.returncode == 0, again.stderr
         assert results(disk / "study") == undisturbed
         # Not even the plan fits.
         fill = ["dd", "if=/dev/zero", f"of={disk / 'ballast'}", "bs=4096"]
         assert subprocess.run(fill, capture_output=True, check=False).returncode == 1
-        none = run(*STUDY[:-1], "other", cwd=disk)
+        none = grad_ext(*STUDY[:-1], "other", cwd=disk)
         assert none.returncode == 1
         assert re.fullmatch(r"Error: [^\n]*No space left on device[^\n]*\n", none.stderr)
     finally:
@@ -224,10 +212,11 @@ def test_a_node_of_a_cluster_that_is_killed_costs_no_model(undisturbed, tmp_path
 def test_a_model_that_diverges_is_a_row_and_harms_no_neighbour(tmp_path):
     rest = ("--seeds", "2", "--epochs", "3", "--recipe", "paper")
     # Beyond what a float of 32 bits holds.
-    done = run("sweep", "lambda", "--values", "1,1e39", *rest, "--out", "both", cwd=tmp_path)
+    done = grad_ext("sweep", "lambda", "--values", "1,1e39", *rest, "--out", "both", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (
-        run("sweep", "lambda", "--values", "1", *rest, "--out", "one", cwd=tmp_path).returncode == 0
+        grad_ext("sweep", "lambda", "--values", "1", *rest, "--out", "one", cwd=tmp_path).returncode
+        == 0
     )
     both, one = (pd.read_csv(tmp_path / name / "results.csv") for name in ("both", "one"))
     assert both["diverged"].tolist() == [False, False, True, True]

@@ -6,27 +6,15 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from command import BIN, grad_ext
 
 from grad_ext.cli import main
 
-BIN = Path(sys.executable).parent / "grad-ext"
 SMALL = ("sweep", "lambda", "--values", "0,1,100", "--seeds", "3", "--epochs", "3")
-
-
-def run(*arguments, cwd):
-    return subprocess.run(
-        [BIN, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        timeout=300,
-        check=False,
-    )
 
 
 def rows(folder):
@@ -36,7 +24,7 @@ def rows(folder):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
-    return folder, run(*SMALL, "--out", "study", cwd=folder)
+    return folder, grad_ext(*SMALL, "--out", "study", cwd=folder)
 
 
 def test_a_study_writes_its_folder_and_says_where(finished):
@@ -76,7 +64,7 @@ def test_a_study_is_quiet_but_for_its_result(finished):
 
 def test_the_numbers_do_not_depend_on_packs_or_processes(finished):
     folder, _ = finished
-    done = run(*SMALL, "--out", "singles", "--pack-size", 1, "--num-cpus", 1, cwd=folder)
+    done = grad_ext(*SMALL, "--out", "singles", "--pack-size", 1, "--num-cpus", 1, cwd=folder)
     assert done.returncode == 0, done.stderr
     assert len(list((folder / "singles" / "records").iterdir())) == 9
     pd.testing.assert_frame_equal(
@@ -87,11 +75,11 @@ def test_the_numbers_do_not_depend_on_packs_or_processes(finished):
 def test_the_same_command_again_trains_nothing_and_more_seeds_extend(finished):
     folder, _ = finished
     before = {p: p.stat().st_mtime_ns for p in (folder / "study" / "records").iterdir()}
-    assert run(*SMALL, "--out", "study", cwd=folder).returncode == 0
+    assert grad_ext(*SMALL, "--out", "study", cwd=folder).returncode == 0
     assert {p: p.stat().st_mtime_ns for p in (folder / "study" / "records").iterdir()} == before
     old = rows(folder / "study")
     more = ("sweep", "lambda", "--values", "1,5", "--seeds", "4", "--epochs", "3", "--out", "study")
-    assert run(*more, cwd=folder).returncode == 0
+    assert grad_ext(*more, cwd=folder).returncode == 0
     new = rows(folder / "study")
     assert len(new) == 9 + 1 + 4
     kept = new.merge(old, how="inner")
@@ -196,7 +184,7 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, tmp_path, monkeypatch,
 def test_the_auto_variant_and_another_rule(tmp_path):
     arguments = ("--variant", "auto", "--select", "balanced_delta", "--protected", "age,sex")
     size = ("--values", "0,100", "--seeds", "2", "--epochs", "2")
-    done = run("sweep", "lambda", *arguments, *size, "--out", "study", cwd=tmp_path)
+    done = grad_ext("sweep", "lambda", *arguments, *size, "--out", "study", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     frame = rows(tmp_path / "study")
     assert frame["method"].tolist() == ["NN-Auto"] * 2 + ["GRAD-Auto"] * 2
@@ -206,17 +194,17 @@ def test_the_auto_variant_and_another_rule(tmp_path):
 def test_another_study_in_the_folder_is_left_alone(finished):
     folder, _ = finished
     before = (folder / "study" / "study.json").read_bytes()
-    done = run(*SMALL[:-1], "4", "--out", "study", cwd=folder)
+    done = grad_ext(*SMALL[:-1], "4", "--out", "study", cwd=folder)
     assert done.returncode == 2
     assert "holds another study" in done.stderr
     assert (folder / "study" / "study.json").read_bytes() == before
 
 
 def test_help_and_version(tmp_path):
-    done = run("--help", cwd=tmp_path)
+    done = grad_ext("--help", cwd=tmp_path)
     assert done.returncode == 0
     assert "sweep" in done.stdout
-    listed = run("sweep", "lambda", "--help", cwd=tmp_path).stdout
+    listed = grad_ext("sweep", "lambda", "--help", cwd=tmp_path).stdout
     for option in (
         "--dataset",
         "--protected",
@@ -229,9 +217,9 @@ def test_help_and_version(tmp_path):
         "--variant",
     ):
         assert option in listed
-    version = run("--version", cwd=tmp_path).stdout
+    version = grad_ext("--version", cwd=tmp_path).stdout
     assert re.fullmatch(r"grad-ext \d+\.\d+\.\d+\n", version)
-    assert run(cwd=tmp_path).returncode == 2
+    assert grad_ext(cwd=tmp_path).returncode == 2
 
 
 def test_a_study_records_its_versions(finished):
@@ -250,7 +238,7 @@ def test_a_file_of_ones_own_and_what_becomes_of_it(tmp_path):
         "sweep", "seed", "--data", "people.csv", "--label", "income", "--favorable", ">50K",
         "--protected", "sex", "--lam", "1", "--seeds", "2", "--epochs", "2", "--out", "study",
     )  # fmt: skip
-    done = run(*command, cwd=tmp_path)
+    done = grad_ext(*command, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert rows(tmp_path / "study")["dataset"].tolist() == ["people", "people"]
     assert {"plane.png", "plane.svg"} <= {path.name for path in (tmp_path / "study").iterdir()}
@@ -258,7 +246,7 @@ def test_a_file_of_ones_own_and_what_becomes_of_it(tmp_path):
     assert "majority" in done.stdout
     results = (tmp_path / "study" / "results.csv").read_bytes()
     frame.iloc[:-1].to_csv(tmp_path / "people.csv", index=False)
-    done = run(*command, cwd=tmp_path)
+    done = grad_ext(*command, cwd=tmp_path)
     assert done.returncode == 2
     assert re.search(r"its data.people.sex is '\w{64}', asked for was '\w{64}'", done.stderr)
     assert (tmp_path / "study" / "results.csv").read_bytes() == results

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from command import BIN, grad_ext
 
 from grad_ext.cli import complete, main
 from grad_ext.cli.output import plain
@@ -20,10 +21,9 @@ from grad_ext.select import rule_named
 from grad_ext.sweeps.contenders import METHODS
 from grad_ext.sweeps.reproduce import TABLES
 
-COMMAND = Path(sys.executable).parent / "grad-ext"
 ESCAPE = "\x1b"
 STUDY = "sweep lambda --values 1,100 --seeds 1 --epochs 2 --recipe paper --num-cpus 1 --out one"
-COMMANDS = [
+BINS = [
     [],
     ["compare"],
     ["train"],
@@ -39,16 +39,8 @@ COMMANDS = [
 
 
 def run(*arguments, cwd=None, **environment):
-    """Run the command in a process of its own, whose output is a pipe."""
-    made = subprocess.run(
-        [COMMAND, *arguments],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, **environment},
-        timeout=300,
-    )
+    """Run the command, which must not colour what it writes to a pipe."""
+    made = grad_ext(*arguments, cwd=cwd, **environment)
     assert ESCAPE not in made.stdout + made.stderr
     return made
 
@@ -207,7 +199,7 @@ def test_values_become_plain():
     }
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command) or "grad-ext")
+@pytest.mark.parametrize("command", BINS, ids=lambda command: " ".join(command) or "grad-ext")
 def test_every_help_has_an_example_and_fits(command, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "80")
     main([*command, "--help"])
@@ -223,7 +215,7 @@ def coloured(**environment):
     ours, theirs = pty.openpty()
     env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR")}
     env |= {"TERM": "xterm-256color", **environment}
-    with subprocess.Popen([COMMAND, "--help"], stdout=theirs, env=env) as process:
+    with subprocess.Popen([BIN, "--help"], stdout=theirs, env=env) as process:
         os.close(theirs)
         said = b""
         while True:
@@ -317,7 +309,7 @@ def test_what_is_offered_is_what_there_is():
 
 def test_the_script_for_the_shell_is_shown():
     made = subprocess.run(
-        ["bash", "-c", f"{COMMAND} --show-completion; true"],
+        ["bash", "-c", f"{BIN} --show-completion; true"],
         check=True,
         capture_output=True,
         text=True,

@@ -519,7 +519,7 @@
     try { conditions = words.map((w) => condition(w.replaceAll('"', ""))); } catch (error) { problem = error.message; }
     for (const select of $("levels").querySelectorAll("select")) {
       if (select.value === "") continue;
-      const c = by[select.name], v = c.kind === "number" ? Number(select.value) : Number(select.value);
+      const c = by[select.name], v = Number(select.value);
       conditions.push((i) => c.values[i] === v);
     }
     state.shown = [];
