@@ -35,7 +35,7 @@ PREDICTS = ("predict_proba", "decision_function", "predict")
 # Registered names, and a user's own estimators by the names that the user gives them.
 Methods = Sequence[str | Mapping[str, Any]] | Mapping[str, Any] | None
 # Models of GRAD's or of the plain network's, about, in seconds a fit on Adult.
-COST = 8.0
+COST = 3.0
 
 
 @dataclass(frozen=True)
