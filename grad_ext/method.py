@@ -76,6 +76,8 @@ class FittedGRAD:
         The epochs kept, counted from 1.
     location, scale : float
         Mean and standard deviation of a predicted number in training; 0 and 1 for labels.
+    device : str
+        Where rows are scored; the network itself is on the CPU.
     """
 
     network: Network
@@ -84,6 +86,7 @@ class FittedGRAD:
     epochs: NDArray[np.intp]
     location: float = 0.0
     scale: float = 1.0
+    device: str = "cpu"
 
     def _rows(self, X: NDArray[np.float32]) -> torch.Tensor:
         width = self.network.shape.features
@@ -103,7 +106,7 @@ class FittedGRAD:
         if self.readout is None and self.network.shape.target.kind == "features":
             raise InputError("learned without labels, so there is nothing that it predicts")
         with one_thread():
-            said = predictions(self.network, self.readout, rows).numpy()
+            said = predictions(self.network.on(self.device), self.readout, rows).numpy()
         return (
             said if self.scale == 1.0 and not self.location else said * self.scale + self.location
         )
@@ -111,7 +114,8 @@ class FittedGRAD:
     def representations(self, X: NDArray[np.float32]) -> NDArray[np.floating]:
         """Return the trunks' outputs, shape (P, H, N), for X of shape (N, D)."""
         with one_thread():
-            trunk: NDArray[np.floating] = self.network.representations(self._rows(X)).numpy()
+            network = self.network.on(self.device)
+            trunk: NDArray[np.floating] = network.representations(self._rows(X)).cpu().numpy()
         return trunk
 
 
@@ -129,7 +133,8 @@ class GRAD:
         Gets the number of features and returns a `torch.nn.Module` that is the trunk, instead of
         the layers that the settings name: see `grad_ext.trunk.ModuleTrunk`.
     device : str, default 'cpu'
-        Where packs are trained, by torch's name such as 'cuda'; the fitted models are on the CPU.
+        Where packs are trained and score rows, by torch's name such as 'cuda'; the fitted networks
+        are on the CPU.
         Initial weights and orders of rows are those of the CPU, dropped units and rounding are not.
     """
 
@@ -191,7 +196,7 @@ class GRAD:
             self.rule or self._rule(first, training),
             on_epoch,
         )
-        return FittedGRAD(best, readout, history, epochs + 1, location, scale)
+        return FittedGRAD(best, readout, history, epochs + 1, location, scale, self.device)
 
     @staticmethod
     def _rule(trial: Trial, training: Arrays) -> Rule:

@@ -186,7 +186,7 @@ def _group_means(values: Floats, column: Floats, weight: Floats) -> tuple[Floats
     return total[kept], np.where(_constant(values), values[..., 0], means)
 
 
-def _bins(column: Floats) -> Floats:
+def bins(column: Floats) -> Floats:
     """Return the number of each row's bin, `BINS` of equally many rows; nan stays."""
     present = ~np.isnan(column)
     edges = np.unique(np.quantile(column[present], np.linspace(0, 1, BINS + 1)[1:-1]))
@@ -197,7 +197,7 @@ def _spread(values: Floats, column: Floats, weight: Floats, continuous: bool) ->
     """Return how far the means of a column's groups lie apart, shape (...)."""
     if np.isnan(column).all():
         return np.full(values.shape[:-1], np.nan)[()]
-    sizes, means = _group_means(values, _bins(column) if continuous else column, weight)
+    sizes, means = _group_means(values, bins(column) if continuous else column, weight)
     if len(sizes) < 2:
         return np.full(values.shape[:-1], np.nan)[()]
     if continuous:
@@ -461,7 +461,7 @@ def _unit_floor(column: Floats, continuous: bool) -> float:
     present = column[~np.isnan(column)]
     if not len(present):
         return float("nan")
-    sizes = np.unique(_bins(present) if continuous else present, return_counts=True)[1]
+    sizes = np.unique(bins(present) if continuous else present, return_counts=True)[1]
     if len(sizes) < 2:
         return float("nan")
     if continuous:

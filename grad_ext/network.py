@@ -26,18 +26,22 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from grad_ext.errors import InputError, unknown
+from grad_ext.layer import EPS
 from grad_ext.losses import sigmoid, softmax
-from grad_ext.reversal import fork
+from grad_ext.passes import SHARPNESS, Passes
 from grad_ext.seeds import torch_generator
-from grad_ext.task import READS, Branch, Kind
+from grad_ext.task import READS, Branch
 from grad_ext.trunk import ModuleTrunk
+
+if TYPE_CHECKING:
+    from grad_ext.kernels import Drawn
 
 # float32 lanes of the widest vector register (512 bits).
 ALIGN = 16
@@ -46,11 +50,6 @@ ALIGN = 16
 ROW_STEP = 16
 # Rows scored at once: bounds the memory of the activations.
 SCORE_ROWS = 4096
-BATCH_NORM_MOMENTUM = 0.1
-BATCH_NORM_EPS = 1e-5
-# What the logits are multiplied by before attribute branches see their probabilities.
-SHARPNESS = (1.0, 5.0)
-LARGEST_LOGIT = 80.0
 BINARY_TARGET = Branch("target", "binary")
 
 
@@ -213,6 +212,7 @@ class Network:
                 for name, size in trunk.parameters.items()
             }
         self._sizes: dict[str, tuple[int, ...]] = sizes
+        self._passes: Passes | None = None
         self._settle(torch.zeros(sum(_padded(size) for size in sizes.values()), dtype=dtype))
         with torch.no_grad():
             for name, parameter in self.parameters.items():
@@ -231,7 +231,7 @@ class Network:
     def _settle(self, flat: Tensor) -> None:
         """Have the parameters in a buffer."""
         self.flat = flat
-        # autograd adds to an existing .grad in place, so one optimiser step over `flat` serves all.
+        # Gradients go where they are, so one optimiser step over `flat` serves all.
         flat.grad = torch.zeros_like(flat)
         self.parameters = _carve(flat, self._sizes)
         gradients = _carve(flat.grad, self._sizes).values()
@@ -248,12 +248,16 @@ class Network:
 
         The weights are drawn on the CPU wherever it trains, so that a seed begins alike everywhere.
         """
-        if self.device == torch.device(device):
-            return self
+        return self if self.device == torch.device(device) else self.copied(device)
+
+    def copied(self, device: str | torch.device | None = None) -> Network:
+        """Return a network with tensors of its own that hold the same, on the same device or another."""
+        device = self.device if device is None else device
         moved = copy.copy(self)
         moved._settle(self.flat.detach().to(device, copy=True))
         moved.statistics = {n: value.to(device, copy=True) for n, value in self.statistics.items()}
         moved._reversed = self._reversed.to(device)
+        moved._passes = None
         return moved
 
     def __getstate__(self) -> dict[str, Any]:
@@ -353,7 +357,7 @@ class Network:
         self,
         x: Tensor,
         reversal: Tensor | None = None,
-        masks: Iterable[Tensor] = (),
+        masks: Iterable[Tensor | Drawn] = (),
         labels: Tensor | None = None,
         ahead: Tensor | None = None,
     ) -> list[Tensor]:
@@ -367,7 +371,7 @@ class Network:
             A minibatch for each member, B a multiple of `ROW_STEP`.
         reversal : Tensor of shape (P, R, 1), optional
             See `reversal`; of strength 1 if not given.
-        masks : iterable of Tensors of shape (P, H, B), optional
+        masks : iterable of Tensors of shape (P, H, B) or of Drawn, optional
             What the output of each layer that is made here is multiplied by: see `Dropout`.
         labels : int64 Tensor of shape (P, 1, B), optional
             Which head of the attribute branches speaks of each row, if there are several.
@@ -381,44 +385,29 @@ class Network:
             The target's first.
         """
         reversal = self._reversed if reversal is None else reversal
-        masks = iter(masks)
-        h = self._trunk(x, masks)
-        if self.shape.reads == "score":
-            said = self._on_trunk(h, None, masks)
-            said += self._on_score(said[0], reversal, ahead)
-        else:
-            said = self._on_trunk(h, reversal, masks)
-        if labels is None:
-            return said
-        return [said[0], *(spoken(one, labels, self.shape.heads) for one in said[1:])]
+        return self.passes.forward(x, reversal, masks, labels, ahead)
 
-    def _on_trunk(
-        self, h: Tensor, reversal: Tensor | None, masks: Iterator[Tensor]
-    ) -> list[Tensor]:
-        """Return what the branches on the trunk say; without a reversal there is but the target's."""
-        parameters, shape, rows = self.parameters, self.shape, h.shape[2]
-        names = shape.names[: len(shape.stacked)]
-        heads = [parameters[f"{name}.head.weight"] for name in names]
-        biases = [parameters[f"{name}.head.bias"].unsqueeze(2) for name in names]
-        first = parameters["branch.0.weight"].flatten(1, 2) if shape.branch else torch.cat(heads, 1)
-        h = torch.bmm(first, h) if reversal is None else fork(h, first, reversal)
-        if not shape.branch:
-            pieces = torch.split(h, shape.ends[: len(heads)], dim=1)
-            return [piece + bias for piece, bias in zip(pieces, biases, strict=True)]
-        h = self._normalise("branch.0", h, next(masks, None))
-        for i in range(1, len(shape.branch)):
-            weight = parameters[f"branch.{i}.weight"].flatten(0, 1)
-            h = torch.bmm(weight, h.view(len(weight), -1, rows))
-            h = self._normalise(f"branch.{i}", h, next(masks, None))
-        if len({*shape.ends[: len(heads)]}) == 1:
-            # Branches of one size in one product: taken apart, their gradients would be copied.
-            weight = torch.stack(heads, dim=1).flatten(0, 1)
-            said = torch.bmm(weight, h.view(len(weight), -1, rows))
-            pieces = said.view(self.members, len(heads), -1, rows).unbind(1)
-        else:
-            hidden = h.view(self.members, len(heads), -1, rows).unbind(1)
-            pieces = tuple(torch.bmm(head, x) for head, x in zip(heads, hidden, strict=True))
-        return [piece + bias for piece, bias in zip(pieces, biases, strict=True)]
+    def backward(self, gradients: Sequence[Tensor]) -> None:
+        """Write the gradients of all parameters into ``flat.grad``.
+
+        Parameters
+        ----------
+        gradients : sequence of M Tensors of shape (P, R, B)
+            Of what `outputs` returned last; their sum over the pack is what falls.
+        """
+        self.passes.backward(gradients)
+
+    @property
+    def passes(self) -> Passes:
+        """What takes minibatches through it, made when it is first trained."""
+        if self._passes is None:
+            self._passes = Passes(self)
+        return self._passes
+
+    def of_trunk(self, x: Tensor) -> Tensor:
+        """Return what the user's module says of each member's minibatch (P, B, D): (P, H, B)."""
+        assert self.trunk is not None
+        return self.trunk.outputs(x, self._of_trunk(), self.seeds)
 
     def readers(self) -> Tensor:
         """Return the weights of the attribute branches that read the score, one above the other.
@@ -429,37 +418,6 @@ class Network:
         """
         names = self.shape.names[1:]
         return torch.cat([self.parameters[f"{name}.head.weight"] for name in names], 1)
-
-    def _on_score(self, said: Tensor, reversal: Tensor, ahead: Tensor | None) -> list[Tensor]:
-        """Return what the attribute branches read off what the target branch says, (P, R, B)."""
-        names = self.shape.names[1:]
-        biases = [self.parameters[f"{name}.head.bias"].unsqueeze(2) for name in names]
-        joined = fork(seen(self.shape.target.kind, said), self.readers(), reversal, ahead)
-        pieces = torch.split(joined, self.shape.ends[1:], dim=1)
-        return [piece + bias for piece, bias in zip(pieces, biases, strict=True)]
-
-    def _trunk(self, x: Tensor, masks: Iterator[Tensor]) -> Tensor:
-        if self.trunk is not None:
-            return self.trunk.outputs(x, self._of_trunk(), self.seeds)
-        h = x.transpose(1, 2)
-        for i in range(len(self.shape.trunk)):
-            h = torch.bmm(self.parameters[f"trunk.{i}.weight"], h)
-            h = self._normalise(f"trunk.{i}", h, next(masks, None))
-        return h
-
-    def _normalise(self, layer: str, h: Tensor, mask: Tensor | None) -> Tensor:
-        normal = F.batch_norm(
-            h.view(1, -1, h.shape[-1]),
-            self.statistics[f"{layer}.mean"].view(-1),
-            self.statistics[f"{layer}.variance"].view(-1),
-            self.parameters[f"{layer}.gain"].view(-1),
-            self.parameters[f"{layer}.shift"].view(-1),
-            training=True,
-            momentum=BATCH_NORM_MOMENTUM,
-            eps=BATCH_NORM_EPS,
-        )
-        rectified = torch.relu_(normal).view(h.shape)
-        return rectified if mask is None else rectified * mask.view(h.shape)
 
     @torch.no_grad()
     def scores(self, X: Tensor) -> Tensor:
@@ -525,7 +483,7 @@ class Network:
         def target(x: Tensor) -> Tensor:
             return x[:, 0] if layer.startswith("branch") else x
 
-        scale = torch.rsqrt(target(self.statistics[f"{layer}.variance"]) + BATCH_NORM_EPS)
+        scale = torch.rsqrt(target(self.statistics[f"{layer}.variance"]) + EPS)
         scale = scale * target(self.parameters[f"{layer}.gain"])
         shift = target(self.parameters[f"{layer}.shift"])
         shift = shift - scale * target(self.statistics[f"{layer}.mean"])
@@ -574,52 +532,6 @@ class Network:
         mine, theirs = self.state(), source.state()
         for name, value in mine.items():
             value[members] = theirs[name][members]
-
-
-def seen(kind: Kind, said: Tensor) -> Tensor:
-    """Return what attribute branches that read the score see of what the target branch says.
-
-    Probabilities, and those of sharper logits, which are nearly the labels: groups with equal mean
-    probabilities may still get the label at different rates. Stretched to the range from -2 to 2, so
-    that a linear head on them learns as fast as one on a logit. Numbers as they are.
-
-    Parameters
-    ----------
-    kind : str
-        Of the target: see `grad_ext.task.Branch`.
-    said : Tensor of shape (P, R, B)
-        Logits or numbers.
-    """
-    if kind == "continuous":
-        return said
-    probabilities = []
-    for sharpness in SHARPNESS:
-        # Beyond these ends exp overflows, and the label is decided.
-        logit = (sharpness * said).clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
-        if kind == "binary":
-            # As in `grad_ext.losses.sigmoid`, but autograd looks at every step of it.
-            probabilities.append(torch.exp(-logit).add(1.0).reciprocal())
-        else:
-            parts = torch.exp(logit - logit.detach().amax(1, keepdim=True))
-            probabilities.append(parts / parts.sum(1, keepdim=True))
-    return 4.0 * torch.cat(probabilities, dim=1) - 2.0
-
-
-def spoken(said: Tensor, labels: Tensor, heads: int) -> Tensor:
-    """Return what the head of each row's label says of it, shape (P, R, B).
-
-    Parameters
-    ----------
-    said : Tensor of shape (P, heads * R, B)
-        What all heads of a branch say, one head after the other.
-    labels : int64 Tensor of shape (P, 1, B)
-        The number of each row's head.
-    heads : int
-    """
-    members, numbers, rows = said.shape
-    by_head = said.view(members, heads, numbers // heads, rows)
-    own = labels.unsqueeze(2).expand(-1, 1, numbers // heads, -1)
-    return by_head.gather(1, own).squeeze(1)
 
 
 @torch.no_grad()

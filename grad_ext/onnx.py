@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from grad_ext import __version__
 from grad_ext.encode import Categorical, Numeric
 from grad_ext.errors import InputError, MissingToolkit
+from grad_ext.layer import EPS
 from grad_ext.method import FittedGRAD
-from grad_ext.network import BATCH_NORM_EPS
 from grad_ext.store import class_name, write_model
 
 try:
@@ -263,7 +263,7 @@ def _layer(graph: _Graph, h: str, fitted: FittedGRAD, layer: str, which: tuple[i
     state = fitted.network.state()
     kinds = ("weight", "gain", "shift", "mean", "variance")
     weight, gain, shift, mean, variance = (state[f"{layer}.{k}"][which].numpy() for k in kinds)
-    scale = gain / np.sqrt(variance + BATCH_NORM_EPS)
+    scale = gain / np.sqrt(variance + EPS)
     return graph.node("Relu", _affine(graph, h, weight * scale[:, None], shift - scale * mean))
 
 

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -28,6 +30,7 @@ from grad_ext.errors import InputError
 from grad_ext.losses import loss_and_gradient
 from grad_ext.network import ROW_STEP, Network, Shape
 from grad_ext.readout import Readout
+from grad_ext.replay import Replay
 from grad_ext.seeds import torch_generator
 from grad_ext.select import History, Rule, best_epoch
 from grad_ext.task import Branch, Task, check_criterion
@@ -74,23 +77,23 @@ class Adam:
 
     def __init__(self, network: Network, settings: Settings, steps: int | None = None) -> None:
         self._network, self._settings = network, settings
-        self._steps, self._done = steps, 0
+        self._steps = steps
         self._mean = torch.zeros_like(network.flat)
         self._square = torch.zeros_like(network.flat)
         self._count = torch.tensor(0.0, device=network.device)
         ratio = settings.attribute_learning_rate / settings.learning_rate
         self._ratios = network.by_branch(1.0, ratio) if ratio != 1.0 else None
 
-    def _rate(self) -> float:
-        """Return the learning rate of the next step: cosine decay to the final rate."""
+    def rate(self, done: int) -> float:
+        """Return the learning rate after so many steps: cosine decay to the final rate."""
         rate, final = self._settings.learning_rate, self._settings.final_rate
         if self._steps is None or final == 1.0:
             return rate
-        left = (1.0 + math.cos(math.pi * self._done / self._steps)) / 2.0
+        left = (1.0 + math.cos(math.pi * done / self._steps)) / 2.0
         return rate * (final + (1.0 - final) * left)
 
-    def step(self) -> None:
-        """Move the parameters by their gradients."""
+    def step(self, rate: float | Tensor) -> None:
+        """Move the parameters by their gradients, at a rate that a GPU has as a number of its own."""
         flat = self._network.flat
         assert flat.grad is not None
         moved = flat if self._ratios is None else torch.zeros_like(flat)
@@ -105,7 +108,7 @@ class Adam:
             amsgrad=False,
             beta1=self._settings.beta1,
             beta2=0.999,
-            lr=self._rate(),
+            lr=rate,
             weight_decay=0.0,
             eps=1e-8,
             maximize=False,
@@ -114,7 +117,6 @@ class Adam:
             # Two roundings: a fused multiplication and addition has one in the vectorised loop
             # and may have two in its tail.
             flat += moved.mul_(self._ratios)
-        self._done += 1
 
 
 def minibatches(rows: int, batch_size: int) -> list[slice]:
@@ -285,7 +287,7 @@ def train(
     steps = settings.epochs * len(minibatches(len(X), settings.batch_size))
     trainer = Trainer(network, lams, seeds, settings, steps)
 
-    best = Network(network.shape, seeds, dtype, network.trunk).on(device)
+    best = network.copied()
     losses: list[Floats] = []
     judged: list[dict[str, Floats]] = []
     readout: Readout | None = None
@@ -344,12 +346,21 @@ class Trainer:
         self._weights = weights.to(network.device)
         self._reversal = network.reversal(strength).to(network.device)
         self._steps, self._done = steps, 0
-        self._orders = [torch_generator(seed, "rows") for seed in seeds]
+        # What is the step's own: learning rate, and share of the reversal's strength. On a GPU they
+        # stay the same two tensors, so that a recorded step finds them.
+        self._rate: Tensor | float = 0.0
+        self._share: Tensor | float = 1.0
+        if network.device.type == "cuda":
+            self._rate = network.flat.new_zeros((), dtype=torch.float32)
+            self._share = network.flat.new_ones(())
+        # The rows that a GPU has recorded a step on, what sums the losses then, and the record.
+        self._recorded: tuple[Tensor, Tensor, Callable[[Tensor], None]] | None = None
+        self._orders = Orders(seeds, ahead=network.device.type == "cuda")
         self._optimiser = Adam(network, settings, steps)
         self._dropout = Dropout(network, seeds, settings.dropout) if settings.dropout else None
         # The mean of late of the weights of the branches that read the score.
         reads = network.shape.reads == "score" and branches > 1
-        self._late = network.readers().detach() if reads else None
+        self._late = network.readers().detach().clone() if reads else None
 
     def epoch(self, X: Tensor, goals: Goals, visible: Tensor | None = None) -> Floats:
         """Take every member through the rows once.
@@ -368,12 +379,19 @@ class Trainer:
         array of shape (P, M)
             The branches' mean losses.
         """
-        order = torch.stack([torch.randperm(len(X), generator=g) for g in self._orders])
-        order = order.to(X.device)
+        order = self._orders.next(len(X)).to(X.device)
         slices = minibatches(len(X), self._settings.batch_size)
         total = X.new_zeros(self._network.members, len(goals.values))
+        take: Callable[[Tensor], None] = partial(self._work, X, goals, total=total, visible=visible)
+        # What a module of the user's does may not be such that it can be recorded.
+        if X.device.type == "cuda" and self._network.trunk is None:
+            if self._recorded is None or self._recorded[0] is not X:
+                self._recorded = X, total, Replay(take)
+            _, total, take = self._recorded
+            total.zero_()
         for rows in slices:
-            self.step(X, goals, order[:, rows], total, visible)
+            self._begin()
+            take(order[:, rows])
         return np.asarray((total / slices[-1].stop).numpy(force=True), dtype=np.float64)
 
     def step(
@@ -390,10 +408,26 @@ class Trainer:
         total : Tensor of shape (P, M)
             To which each branch's summed losses are added.
         """
+        self._begin()
+        self._work(X, goals, rows, total, visible)
+
+    def _begin(self) -> None:
+        """Note what is the step's own."""
+        rate, share = self._optimiser.rate(self._done), self._grown()
+        self._rate = self._rate.fill_(rate) if isinstance(self._rate, Tensor) else rate
+        self._share = self._share.fill_(share) if isinstance(self._share, Tensor) else share
+        if self._dropout is not None:
+            self._dropout.advance()
+        self._done += 1
+
+    def _work(
+        self, X: Tensor, goals: Goals, rows: Tensor, total: Tensor, visible: Tensor | None
+    ) -> None:
+        """Take the step that has begun; all that it reads and writes on a device lies in tensors."""
         network, (members, size) = self._network, rows.shape
-        assert network.flat.grad is not None
         index = rows.flatten()
-        x = X.index_select(0, index).view(members, size, -1)
+        x = network.passes.room.take("rows", (len(index), X.shape[1]), X)
+        x = torch.index_select(X, 0, index, out=x).view(members, size, -1)
         masks = self._dropout.masks(size) if self._dropout else ()
         labels = None
         if goals.labels is not None:
@@ -413,10 +447,8 @@ class Trainer:
                 total[:, m] += (loss * weight).sum(1)
                 scale = weight * (self._weights[:, m : m + 1] / size)
                 gradients.append(gradient * scale.unsqueeze(1))
-        network.flat.grad.zero_()
-        torch.autograd.backward(outputs, gradients)
-        self._optimiser.step()
-        self._done += 1
+        network.backward(gradients)
+        self._optimiser.step(self._rate)
 
     def _ahead(self) -> Tensor | None:
         """Return the readers' weights as far ahead as their trend of late goes, (P, R, S)."""
@@ -425,15 +457,54 @@ class Trainer:
         now = self._network.readers().detach()
         ahead = now + self._settings.optimism * (now - self._late)
         # Two roundings each: one for both would depend on the place in the pack.
-        self._late = self._late * LATE + now * (1.0 - LATE)
+        self._late.copy_(self._late * LATE + now * (1.0 - LATE))
         return ahead
 
+    def _grown(self) -> float:
+        """Return the share of its strength to which the reversal has grown."""
+        if not self._settings.ramp or self._steps is None:
+            return 1.0
+        return 2.0 / (1.0 + math.exp(-self._settings.ramp * self._done / self._steps)) - 1.0
+
     def _ramped(self) -> Tensor:
-        """Return what the next step's gradients are multiplied by on their way into the trunk."""
+        """Return what the step's gradients are multiplied by on their way into the trunk."""
         if not self._settings.ramp or self._steps is None:
             return self._reversal
-        share = 2.0 / (1.0 + math.exp(-self._settings.ramp * self._done / self._steps)) - 1.0
-        return torch.where(self._reversal < 0.0, self._reversal * share, self._reversal)
+        return torch.where(self._reversal < 0.0, self._reversal * self._share, self._reversal)
+
+
+class Orders:
+    """The orders in which members see their rows, an epoch after another.
+
+    Parameters
+    ----------
+    seeds : sequence of P ints
+        A seed a member.
+    ahead : bool
+        Draw the next epoch's while a device works on this one's: for a thousand members that takes
+        as long as the device.
+    """
+
+    def __init__(self, seeds: Sequence[int], ahead: bool) -> None:
+        self._generators = [torch_generator(seed, "rows") for seed in seeds]
+        self._thread = ThreadPoolExecutor(1) if ahead else None
+        self._next: tuple[int, Future[Tensor]] | None = None
+
+    def next(self, rows: int) -> Tensor:
+        """Return the orders of an epoch, int64 of shape (P, N)."""
+        if self._thread is None:
+            return self._draw(rows)
+        if self._next is None or self._next[0] != rows:
+            self._next = rows, self._thread.submit(self._draw, rows)
+        drawn = self._next[1].result()
+        self._next = rows, self._thread.submit(self._draw, rows)
+        return drawn
+
+    def _draw(self, rows: int) -> Tensor:
+        orders = torch.empty(len(self._generators), rows, dtype=torch.int64)
+        for order, generator in zip(orders, self._generators, strict=True):
+            torch.randperm(rows, generator=generator, out=order)
+        return orders
 
 
 def history_of(losses: list[Floats], judged: list[dict[str, Floats]]) -> History:

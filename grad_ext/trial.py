@@ -121,7 +121,7 @@ class Settings:
         et al. 2014, "Dropout"). The attribute branches keep all of theirs, to see what they can.
     attributes_read : {'trunk', 'score'}, trunk | score
         What the attribute branches see: the trunk's output, or what the target branch says, as a
-        probability and as nearly the label (`grad_ext.network.seen`). The latter are one linear
+        probability and as nearly the label (`grad_ext.passes.seen`). The latter are one linear
         layer each, and their gradient is reversed into the target branch and through it into the
         trunk (Zhang et al. 2018, "Mitigating Unwanted Biases with Adversarial Learning"): what must
         not tell the groups apart is the prediction, and to hide them from all else as well costs

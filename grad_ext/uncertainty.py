@@ -24,7 +24,7 @@ from scipy import sparse
 
 from grad_ext.encode import checked_weights
 from grad_ext.errors import InputError
-from grad_ext.metrics import _binary, _bins, _rows, _weights
+from grad_ext.metrics import _binary, _rows, _weights, bins
 from grad_ext.neighbors import NeighborGraph, neighbor_graph
 from grad_ext.seeds import numpy_generator
 from grad_ext.sensitive import attributes_of, numbers, sensitive_frame
@@ -558,7 +558,7 @@ def _columns(
         if levels is not None:
             codes, there = values, np.arange(len(levels))
         else:
-            codes = values if np.isnan(values).all() else _bins(values)
+            codes = values if np.isnan(values).all() else bins(values)
             # Without a value there still is a bin, in which nobody is.
             there = np.unique(np.nan_to_num(codes))
         member = np.equal.outer(there, codes).astype(np.float64)

@@ -8,8 +8,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from grad_ext.encode import Arrays
-from grad_ext.metrics import accuracy, balanced_accuracy, discrimination_by_attribute, positive_rate
-from grad_ext.network import Network
+from grad_ext.metrics import (
+    accuracy,
+    balanced_accuracy,
+    bins,
+    discrimination_by_attribute,
+    positive_rate,
+)
+from grad_ext.network import SCORE_ROWS, Network
 from grad_ext.readout import Readout, fit_readout
 from grad_ext.task import Task
 
@@ -52,6 +58,9 @@ def figures(
         by_attribute = np.full((max(1, validation.a.shape[1]), network.members), np.nan)
         names = ("accuracy", "balanced_accuracy", "positive_rate")
         return {**dict.fromkeys(names, nothing), "discrimination_by_attribute": by_attribute}
+    on_device = network.device.type != "cpu" and readout is None
+    if on_device and validation.task.target.kind == "binary":
+        return judge_there(network.scores(valid_X), validation)
     said = predictions(network, readout, valid_X).numpy()
     judged = judge(said, validation)
     diverged = ~np.isfinite(said).all(axis=(1, 2))
@@ -86,6 +95,83 @@ def judge(said: NDArray[np.floating], rows: Arrays) -> dict[str, Floats]:
         "positive_rate": np.average(predicted, axis=1, weights=w),
         "discrimination_by_attribute": gaps(predicted, rows),
     }
+
+
+def judge_there(said: Tensor, rows: Arrays) -> dict[str, Floats]:
+    """Return the figures of `judge` for scores (P, 1, N) of a binary target that lie on a device.
+
+    What leaves the device is how often each member gives the favorable label among some rows: all
+    of either label, and those of each group. The sums are float64's, so the figures are those of
+    `judge` but for its last digits; nan for a member that diverged.
+    """
+    w, y = rows.w, rows.y
+    target_w = w if rows.target_w is None else rows.target_w
+    groups = [
+        [w * (column == value) for value in np.unique(column[~np.isnan(column)])]
+        for column in _binned(rows).T
+    ]
+    cells = [target_w * y, target_w * (1.0 - y), w * y, w * (1.0 - y)]
+    weights = np.stack([*cells, *(cell for column in groups for cell in column)], axis=1)
+    there = torch.from_numpy(weights).to(said.device)
+    labels = said[:, 0] >= 0.5
+    sums = said.new_zeros(len(said), weights.shape[1], dtype=torch.float64)
+    for first in range(0, len(weights), SCORE_ROWS):
+        block = slice(first, first + SCORE_ROWS)
+        sums += labels[:, block].double() @ there[block]
+    wrong = ~torch.isfinite(said).all(2).all(1)
+    counts, share, diverged = (
+        value.cpu().numpy() for value in (sums, labels.double().mean(1), wrong)
+    )
+    totals = weights.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rates = counts / totals
+    # The means of what is the same for all rows shall be just that.
+    constant = (share == 0.0) | (share == 1.0)
+    rates = np.where(constant[:, None] & (totals > 0), np.round(share)[:, None], rates)
+    found = {
+        "accuracy": _weighted(rates[:, 0], 1.0 - rates[:, 1], totals[0], totals[1]),
+        "balanced_accuracy": (rates[:, 2] + 1.0 - rates[:, 3]) / 2.0,
+        "positive_rate": _weighted(rates[:, 2], rates[:, 3], totals[2], totals[3]),
+    }
+    apart, start = [], len(cells)
+    for k, column in enumerate(groups):
+        stop = start + len(column)
+        kept = totals[start:stop] > 0
+        apart.append(
+            _apart(
+                rates[:, start:stop][:, kept], totals[start:stop][kept], k in continuous(rows.task)
+            )
+        )
+        start = stop
+    none = np.zeros((1, len(said)))
+    found["discrimination_by_attribute"] = np.stack(apart) if apart else none
+    for values in found.values():
+        values[..., diverged] = np.nan
+    return found
+
+
+def _weighted(first: Floats, second: Floats, weight: float, other: float) -> Floats:
+    """Return the mean of two rates, which may be that of no row."""
+    share = weight / (weight + other)
+    return np.where(weight > 0, first, 0.0) * share + np.where(other > 0, second, 0.0) * (
+        1.0 - share
+    )
+
+
+def _apart(rates: Floats, sizes: Floats, continuous: bool) -> Floats:
+    """Return how far the groups' rates (P, G) lie apart, as `discrimination_by_attribute` has it."""
+    if rates.shape[1] < 2:
+        return np.full(len(rates), np.nan)
+    if continuous:
+        mean = np.average(rates, axis=1, weights=sizes)
+        return np.average(np.abs(rates - mean[:, None]), axis=1, weights=sizes)
+    return np.asarray(rates.max(axis=1) - rates.min(axis=1))
+
+
+def _binned(rows: Arrays) -> Floats:
+    """Return the attributes (N, K), continuous ones as the numbers of their bins."""
+    columns = [bins(c) if k in continuous(rows.task) else c for k, c in enumerate(rows.a.T)]
+    return np.stack(columns, axis=1) if columns else rows.a
 
 
 def _judge_classes(said: NDArray[np.floating], rows: Arrays, target_w: Floats) -> dict[str, Floats]:

@@ -11,11 +11,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grad_ext.dropout import FACTORS, LEVELS, SHIFTS, Dropout, mixed
+from grad_ext.dropout import FACTORS, SHIFTS, Dropout, mixed
 from grad_ext.method import GRAD
 from grad_ext.network import Network, Shape
 from grad_ext.task import Branch
-from grad_ext.train import Goals, Trainer
+from grad_ext.train import Goals, Orders, Trainer
 from grad_ext.trial import Settings, Trial
 
 ROWS, FEATURES, MEMBERS = 64, 7, 3
@@ -112,7 +112,8 @@ def hashed(seeds, share, rows=32, steps=1, units=(40, 40)):
     for _ in range(steps):
         # As `masks` does, but with the hash on the CPU too.
         dropout._masks[rows] = [torch.ones(len(seeds), n, rows) for n in units]
-        dropout._hash(rows, LEVELS / (LEVELS - dropout._least))
+        dropout._next_key()
+        dropout._hash(rows)
         drawn.append(torch.cat(dropout._masks[rows], dim=1))
     return torch.stack(drawn)
 
@@ -165,3 +166,15 @@ def test_the_hash_is_the_published_one(numbers):
 def test_the_hash_loses_nothing():
     bits = torch.arange(2**20, dtype=torch.int32)
     assert len(mixed(bits).unique()) == len(bits)
+
+
+# --- orders of rows ----------------------------------------------------------------------------
+
+
+def test_orders_drawn_ahead_are_the_same():
+    here, ahead = Orders([3, 4], ahead=False), Orders([3, 4], ahead=True)
+    drawn = [here.next(40) for _ in range(3)]
+    assert all(one.equal(ahead.next(40)) for one in drawn)
+    assert sorted(drawn[0][1].tolist()) == list(range(40))
+    assert not drawn[0].equal(drawn[1])
+    assert drawn[2].dtype == torch.int64

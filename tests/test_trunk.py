@@ -219,8 +219,8 @@ def test_gradients_of_attribute_branches_arrive_reversed(packed):
     network = Network(shape, [0, 1], torch.float64, trunk)
     x = torch.rand(2, 16, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     for branch, sign in ((0, 1.0), (1, -1.0)):
-        network.flat.grad.zero_()
-        network.outputs(x)[branch].sum().backward()
+        said = network.outputs(x)
+        network.backward([torch.full_like(one, m == branch) for m, one in enumerate(said)])
         head = network.parameters[f"{shape.names[branch]}.head.weight"][1].detach()
         module = smooth(6).double()
         module.load_state_dict({n: network.state()[f"trunk.{n}"][1] for n in trunk.parameters})
