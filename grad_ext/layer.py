@@ -140,7 +140,7 @@ class Layer:
         Parameters
         ----------
         gradient : Tensor of P * O * B elements
-            Of the last output.
+            Of the last output; overwritten, as is what the forward pass left.
         wanted : bool, default True
             Whether the gradient of x is.
 
@@ -148,45 +148,42 @@ class Layer:
         -------
         Tensor of shape (P, I, B), or None
         """
-        x, out, apart, mask = self._x, self._out, self._apart, self._mask
-        gradient, rows = gradient.view(out.shape), out.shape[2]
-        passed = self._room.take("passed", out.shape, out)
-        if fuses(x, rows):
+        x, apart, mask = self._x, self._apart, self._mask
+        gradient = gradient.view(apart.shape)
+        if fuses(x, apart.shape[2]):
             from grad_ext.kernels import backward
 
             assert not isinstance(mask, Tensor)
-            found = (passed, self._to_gain, self._to_shift)
+            found = (gradient, self._to_gain, self._to_shift)
             backward(gradient, apart, self._gain, self._shift, self._saved, mask, *found)
-            torch.bmm(passed, x.transpose(1, 2), out=self._to_weight)
+            torch.bmm(gradient, x.transpose(1, 2), out=self._to_weight)
             back = self._weight
         else:
-            back = self._through(gradient, passed)
+            back = self._through(gradient)
         if not wanted:
             return None
         if self._multiplier is not None:
             back = back * self._multiplier
         to_x = self._room.take(f"{self._name} back", x.shape, x)
-        return torch.bmm(back.transpose(1, 2), passed, out=to_x)
+        return torch.bmm(back.transpose(1, 2), gradient, out=to_x)
 
-    def _through(self, gradient: Tensor, passed: Tensor) -> Tensor:
-        """Write the parameters' gradients, leave in `passed` what comes through ReLU and centring.
+    def _through(self, gradient: Tensor) -> Tensor:
+        """Write the parameters' gradients, and leave of the output's what comes through to the product.
 
-        Returns the weights by which that goes on to x.
+        But for what is the same for all rows of a unit, which is in the weights that are returned.
         """
-        out, apart, mask = self._out, self._apart, self._mask
-        product = self._room.take("product", out.shape, out)
+        out, apart, mask, rows = self._out, self._apart, self._mask, gradient.shape[2]
         if mask is not None:
             assert isinstance(mask, Tensor)
-            gradient = torch.mul(gradient, mask.view(out.shape), out=product)
+            gradient.mul_(mask.view(out.shape))
         # What was not above 0 was rectified, or dropped.
-        RELU_BACKWARD(gradient, out, 0.0, grad_input=passed)
-        torch.mul(passed, apart, out=product)
+        RELU_BACKWARD(gradient, out, 0.0, grad_input=gradient)
+        product = torch.mul(gradient, apart, out=self._room.take("product", out.shape, out))
         to_gain = torch.sum(product, 2, keepdim=True, out=self._to_gain).mul_(self._rate)
-        to_shift = torch.sum(passed, 2, keepdim=True, out=self._to_shift)
-        rows = out.shape[2]
-        passed.sub_(to_shift / rows)
-        passed.sub_(torch.mul(apart, to_gain * (self._rate / rows), out=product))
-        torch.bmm(passed, self._x.transpose(1, 2), out=self._to_weight).mul_(self._scale)
+        to_shift = torch.sum(gradient, 2, keepdim=True, out=self._to_shift)
+        gradient.sub_(to_shift / rows)
+        gradient.sub_(apart.mul_(to_gain * (self._rate / rows)))
+        torch.bmm(gradient, self._x.transpose(1, 2), out=self._to_weight).mul_(self._scale)
         return self._weight * self._scale
 
 

@@ -87,10 +87,10 @@ def test_stacked_layers_with_inputs_of_their_own_count_as_members():
     """Parameters of shape (P, M, ...), as the branches have them."""
     x, weight, gain, shift, mean, variance, above = parts(6, 3, 4, 16)
     step, out = ours([x, weight, gain, shift], mean.clone(), variance.clone())
-    expected = [out.clone(), step.backward(above).clone(), weight.grad]
+    expected = [out.clone(), step.backward(above.clone()).clone(), weight.grad]
     leaves = [x, *(value.view(2, 3, *value.shape[1:]) for value in (weight, gain, shift))]
     step, out = ours(leaves, *(value.view(2, 3, 4).clone() for value in (mean, variance)))
-    found = [out, step.backward(above), leaves[1].grad.view(weight.shape)]
+    found = [out, step.backward(above.clone()), leaves[1].grad.view(weight.shape)]
     for one, other in zip(found, expected, strict=True):
         assert one.equal(other)
     assert step.backward(above, wanted=False) is None
@@ -115,7 +115,7 @@ def test_a_member_that_diverged_stays_so_and_harms_nobody():
     alone = [value[1:].clone() for value in (x, weight, gain, shift, mean, variance)]
     weight[0, 0, 0] = float("nan")
     step, out = ours([x, weight, gain, shift], mean, variance)
-    step.backward(above)
+    step.backward(above.clone())
     assert out[0].isnan().any()
     assert weight.grad[0].isnan().any()
     single, own = ours(alone[:4], *alone[4:])
