@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from grad_ext.hashing import keyed
 from grad_ext.layer import fuses
 from grad_ext.network import Network
 from grad_ext.seeds import numpy_generator
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
 LEVELS = 2**16
 # Keys that are drawn and sent to a device at once, one a step and member.
 KEYS = 1024
-# The hash "lowbias32" of C. Wellons ("Prospecting for hash functions", 2018): shifts and factors, of
-# which the second is written as torch's signed integers have it.
-FACTORS = (0x7FEB352D, 0x846CA68B - 2**32)
-SHIFTS = (16, 15, 16)
 
 
 class Dropout:
@@ -116,16 +113,6 @@ class Dropout:
         for mask, (_, units) in zip(self._masks[rows], self._layers, strict=True):
             stop = start + units * rows
             number = torch.arange(start, stop, dtype=torch.int32, device=key.device)
-            # Two keys in two rounds, so that equal numbers under two keys have nothing in common.
-            bits = mixed(mixed(number ^ key[:, :1]) ^ key[:, 1:])
-            kept = (bits & (LEVELS - 1)) >= self._least
+            kept = (keyed(number, key) & (LEVELS - 1)) >= self._least
             mask[:, :units] = kept.view(len(key), units, rows) * self._scale
             start = stop
-
-
-def mixed(bits: Tensor) -> Tensor:
-    """Return int32 bits, well mixed: a permutation of all of them."""
-    for shift, factor in zip(SHIFTS, (*FACTORS, 1), strict=True):
-        # torch shifts the sign in, which does not belong to the bits.
-        bits = (bits ^ ((bits >> shift) & (2 ** (32 - shift) - 1))) * factor
-    return bits

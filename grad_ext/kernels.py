@@ -52,7 +52,7 @@ class Drawn:
 
 @triton.jit
 def _kept(number, key_0, key_1, least):
-    """Return which units are kept: `grad_ext.dropout.mixed` in two rounds, on unsigned numbers."""
+    """Return which units are kept: `grad_ext.hashing.keyed` on unsigned numbers."""
     bits = number ^ key_0
     bits = (bits ^ (bits >> 16)) * 0x7FEB352D
     bits = (bits ^ (bits >> 15)) * 0x846CA68B

@@ -48,8 +48,9 @@ ALIGN = 16
 # Rows of a minibatch come in multiples of this, so that each member's slice of an activation
 # begins on a full vector: products over fewer or crooked rows fall back to other kernels.
 ROW_STEP = 16
-# Rows scored at once: bounds the memory of the activations.
-SCORE_ROWS = 4096
+# Rows scored at once: bounds the memory of the activations. On a GPU that many for so many members,
+# and fewer for more.
+SCORE_ROWS, SCORE_MEMBERS, LEAST_SCORE_ROWS = 4096, 64, 256
 BINARY_TARGET = Branch("target", "binary")
 
 
@@ -443,7 +444,7 @@ class Network:
                 said = sigmoid(said)
             elif self.shape.target.kind == "categorical":
                 said = softmax(said)
-            block = out[:, :, start : start + SCORE_ROWS]
+            block = out[:, :, start : start + said.shape[2]]
             block.copy_(said[:, :, : block.shape[2]])
         return out
 
@@ -462,24 +463,44 @@ class Network:
         """
         out = self.flat.new_empty(self.members, self.shape.trunk[-1], len(X))
         for start, h in self._trunk_blocks(X):
-            block = out[:, :, start : start + SCORE_ROWS]
+            block = out[:, :, start : start + h.shape[2]]
             block.copy_(h[:, :, : block.shape[2]])
         return out
 
     def _trunk_blocks(self, X: Tensor) -> Iterator[tuple[int, Tensor]]:
         """Yield the trunk's output block by block of rows, padded to whole vectors."""
-        for start in range(0, len(X), SCORE_ROWS):
-            rows = X[start : start + SCORE_ROWS].to(self.device, self.flat.dtype)
+        rows_at_once = SCORE_ROWS
+        if self.device.type != "cpu":
+            # Of thousands of members, fewer rows. On a CPU a member's numbers must not depend on that.
+            X = X.to(self.device, self.flat.dtype)
+            rows_at_once = max(LEAST_SCORE_ROWS, SCORE_ROWS // -(-self.members // SCORE_MEMBERS))
+        for start in range(0, len(X), rows_at_once):
+            rows = X[start : start + rows_at_once].to(self.flat.dtype)
             rows = F.pad(rows, (0, 0, 0, -len(rows) % ROW_STEP))
             if self.trunk is not None:
                 yield start, self.trunk.representations(rows, self._of_trunk())
                 continue
-            h = rows.T.expand(self.members, -1, -1)
-            for i in range(len(self.shape.trunk)):
+            if self.device.type == "cpu":
+                h = torch.bmm(
+                    self.parameters["trunk.0.weight"], rows.T.expand(self.members, -1, -1)
+                )
+            else:
+                # As one product: that of a batch would copy the rows for every member.
+                h = torch.mm(self.parameters["trunk.0.weight"].flatten(0, 1), rows.T)
+            h = self._rectified("trunk.0", h.view(self.members, -1, len(rows)))
+            for i in range(1, len(self.shape.trunk)):
                 h = self._apply(f"trunk.{i}", h)
             yield start, h
 
     def _apply(self, layer: str, h: Tensor) -> Tensor:
+        """Return the output of a layer, or of the target branch's, for h (P, I, N)."""
+        weight = self.parameters[f"{layer}.weight"]
+        weight = weight[:, 0] if layer.startswith("branch") else weight
+        return self._rectified(layer, torch.bmm(weight, h))
+
+    def _rectified(self, layer: str, h: Tensor) -> Tensor:
+        """Normalise a layer's product by the running statistics, and rectify it."""
+
         def target(x: Tensor) -> Tensor:
             return x[:, 0] if layer.startswith("branch") else x
 
@@ -487,7 +508,6 @@ class Network:
         scale = scale * target(self.parameters[f"{layer}.gain"])
         shift = target(self.parameters[f"{layer}.shift"])
         shift = shift - scale * target(self.statistics[f"{layer}.mean"])
-        h = torch.bmm(target(self.parameters[f"{layer}.weight"]), h)
         return torch.relu_(h.mul_(scale.unsqueeze(2)).add_(shift.unsqueeze(2)))
 
     @classmethod

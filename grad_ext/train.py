@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +26,7 @@ from grad_ext.data.split import check_groups
 from grad_ext.dropout import Dropout
 from grad_ext.encode import Arrays
 from grad_ext.errors import InputError
+from grad_ext.hashing import keyed
 from grad_ext.losses import loss_and_gradient
 from grad_ext.network import ROW_STEP, Network, Shape
 from grad_ext.readout import Readout
@@ -301,6 +301,7 @@ def train(
             best.copy_members(torch.from_numpy(kept == epoch).to(device), network)
             if on_epoch is not None:
                 on_epoch(epoch + 1)
+        trainer.finish()
         best = best.on("cpu")
         readout = last_readout(best, X.cpu(), training, readout)
     return best, readout, history, kept
@@ -355,7 +356,7 @@ class Trainer:
             self._share = network.flat.new_ones(())
         # The rows that a GPU has recorded a step on, what sums the losses then, and the record.
         self._recorded: tuple[Tensor, Tensor, Callable[[Tensor], None]] | None = None
-        self._orders = Orders(seeds, ahead=network.device.type == "cuda")
+        self._orders = Orders(seeds, network.device)
         self._optimiser = Adam(network, settings, steps)
         self._dropout = Dropout(network, seeds, settings.dropout) if settings.dropout else None
         # The mean of late of the weights of the branches that read the score.
@@ -379,7 +380,7 @@ class Trainer:
         array of shape (P, M)
             The branches' mean losses.
         """
-        order = self._orders.next(len(X)).to(X.device)
+        order = self._orders.next(len(X))
         slices = minibatches(len(X), self._settings.batch_size)
         total = X.new_zeros(self._network.members, len(goals.values))
         take: Callable[[Tensor], None] = partial(self._work, X, goals, total=total, visible=visible)
@@ -410,6 +411,10 @@ class Trainer:
         """
         self._begin()
         self._work(X, goals, rows, total, visible)
+
+    def finish(self) -> None:
+        """Let go of what a GPU recorded: its memory would stay until a cycle of references is found."""
+        self._recorded = None
 
     def _begin(self) -> None:
         """Note what is the step's own."""
@@ -476,35 +481,40 @@ class Trainer:
 class Orders:
     """The orders in which members see their rows, an epoch after another.
 
+    On a CPU each member's generator draws its own; on another device, where a thousand of them would
+    take longer than training, rows are sorted by a hash of their numbers, see `grad_ext.hashing`.
+
     Parameters
     ----------
     seeds : sequence of P ints
         A seed a member.
-    ahead : bool
-        Draw the next epoch's while a device works on this one's: for a thousand members that takes
-        as long as the device.
+    device : torch.device
+        Where they are needed.
     """
 
-    def __init__(self, seeds: Sequence[int], ahead: bool) -> None:
+    def __init__(self, seeds: Sequence[int], device: torch.device) -> None:
+        self._device = device
         self._generators = [torch_generator(seed, "rows") for seed in seeds]
-        self._thread = ThreadPoolExecutor(1) if ahead else None
-        self._next: tuple[int, Future[Tensor]] | None = None
 
     def next(self, rows: int) -> Tensor:
         """Return the orders of an epoch, int64 of shape (P, N)."""
-        if self._thread is None:
-            return self._draw(rows)
-        if self._next is None or self._next[0] != rows:
-            self._next = rows, self._thread.submit(self._draw, rows)
-        drawn = self._next[1].result()
-        self._next = rows, self._thread.submit(self._draw, rows)
-        return drawn
+        if self._device.type == "cpu":
+            orders = torch.empty(len(self._generators), rows, dtype=torch.int64)
+            for order, generator in zip(orders, self._generators, strict=True):
+                torch.randperm(rows, generator=generator, out=order)
+            return orders
+        keys = [
+            torch.randint(-(2**31), 2**31, (2,), generator=each, dtype=torch.int32)
+            for each in self._generators
+        ]
+        return by_hash(rows, torch.stack(keys).to(self._device))
 
-    def _draw(self, rows: int) -> Tensor:
-        orders = torch.empty(len(self._generators), rows, dtype=torch.int64)
-        for order, generator in zip(orders, self._generators, strict=True):
-            torch.randperm(rows, generator=generator, out=order)
-        return orders
+
+def by_hash(rows: int, keys: Tensor) -> Tensor:
+    """Return orders of rows, int64 of shape (P, N), by the hash of each row under keys (P, 2)."""
+    numbers = torch.arange(rows, dtype=torch.int32, device=keys.device)
+    # Of equal hashes, of which there are few, the first row stays first.
+    return torch.sort(keyed(numbers, keys), dim=1, stable=True).indices
 
 
 def history_of(losses: list[Floats], judged: list[dict[str, Floats]]) -> History:

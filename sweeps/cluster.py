@@ -8,7 +8,7 @@ import os
 import platform
 import socket
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,6 +19,7 @@ import grad_ext
 import grad_ext.adapters
 import grad_ext.sweeps
 from grad_ext.errors import InputError, MissingToolkit
+from grad_ext.sweeps.gpus import Looking, free_memory
 from grad_ext.sweeps.resources import AGREED, Resources, checked_cpus
 
 # Ray reads these when it is imported and when Tune starts: no reports of use, no output of its own
@@ -118,14 +119,8 @@ def agreed() -> dict[str, str]:
 
 def look(name: str, token: str | None, gpus: bool) -> Node:
     """Return what this process sees."""
-    memory: list[float] = []
-    if gpus:
-        import torch
-
-        if torch.cuda.is_available():
-            every = range(torch.cuda.device_count())
-            memory = [float(torch.cuda.mem_get_info(device)[0]) for device in every]
-    return Node(name, agreed(), token is None or Path(token).exists(), tuple(memory))
+    memory = free_memory() if gpus else ()
+    return Node(name, agreed(), token is None or Path(token).exists(), memory)
 
 
 @contextmanager
@@ -155,14 +150,15 @@ def cluster(resources: Resources, folder: Path) -> Iterator[Cluster]:
         except ImportError as error:
             raise MissingToolkit("ray", "tune") from error
         owned = not ray.is_initialized()
-        if owned:
-            _start(resources)
-        try:
-            joined = resources.address is not None or not owned
-            yield _gets(resources, folder, joined)
-        finally:
+        alone = owned and resources.address is None
+        with ExitStack() as ending:
+            looking = Looking() if alone and resources.gpus_per_pack else None
+            if looking is not None:
+                ending.callback(looking.stop)
             if owned:
-                ray.shutdown()
+                _start(resources)
+                ending.callback(ray.shutdown)
+            yield _gets(resources, folder, not alone, looking)
 
 
 def _start(resources: Resources) -> None:
@@ -201,8 +197,8 @@ def _knock(address: str) -> None:
         raise ConnectionError(f"nobody answers there ({error}).") from None
 
 
-def _gets(resources: Resources, folder: Path, joined: bool) -> Cluster:
-    """Return what a study gets, if it can run."""
+def _gets(resources: Resources, folder: Path, joined: bool, looking: Looking | None) -> Cluster:
+    """Return what a study gets, if it can run; on a Ray of its own this machine looks at its GPUs."""
     import ray
 
     every: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
@@ -215,8 +211,11 @@ def _gets(resources: Resources, folder: Path, joined: bool) -> Cluster:
     if share and gpus < share:
         where = "the cluster" if joined else "this machine"
         raise InputError(f"gpus_per_pack: {share:g} were asked for, {where} has {gpus:g}")
-    seen = _looks(nodes, folder, resources) if joined or share else []
-    if joined:
+    seen: list[Node] = []
+    if looking is not None:
+        seen = [Node("this machine", agreed(), True, looking.result())]
+    elif joined:
+        seen = _looks(nodes, folder, resources)
         _check(seen, resources, folder)
     if not share:
         return Cluster(min(cpus, resources.num_cpus or cpus))

@@ -11,11 +11,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grad_ext.dropout import FACTORS, SHIFTS, Dropout, mixed
+from grad_ext.dropout import Dropout
+from grad_ext.hashing import FACTORS, SHIFTS, mixed
 from grad_ext.method import GRAD
 from grad_ext.network import Network, Shape
 from grad_ext.task import Branch
-from grad_ext.train import Goals, Orders, Trainer
+from grad_ext.train import Goals, Orders, Trainer, by_hash
 from grad_ext.trial import Settings, Trial
 
 ROWS, FEATURES, MEMBERS = 64, 7, 3
@@ -171,10 +172,27 @@ def test_the_hash_loses_nothing():
 # --- orders of rows ----------------------------------------------------------------------------
 
 
-def test_orders_drawn_ahead_are_the_same():
-    here, ahead = Orders([3, 4], ahead=False), Orders([3, 4], ahead=True)
-    drawn = [here.next(40) for _ in range(3)]
-    assert all(one.equal(ahead.next(40)) for one in drawn)
-    assert sorted(drawn[0][1].tolist()) == list(range(40))
-    assert not drawn[0].equal(drawn[1])
-    assert drawn[2].dtype == torch.int64
+def test_orders_by_hash_are_orders_of_their_own():
+    keys = torch.tensor([[1, 2], [3, 4], [1, 2], [1, 5]], dtype=torch.int32)
+    orders = by_hash(5000, keys)
+    assert orders.dtype == torch.int64
+    assert orders.sort(dim=1).values.equal(torch.arange(5000).expand(4, -1))
+    assert orders[0].equal(orders[2])
+    assert by_hash(5000, keys[1:2])[0].equal(orders[1])
+    for one, other in ((0, 1), (0, 3), (1, 3)):
+        # The mean of places where two orders agree is 1.
+        assert int((orders[one] == orders[other]).sum()) < 10
+    # Every place gets early and late rows alike: ten blocks of 500, standard deviation of each 64.
+    means = orders[0].double().view(10, 500).mean(1)
+    assert float((means - 2499.5).abs().max()) < 4 * 64
+
+
+def test_orders_of_a_device_are_made_there_and_those_of_a_cpu_by_generators():
+    there = Orders([3, 4], torch.device("meta")).next(40)
+    assert there.shape == (2, 40)
+    assert there.device.type == "meta"
+    here = Orders([3, 4], torch.device("cpu"))
+    first, second = here.next(40), here.next(40)
+    assert first.sort(dim=1).values.equal(torch.arange(40).expand(2, -1))
+    assert not first.equal(second)
+    assert Orders([4], torch.device("cpu")).next(40)[0].equal(first[1])
