@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -41,7 +42,7 @@ class Replay:
         self._recorded: dict[int, _Recorded] = {}
         # Nothing is left between two steps, so those of all sizes can use the same memory.
         self._pool: Any = torch.cuda.graph_pool_handle()
-        self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        self._stream = _stream(torch.cuda.current_device())
 
     def __call__(self, rows: Tensor) -> None:
         """Take a step."""
@@ -66,3 +67,9 @@ class Replay:
         with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
             self._step(fixed)
         return _Recorded(graph, fixed)
+
+
+@cache
+def _stream(device: int) -> torch.cuda.Stream:
+    """Return a device's stream for records: libraries keep tens of megabytes for every stream."""
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]

@@ -25,6 +25,7 @@ class Looking:
     """A process that looks; `result` waits for it."""
 
     def __init__(self) -> None:
+        self._found: tuple[float, ...] | None = None
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", __name__],
             stdout=subprocess.PIPE,
@@ -34,13 +35,17 @@ class Looking:
 
     def result(self) -> tuple[float, ...]:
         """Return what it saw; nothing if it could not look."""
-        said, _ = self._process.communicate()
-        return tuple(json.loads(said)) if self._process.returncode == 0 else ()
+        if self._found is None:
+            said, _ = self._process.communicate()
+            self._found = tuple(json.loads(said)) if self._process.returncode == 0 else ()
+        return self._found
 
     def stop(self) -> None:
         """End it, if it has not ended."""
-        self._process.kill()
-        self._process.communicate()
+        if self._found is None:
+            self._process.kill()
+            self._process.communicate()
+            self._found = ()
 
 
 if __name__ == "__main__":
