@@ -1,4 +1,6 @@
-"""The λ study on German credit: packs against one Ray Tune trial a model, in one run.
+"""Studies of λ and seeds: packs against one Ray Tune trial a model, in one run.
+
+The λ study on German credit, 110 models, and 32 models on Adult in minibatches of 128.
 
 The second side is what a user of Ray Tune would write: a plain torch model (the tests' oracle), an
 ordinary loop, a trial for each λ and seed, no reuse of actors. Same rows, same settings, same
@@ -22,22 +24,25 @@ from grad_ext import Study
 from grad_ext.sweeps.cluster import OBJECT_STORE_BYTES
 from grad_ext.sweeps.resources import available_cpus
 from grad_ext.train import minibatches
-from grad_ext.trial import Settings
 
 
-def packs(problem, trials):
+def opened(study, folder):
+    return Study("lambda", out=folder, **study).open()
+
+
+def packs(study, problem, trials):
     with tempfile.TemporaryDirectory() as folder:
-        opened = Study("lambda", out=folder, settings={"recipe": "paper"}).open()
-        assert list(opened.asked) == trials
-        opened.run()
-        assert not opened.study.missing()
+        there = opened(study, folder)
+        assert list(there.asked) == trials
+        there.run()
+        assert not there.study.missing()
 
 
-def plain(problem, trials):
+def plain(study, problem, trials):
     import ray
     from ray import tune
 
-    settings = Settings(recipe="paper")
+    settings = trials[0].settings
 
     def train_one(config, problem):
         torch.manual_seed(config["seed"])
@@ -80,18 +85,34 @@ def plain(problem, trials):
         ray.shutdown()
 
 
+STUDIES = (
+    {"settings": {"recipe": "paper"}},
+    {
+        "dataset": "adult",
+        "protected": "sex",
+        "set": {"lam": [1.0, 10.0, 100.0, 1000.0]},
+        "seeds": 8,
+        "settings": {"recipe": "paper", "batch_size": 128},
+    },
+)
+
+
 def main():
-    with tempfile.TemporaryDirectory() as folder:
-        opened = Study("lambda", out=folder, settings={"recipe": "paper"}).open()
-    trials = list(opened.asked)
-    problem = opened.problem(trials[0])
-    seconds = {}
-    for name, side in (("packs", packs), ("one trial a model", plain)):
-        start = time.perf_counter()
-        side(problem, trials)
-        seconds[name] = time.perf_counter() - start
-        print(f"{len(trials)} models, {name}: {seconds[name]:.1f} s", flush=True)
-    print(f"ratio: {seconds['one trial a model'] / seconds['packs']:.1f}")
+    for study in STUDIES:
+        with tempfile.TemporaryDirectory() as folder:
+            there = opened(study, folder)
+        trials = list(there.asked)
+        problem = there.problem(trials[0])
+        seconds = {}
+        for name, side in (("packs", packs), ("one trial a model", plain)):
+            start = time.perf_counter()
+            side(study, problem, trials)
+            seconds[name] = time.perf_counter() - start
+            print(
+                f"{len(trials)} models on {trials[0].dataset}, {name}: {seconds[name]:.1f} s",
+                flush=True,
+            )
+        print(f"ratio: {seconds['one trial a model'] / seconds['packs']:.1f}", flush=True)
 
 
 if __name__ == "__main__":

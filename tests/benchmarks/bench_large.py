@@ -1,0 +1,101 @@
+"""A study of 10,000 models: what the driver holds, and how long its results and report take.
+
+Packs of 16 that do not train but write records as training does, with thirty epochs of history; so
+what is left is the study's own: the plan, Ray Tune, the log, progress and the records. Then the
+study is finished in another process: records read, results.csv and the page written.
+"""
+
+import json
+import multiprocessing
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+MODELS, EPOCHS = 10_000, 30
+NAMES = ("loss", "accuracy", "balanced_accuracy", "discrimination")
+
+
+def written(trials, problem, keep, say):
+    from grad_ext.evaluate import judge
+    from grad_ext.trial import Record
+
+    rng = np.random.default_rng(trials[0].seed)
+    scores = rng.random((len(trials), len(problem.test.y)))
+    figures = judge(scores, problem.test.only(trials[0].protected), problem.graph)
+    records = []
+    for p, trial in enumerate(trials):
+        metrics = {name: float(values[p]) for name, values in figures.items()}
+        history = {name: tuple(rng.random(EPOCHS).round(4).tolist()) for name in NAMES}
+        records.append(Record(trial, metrics, EPOCHS, False, False, 0.2, history=history))
+    keep(records)
+
+
+def peak():
+    """Return the most memory (MiB) that this process has held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def drive(folder, said):
+    from grad_ext import Study
+    from grad_ext.sweeps.tune import run
+
+    start = time.perf_counter()
+    opened = Study(
+        "lambda", set={"lam": [1.0, 10.0, 100.0, 1000.0]}, seeds=MODELS // 4, out=folder
+    ).open()
+    problem = opened.problem(opened.asked[0])
+    planned = time.perf_counter() - start
+    run(opened.study, {opened.asked[0].rows: problem}, carry=written)
+    said.put({"planned": planned, "run": time.perf_counter() - start - planned, "peak": peak()})
+
+
+def finish(folder, said):
+    from grad_ext.sweeps.outcome import choices
+    from grad_ext.sweeps.remake import remake
+    from grad_ext.sweeps.study import StudyFolder
+
+    start = time.perf_counter()
+    study = StudyFolder.read(Path(folder))
+    records = study.records()
+    choices(records, study.plan()["about"]).frame.to_csv(Path(folder) / "again.csv", index=False)
+    rows = time.perf_counter() - start
+    start = time.perf_counter()
+    page = remake(Path(folder))
+    took = time.perf_counter() - start
+    assert len(records) == MODELS
+    said.put({"rows": rows, "page": took, "peak": peak(), "size": page.stat().st_size / 1e6})
+
+
+def apart(what, folder):
+    """Return what a function says in a process of its own."""
+    context = multiprocessing.get_context("spawn")
+    said = context.SimpleQueue()
+    process = context.Process(target=what, args=(folder, said))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    return said.get()
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        driven = apart(drive, folder)
+        print(
+            f"{MODELS} models planned in {driven['planned']:.1f} s and run in {driven['run']:.0f} s; the "
+            f"driver held {driven['peak']:.0f} MiB at most",
+            flush=True,
+        )
+        finished = apart(finish, folder)
+        print(
+            f"results.csv from the records: {finished['rows']:.1f} s; everything with the page: "
+            f"{finished['page']:.1f} s, {finished['size']:.1f} MB, {finished['peak']:.0f} MiB"
+        )
+        counted = len(json.loads((Path(folder) / "study.json").read_text())["trials"])
+        assert counted == MODELS
+
+
+if __name__ == "__main__":
+    main()
