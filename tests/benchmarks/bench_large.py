@@ -6,8 +6,9 @@ study is finished in another process: records read, results.csv and the page wri
 """
 
 import json
-import multiprocessing
 import resource
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -38,7 +39,7 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def drive(folder, said):
+def drive(folder):
     from grad_ext import Study
     from grad_ext.sweeps.tune import run
 
@@ -49,10 +50,10 @@ def drive(folder, said):
     problem = opened.problem(opened.asked[0])
     planned = time.perf_counter() - start
     run(opened.study, {opened.asked[0].rows: problem}, carry=written)
-    said.put({"planned": planned, "run": time.perf_counter() - start - planned, "peak": peak()})
+    return {"planned": planned, "run": time.perf_counter() - start - planned, "peak": peak()}
 
 
-def finish(folder, said):
+def finish(folder):
     from grad_ext.sweeps.outcome import choices
     from grad_ext.sweeps.remake import remake
     from grad_ext.sweeps.study import StudyFolder
@@ -66,29 +67,25 @@ def finish(folder, said):
     page = remake(Path(folder))
     took = time.perf_counter() - start
     assert len(records) == MODELS
-    said.put({"rows": rows, "page": took, "peak": peak(), "size": page.stat().st_size / 1e6})
+    return {"rows": rows, "page": took, "peak": peak(), "size": page.stat().st_size / 1e6}
 
 
 def apart(what, folder):
-    """Return what a function says in a process of its own."""
-    context = multiprocessing.get_context("spawn")
-    said = context.SimpleQueue()
-    process = context.Process(target=what, args=(folder, said))
-    process.start()
-    process.join()
-    assert process.exitcode == 0
-    return said.get()
+    """Return what a function of this file returns in a process of its own."""
+    command = [sys.executable, "-W", "ignore", __file__, what, folder]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def main():
     with tempfile.TemporaryDirectory() as folder:
-        driven = apart(drive, folder)
+        driven = apart("drive", folder)
         print(
             f"{MODELS} models planned in {driven['planned']:.1f} s and run in {driven['run']:.0f} s; the "
             f"driver held {driven['peak']:.0f} MiB at most",
             flush=True,
         )
-        finished = apart(finish, folder)
+        finished = apart("finish", folder)
         print(
             f"results.csv from the records: {finished['rows']:.1f} s; everything with the page: "
             f"{finished['page']:.1f} s, {finished['size']:.1f} MB, {finished['peak']:.0f} MiB"
@@ -98,4 +95,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) > 1:
+        print(json.dumps({"drive": drive, "finish": finish}[sys.argv[1]](sys.argv[2])))
+    else:
+        main()
