@@ -113,8 +113,10 @@ def test_the_table_has_the_majority_class_on_top():
     assert (one.constant, ten.constant) == (0.0, 1.0)
     heading, body = lines(rows)
     assert all(len(line) == len(heading) for line in body)
-    assert body[1][2] == "0.750 ±0.071"
-    assert body[2][2] == "0.750"  # a single model has no spread
+    # Whether the models are any stands before what they show.
+    assert heading[2:4] == ["constant", "accuracy"]
+    assert body[1][2:4] == ["0%", "0.750 ±0.071"]
+    assert body[2][2:4] == ["100%", "0.750"]  # a single model has no spread
     assert cell(np.nan, np.nan) == "–"
     with pytest.raises(InputError, match="at least one record"):
         results([])
@@ -164,8 +166,8 @@ def test_the_verdict_says_which_values_can_be_told_apart():
         for s in range(4)
     ]
     assert verdict(results(made))[1] == (
-        "The highest mean accuracy, 0.800, has λ = 1, which the seeds can tell from λ = 100 alone; the "
-        "least mean Discrimination, 0.040, has λ = 100, which the seeds can tell from every other."
+        "The highest mean accuracy, 0.800, has λ = 1, which the seeds can tell apart only from λ = 100; the "
+        "least mean Discrimination, 0.040, has λ = 100, which the seeds can tell apart from every other."
     )
     # Single models: nothing says how far seeds would move them.
     alone = verdict(results([record(1, 0, 0.8), record(10, 0, 0.7, 0.0, constant=True)]))

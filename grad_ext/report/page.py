@@ -38,7 +38,7 @@ from grad_ext.report.tables import (
     varying,
     with_figures,
 )
-from grad_ext.report.words import cautions, doubts, found, outline, studied
+from grad_ext.report.words import cautions, described, doubts, found, outline, studied
 from grad_ext.task import CRITERIA
 from grad_ext.trial import Record
 
@@ -128,7 +128,13 @@ def write_report(
         document(
             heading_,
             [
-                answer({STUDIED: [studied(records)], FOUND: said, DISTRUST: doubted}),
+                answer(
+                    {
+                        STUDIED: [studied(records), *described(records)],
+                        FOUND: said,
+                        DISTRUST: doubted,
+                    }
+                ),
                 explorer(frame, records, [source]),
                 *parts,
                 *audited,
@@ -169,6 +175,7 @@ def write_together(
     sources = [source for source, _ in studies]
     name = f"{len(studies)} studies side by side"
     said = [f"{source.name}: {studied(of_study)}" for source, of_study in studies]
+    said += described(records)
     doubted = cautions(frame)
     if frame["dataset"].nunique() > 1 or frame["protected"].nunique() > 1:
         doubted.append(

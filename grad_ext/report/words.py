@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from grad_ext.data.catalog import DATA_SETS
 from grad_ext.report.tables import CHANCE, by_curve, called, telling, words_of
 from grad_ext.trial import Record
 
@@ -70,6 +71,19 @@ def studied(records: Sequence[Record]) -> str:
         for name, what in (("seed", "seed"), ("split_seed", "division"))
     ]
     return f"{about}; {'; '.join(parts)} of the rows. All figures are those of test rows."
+
+
+def described(records: Sequence[Record]) -> list[str]:
+    """Return what the data sets are, a sentence an entry; nothing on those without a name."""
+    names = dict.fromkeys(record.trial.dataset for record in records)
+    said = []
+    for known in [DATA_SETS[name] for name in names if name in DATA_SETS]:
+        rows = f", {known.rows:,} rows before they are divided" if known.rows else ""
+        said.append(
+            f"{known.name} is {known.title}{rows}; grad-ext data info {known.name} says what the label "
+            "and the groups are."
+        )
+    return said
 
 
 def _count(n: int, what: str) -> str:
@@ -263,10 +277,10 @@ def _extremes(frame: pd.DataFrame) -> str:
         if len(frame) > len(lams):
             apart = [f"{lam:g}" for lam in lams if abs(values[lam] - values[at]) > tolerance[name]]
             if len(apart) == len(lams) - 1:
-                told = "every other"
+                told = "from every other"
             else:
-                told = f"λ = {_listed(apart)} alone" if apart else "no other"
-            said += f", which the seeds can tell from {told}"
+                told = f"only from λ = {_listed(apart)}" if apart else "from no other"
+            said += f", which the seeds can tell apart {told}"
         parts.append(said)
     return f"{'; '.join(parts)}."
 
