@@ -454,7 +454,7 @@ def test_any_setting_that_varies_is_a_column_and_an_axis(browser, tmp_path):
     made = [
         record(100.0, seed, settings=Settings(recipe="paper", trunk=trunk, dropout=dropout))
         for trunk in ((40, 40), (8,))
-        for dropout in (0.0, 0.1)
+        for dropout in (0.0, 0.25)
         for seed in (0, 1)
     ]
     page = write_report(tmp_path, made, {}, formats=())
@@ -468,6 +468,9 @@ def test_any_setting_that_varies_is_a_column_and_an_axis(browser, tmp_path):
     words = find(browser, "#levels").text
     assert "40, 40" in words
     assert "trunk 40, 40 and 8" in find(browser, ".answer").text
+    drawn = [e.get_attribute("textContent") for e in found(browser, "#spread text")]
+    assert drawn.count("trunk 40, 40, dropout 0.25") == 1
+    assert not any(words.startswith("…") for words in drawn)
     no_complaint(browser, page)
 
 

@@ -436,7 +436,7 @@
     const W = Math.max(340, Math.min(1000, $("spread").clientWidth || 700)), narrow = W < 600, step = narrow ? 40 : 22, T = 8, B = 40, H = T + step * drawn.length + B;
     const words = drawn.map((g) => kept.map((s) => `${s.label} ${text(s, g[0])}`).join(", ") || "all models");
     // Where it is narrow the words stand above the dots.
-    const L = narrow ? 12 : Math.min(W * 0.5, 16 + 6.8 * Math.max(...words.map((w) => w.length))), fits = Math.floor(((narrow ? W : L) - 16) / 6.8);
+    const L = narrow ? 12 : Math.min(W * 0.5, 16 + 6.8 * Math.max(...words.map((w) => w.length))), fits = Math.floor(((narrow ? W : L) - 15) / 6.8);
     const rows = drawn.flat(), reference = majorityOf(c.name);
     const across = axis({ ...c, role: "figure" }, rows, L, W - 12, reference === null ? [] : [reference]);
     const made = svg("svg", { viewBox: `0 0 ${W} ${H}`, class: "chart", role: "img", "aria-label": `${c.label} of single models, ${drawn.length} settings` });
