@@ -31,7 +31,7 @@ class MissingToolkit(ImportError):
 def unknown(what: str, name: object, known: Iterable[str]) -> InputError:
     """Return the error for a name that is not among those known, nearest names first."""
     names = list(known)
-    near = get_close_matches(str(name), names, n=3, cutoff=0.5)
+    near = get_close_matches(str(name), names, n=3)
     hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     return InputError(f"unknown {what} {name!r}: {hint}there are {', '.join(map(repr, names))}")
 

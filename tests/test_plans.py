@@ -377,15 +377,16 @@ def test_the_table_by_settings_by_hand():
     # By the validation rows; one with a model that failed is not on it; each case by itself.
     assert points["frontier"].tolist() == [True, False, False, True]
     heading, body = lines_by(points[:3], ["lam", "hidden"])
-    assert heading[:5] == [
+    assert heading[:6] == [
         "λ",
         "hidden",
         "models",
+        "constant",
         "val. accuracy",
         "val. discrimination",
     ]
     assert [len(line) for line in body] == [len(heading)] * 4
-    assert body[0][0] == "majority class"
+    assert body[0][:6] == ["majority class", "", "", "100%", "", ""]
     assert body[3][2] == "2, 1 failed"
     assert [line[-1] for line in body] == ["", "*", "", ""]
     assert len(frontier_figure(points, "title").axes) == 2

@@ -1,17 +1,19 @@
 """Tables, words and pictures over records whose figures are known."""
 
+import re
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from grad_ext.errors import InputError
 from grad_ext.report.figures import lambda_figure, render
 from grad_ext.report.page import title, write_report
 from grad_ext.report.tables import by_lambda, cell, lines, results
-from grad_ext.report.words import flat_range, verdict
+from grad_ext.report.words import doubts, flat_range, found, verdict
 from grad_ext.trial import Record, Trial
 
 COLUMNS = [
@@ -111,8 +113,10 @@ def test_the_table_has_the_majority_class_on_top():
     assert (one.constant, ten.constant) == (0.0, 1.0)
     heading, body = lines(rows)
     assert all(len(line) == len(heading) for line in body)
-    assert body[1][2] == "0.750 ±0.071"
-    assert body[2][2] == "0.750"  # a single model has no spread
+    # Whether the models are any stands before what they show.
+    assert heading[2:4] == ["constant", "accuracy"]
+    assert body[1][2:4] == ["0%", "0.750 ±0.071"]
+    assert body[2][2:4] == ["100%", "0.750"]  # a single model has no spread
     assert cell(np.nan, np.nan) == "–"
     with pytest.raises(InputError, match="at least one record"):
         results([])
@@ -137,15 +141,63 @@ def test_the_verdict_says_where_the_curve_is_flat():
 
 def test_the_verdict_claims_no_more_than_the_seeds_can_tell():
     said = verdict(results(study({1: 0.80, 10: 0.75}, noise=0.05)))
-    # Standard error of a difference of two means of 4: sqrt(2 · 0.05² · 4/3 / 4).
-    expected = 2 * np.sqrt(2 * 0.05**2 * 4 / 3 / 4)
+    # Standard error of a difference of two means of 4: sqrt(2 · 0.05² · 4/3 / 4); for a single pair
+    # it is Student's test, with 6 degrees of freedom.
+    expected = stats.t.ppf(0.975, 6) * np.sqrt(2 * 0.05**2 * 4 / 3 / 4)
     limits = f"accuracy stays within {expected:.3f} and that of Discrimination within 0.010"
     assert f"{limits}, the least that 4 seeds can tell apart here" in said[0]
+
+
+def test_noise_alone_is_flat_however_many_values_there_are():
+    """Of eleven means of ten models the highest and the lowest lie further apart than two do."""
+    rng, flat = np.random.default_rng(0), 0
+    for _ in range(40):
+        made = [
+            record(lam, s, 0.75 + 0.02 * rng.normal()) for lam in range(1, 12) for s in range(10)
+        ]
+        flat += "flat over the whole range" in verdict(results(made))[0]
+    assert flat >= 36
+
+
+def test_the_verdict_says_which_values_can_be_told_apart():
+    made = [
+        record(lam, s, accuracy + 0.004 * (-1) ** s, gap)
+        for lam, accuracy, gap in ((1, 0.80, 0.2), (10, 0.795, 0.1), (100, 0.75, 0.04))
+        for s in range(4)
+    ]
+    assert verdict(results(made))[1] == (
+        "The highest mean accuracy, 0.800, has λ = 1, which the seeds can tell apart only from λ = 100; the "
+        "least mean Discrimination, 0.040, has λ = 100, which the seeds can tell apart from every other."
+    )
+    # Single models: nothing says how far seeds would move them.
+    alone = verdict(results([record(1, 0, 0.8), record(10, 0, 0.7, 0.0, constant=True)]))
+    assert alone[1] == (
+        "The highest mean accuracy, 0.800, has λ = 1; the least mean Discrimination, 0.000, has λ = 10 "
+        "(1 of its 1 model constant)."
+    )
+    assert "Each λ has a single model" in " ".join(alone)
+
+
+def test_what_to_distrust_is_said_apart(tmp_path):
+    made = study({1: 0.8, 100: 0.75}, noise=0.02)
+    said = doubts(results(made))
+    assert [
+        any(words in each for each in said)
+        for words in ("partly by luck", "No model without reversal", "one division")
+    ] == [True] * 3
+    assert verdict(results(made)) == [*found(results(made)), *said]
+    plain = doubts(results([*made, record(0, 0), record(0, 1)]))
+    assert "No model without reversal" not in " ".join(plain)
+    page = write_report(tmp_path, made, {}, formats=()).read_text()
+    parts = re.split("<h2>(What [^<]+)</h2>", page)
+    assert parts[1::2] == ["What was studied", "What was found", "What to distrust"]
+    assert "partly by luck" in parts[6]
 
 
 def test_the_verdict_names_constant_predictors():
     constant = [record(lam, s, 0.7, 0.0, constant=True) for lam in (10, 100) for s in range(3)]
     said = " ".join(verdict(results(constant)))
+    assert "(3 of its 3 models constant)" in said
     assert "flat because most of those models are constant predictors" in said
     assert "6 of 6 models give everybody the same label" in said
     assert "None of the 2 models" in " ".join(verdict(results([record(1, 0), record(1, 1)])))

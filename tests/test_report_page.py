@@ -1,5 +1,6 @@
 """The report page in a real browser: Debian's Chromium, headless, from a file on disk."""
 
+import base64
 import io
 import json
 import math
@@ -107,7 +108,9 @@ def no_complaint(browser, page):
         for m in messages
         if m["method"] == "Network.requestWillBeSent"
     ]
-    assert set(asked) <= {page.as_uri(), "about:blank"}
+    # The picture that is printed is part of the page.
+    fetched = {url for url in asked if not url.startswith("data:image/png;base64,")}
+    assert fetched <= {page.as_uri(), "about:blank"}
     assert page.as_uri() in asked
 
 
@@ -192,15 +195,17 @@ def test_a_command_that_trains_the_chosen_model_again_is_copied_by_the_keyboard(
     folder = tmp_path / "my study"
     folder.mkdir()
     page = write_report(folder, records(), {}, ABOUT, formats=())
-    snippet, command = chosen_commands(browser, page, row=2)
+    snippet, command, loading = chosen_commands(browser, page, row=2)
     key = records()[1].trial.key
     assert command == f"grad-ext train 'my study' {key[:8]} --save model.safetensors"
     assert "evaluate(GRAD()" in snippet
-    first, second = found(browser, "#chosen .code button")
-    assert (first.accessible_name, second.accessible_name) == (
+    assert loading == 'from grad_ext import load\n\nmodel = load("model.safetensors")'
+    first, second, third = found(browser, "#chosen .code button")
+    assert [each.accessible_name for each in (first, second, third)] == [
         "Copy Python",
         "Copy In a terminal, where the study's folder is",
-    )
+        "Copy What that saves, in Python",
+    ]
     second.send_keys(Keys.ENTER)
     wait(browser, lambda: second.text == "Copied")
     assert first.text == "Copy"
@@ -233,9 +238,9 @@ def test_rivals_are_trained_again_but_not_saved(browser, tmp_path):
     made = [record(1.0, 0), record(0.0, 0, rival="logistic")]
     page = write_report(tmp_path / ".", made, {}, {"kind": "compare"}, formats=())
     assert "rival(trial.rival)" in chosen_commands(browser, page, row=2)[0]
-    assert chosen_commands(browser, page, row=2)[1] == (
+    assert chosen_commands(browser, page, row=2)[1:] == [
         f"grad-ext train {tmp_path.name} {made[1].trial.key[:8]}"
-    )
+    ]
     assert "--save" in chosen_commands(browser, page, row=1)[1]
 
 
@@ -359,6 +364,80 @@ def test_it_prints_dark_on_white(browser, page):
     no_complaint(browser, page)
 
 
+def test_the_plane_is_on_paper_too(browser, page):
+    """Chromium prints a canvas that was drawn anew for printing as blank."""
+    opened(browser, page)
+    browser.execute_script("dispatchEvent(new Event('beforeprint'))")
+    picture = find(browser, ".plane img").get_attribute("src")
+    browser.execute_script("dispatchEvent(new Event('afterprint'))")
+    assert not found(browser, ".plane img")
+    drawn = np.asarray(
+        Image.open(io.BytesIO(base64.b64decode(picture.split(",")[1]))).convert("RGB")
+    )
+    assert (np.ptp(drawn.astype(int), axis=2) > 40).sum() > 100
+    printed = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", {})["data"])
+    assert f"/Width {drawn.shape[1]}".encode() in printed
+    no_complaint(browser, page)
+
+
+def test_models_in_the_same_place_are_told_of_and_chosen_in_turn(browser, tmp_path):
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    made = [record(lam, 0, 0.8, 0.2) for lam in (1.0, 10.0, 100.0)]
+    page = write_report(tmp_path, [*made, record(1.0, 1, 0.75, 0.05)], {}, formats=())
+    opened(browser, page)
+    find(browser, "#plane").send_keys(Keys.END, Keys.ENTER)
+    assert "2 more in the same place" in find(browser, "#tip").text
+    canvas = find(browser, "#plane")
+    box = canvas.rect
+    at = browser.execute_script(
+        """const c = document.getElementById('plane'), pen = c.getContext('2d');
+        const d = pen.getImageData(0, 0, c.width, c.height).data;
+        for (let x = c.width - 16; x > c.width / 2; x--) for (let y = 16; y < c.height; y++) {
+          const k = 4 * (y * c.width + x), rgb = [d[k], d[k + 1], d[k + 2]];
+          if (Math.max(...rgb) - Math.min(...rgb) > 40) return [x, y];
+        }"""
+    )
+    move = (round(at[0] - box["width"] / 2), round(at[1] - box["height"] / 2))
+    ActionChains(browser).move_to_element_with_offset(canvas, *move).perform()
+    chosen = []
+    for _ in made:
+        ActionChains(browser).click().perform()
+        chosen.append(find(browser, "#chosen strong").text)
+    assert sorted(chosen) == [
+        "model 1, λ 1, seed 0",
+        "model 2, λ 10, seed 0",
+        "model 3, λ 100, seed 0",
+    ]
+    no_complaint(browser, page)
+
+
+def test_a_click_anywhere_in_a_row_chooses_its_model(browser, page):
+    opened(browser, page)
+    find(browser, "#body tr:nth-of-type(3) td:nth-of-type(4)").click()
+    assert "model 3," in find(browser, "#chosen").text
+    assert find(browser, "#body tr.chosen").get_attribute("data-model") == "2"
+    no_complaint(browser, page)
+
+
+@pytest.mark.parametrize("width", [390, 1200])
+def test_the_majority_class_stays_in_sight_below_the_heading(browser, tmp_path, width):
+    made = [record(float(lam), seed) for lam in range(1, 11) for seed in range(4)]
+    page = write_report(tmp_path, made, {}, formats=())
+    opened(browser, page, width=width)
+    head, pinned, first = browser.execute_script(
+        """const table = document.querySelector('.models');
+        table.scrollTop = 400; table.scrollLeft = 150;
+        const box = (s) => document.querySelector(s).getBoundingClientRect().toJSON();
+        return [box('#head th'), box('#pinned th'), table.getBoundingClientRect().toJSON()];"""
+    )
+    assert head["top"] - first["top"] <= 2
+    assert abs(pinned["top"] - head["bottom"]) <= 1
+    assert abs(pinned["left"] - first["left"]) <= 2
+    no_complaint(browser, page)
+
+
 def test_names_from_data_stay_text(browser, tmp_path):
     page = write_report(tmp_path, records(NASTY), {NASTY: NASTY}, formats=())
     opened(browser, page)
@@ -375,7 +454,7 @@ def test_any_setting_that_varies_is_a_column_and_an_axis(browser, tmp_path):
     made = [
         record(100.0, seed, settings=Settings(recipe="paper", trunk=trunk, dropout=dropout))
         for trunk in ((40, 40), (8,))
-        for dropout in (0.0, 0.1)
+        for dropout in (0.0, 0.25)
         for seed in (0, 1)
     ]
     page = write_report(tmp_path, made, {}, formats=())
@@ -389,6 +468,9 @@ def test_any_setting_that_varies_is_a_column_and_an_axis(browser, tmp_path):
     words = find(browser, "#levels").text
     assert "40, 40" in words
     assert "trunk 40, 40 and 8" in find(browser, ".answer").text
+    drawn = [e.get_attribute("textContent") for e in found(browser, "#spread text")]
+    assert drawn.count("trunk 40, 40, dropout 0.25") == 1
+    assert not any(words.startswith("…") for words in drawn)
     no_complaint(browser, page)
 
 

@@ -16,9 +16,11 @@ from command import BIN, grad_ext
 
 from grad_ext.cli import complete, main
 from grad_ext.cli.output import plain
+from grad_ext.cli.sweep import Seeds
 from grad_ext.data.catalog import DATA_SETS
 from grad_ext.select import rule_named
 from grad_ext.sweeps.contenders import METHODS
+from grad_ext.sweeps.plan import SEEDS
 from grad_ext.sweeps.reproduce import TABLES
 
 ESCAPE = "\x1b"
@@ -208,6 +210,11 @@ def test_every_help_has_an_example_and_fits(command, monkeypatch, capsys):
     assert max(map(len, said.splitlines())) <= 80
     assert ESCAPE not in said
     assert all(option in said for option in ("--json", "--quiet"))
+
+
+def test_the_help_says_how_many_seeds_there_are_by_default():
+    said = Seeds.__metadata__[0].help
+    assert all(f"{count} ({kind})" in said for kind, count in SEEDS.items())
 
 
 def coloured(**environment):

@@ -78,7 +78,13 @@ DataDir = Annotated[
         help="Folder with the files of Diabetes or Health; by default that of GRAD_EXT_DATA_DIR."
     ),
 ]
-Seeds = Annotated[int | None, typer.Option(help="Models for each choice, with seeds 0, 1, 2 ...")]
+Seeds = Annotated[
+    int | None,
+    typer.Option(
+        help="Models for each choice, with seeds 0, 1, 2 ...; by default 10 (lambda), 30 (seed), 5 (grid) "
+        "or 3 (search)."
+    ),
+]
 Recipe = Annotated[
     str | None,
     typer.Option(

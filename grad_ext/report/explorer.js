@@ -170,7 +170,7 @@
 
   function drawPlane() {
     const x = by[$("plane-x").value], y = by[$("plane-y").value], colour = by[$("plane-colour").value];
-    const t = theme(), ratio = window.devicePixelRatio || 1;
+    const t = theme(), ratio = sharpness();
     const width = canvas.clientWidth, height = canvas.clientHeight;
     if (!width) return;
     canvas.width = width * ratio; canvas.height = height * ratio;
@@ -208,7 +208,7 @@
       plane.points[2 * i] = px; plane.points[2 * i + 1] = py;
       const k = look.of(i);
       trace((constant && constant.values[i] ? rings : filled)[k], look.list[k].shape, px, py, radius);
-      const cell = `${Math.floor(px / REACH)},${Math.floor(py / REACH)}`;
+      const cell = cellOf(px, py);
       const there = plane.cells.get(cell);
       if (there) there.push(i); else plane.cells.set(cell, [i]);
     }
@@ -232,7 +232,7 @@
   }
   // On a canvas of their own, so that the points are not drawn anew with every move of the mouse.
   function drawRings() {
-    const over = $("rings"), pen = over.getContext("2d"), t = theme(), ratio = window.devicePixelRatio || 1;
+    const over = $("rings"), pen = over.getContext("2d"), t = theme(), ratio = sharpness();
     over.width = canvas.width; over.height = canvas.height;
     pen.scale(ratio, ratio);
     for (const [i, colour] of [[state.chosen, t.accent], [state.near, t.ink]]) {
@@ -241,6 +241,8 @@
       pen.arc(plane.points[2 * i], plane.points[2 * i + 1], plane.radius + 5, 0, 2 * Math.PI); pen.stroke();
     }
   }
+  // Paper has finer dots than a screen.
+  const sharpness = () => Math.max(window.devicePixelRatio || 1, document.documentElement.classList.contains("printing") ? 3 : 1);
   const has = (m, c) => c.kind === "number" && m[c.name] !== null && m[c.name] !== undefined;
   const clip = (words, most = 12) => (words.length > most ? `${words.slice(0, most - 1)}…` : words);
   const jitter = (i) => (((i * 2654435761) >>> 0) / 2 ** 32) * 2 - 1;
@@ -281,6 +283,12 @@
     }
     return best;
   }
+  // Few test rows leave few values: models that lie on one another are told of, and chosen in turn.
+  function together(i) {
+    const [x, y] = [plane.points[2 * i], plane.points[2 * i + 1]];
+    return (plane.cells.get(cellOf(x, y)) || []).filter((k) => Math.hypot(plane.points[2 * k] - x, plane.points[2 * k + 1] - y) < 0.5);
+  }
+  const cellOf = (x, y) => `${Math.floor(x / REACH)},${Math.floor(y / REACH)}`;
   function near(i) {
     const tip = $("tip");
     if (i === state.near && tip.hidden === i < 0) return;
@@ -289,7 +297,8 @@
     drawRings();
     tip.hidden = i < 0;
     if (i < 0) return;
-    tip.textContent = described(i);
+    const others = together(i).length - 1;
+    tip.textContent = described(i) + (others ? `\n${others} more in the same place: click again for the next.` : "");
     const x = plane.points[2 * i], y = plane.points[2 * i + 1];
     tip.style.left = `${Math.max(0, Math.min(x + 12, canvas.clientWidth - tip.offsetWidth))}px`;
     tip.style.top = `${y > canvas.clientHeight / 2 ? y - tip.offsetHeight - 12 : y + 12}px`;
@@ -302,7 +311,12 @@
   const point = (event) => { const box = canvas.getBoundingClientRect(); return nearest(event.clientX - box.left, event.clientY - box.top); };
   canvas.addEventListener("pointermove", (event) => near(point(event)));
   canvas.addEventListener("pointerleave", () => near(-1));
-  canvas.addEventListener("click", (event) => { const i = point(event); if (i >= 0) choose(i); });
+  canvas.addEventListener("click", (event) => {
+    const i = point(event);
+    if (i < 0) return;
+    const there = together(i), next = there[(there.indexOf(state.chosen) + 1) % there.length];
+    near(next); choose(next);
+  });
   canvas.addEventListener("keydown", (event) => {
     const order = plane.order, k = order.indexOf(state.near >= 0 ? state.near : state.chosen);
     const moves = { ArrowRight: k + 1, ArrowLeft: k - 1, ArrowUp: k + Math.ceil(order.length / 20), ArrowDown: k - Math.ceil(order.length / 20), Home: 0, End: order.length - 1 };
@@ -416,13 +430,13 @@
     const singles = groups.size - several.length;
     $("spread-note").textContent = !several.length
       ? "No two of these models differ in their seeds alone."
-      : `A dot is a model; the tick is the median of those that differ in their seeds or divisions of the rows alone.` + (several.length > GROUPS ? ` The first ${GROUPS} of ${several.length} settings; show fewer models to see others.` : "") + (singles ? ` ${singles} settings have a single model.` : "");
+      : `A dot is a model; the tick is the median of those that differ in their seeds or divisions of the rows alone.${majorityOf(c.name) === null ? "" : " Dashed: the majority class."}` + (several.length > GROUPS ? ` The first ${GROUPS} of ${several.length} settings; show fewer models to see others.` : "") + (singles ? ` ${singles} settings have a single model.` : "");
     if (!drawn.length) return $("spread").replaceChildren();
     const look = looks(null, theme().dark).list[0];
     const W = Math.max(340, Math.min(1000, $("spread").clientWidth || 700)), narrow = W < 600, step = narrow ? 40 : 22, T = 8, B = 40, H = T + step * drawn.length + B;
     const words = drawn.map((g) => kept.map((s) => `${s.label} ${text(s, g[0])}`).join(", ") || "all models");
     // Where it is narrow the words stand above the dots.
-    const L = narrow ? 12 : Math.min(W * 0.5, 16 + 6.8 * Math.max(...words.map((w) => w.length))), fits = Math.floor(((narrow ? W : L) - 16) / 6.8);
+    const L = narrow ? 12 : Math.min(W * 0.5, 16 + 6.8 * Math.max(...words.map((w) => w.length))), fits = Math.floor(((narrow ? W : L) - 15) / 6.8);
     const rows = drawn.flat(), reference = majorityOf(c.name);
     const across = axis({ ...c, role: "figure" }, rows, L, W - 12, reference === null ? [] : [reference]);
     const made = svg("svg", { viewBox: `0 0 ${W} ${H}`, class: "chart", role: "img", "aria-label": `${c.label} of single models, ${drawn.length} settings` });
@@ -473,6 +487,8 @@
       return sign * (u - v) || a - b;
     });
   }
+  // The pinned row stays below the heading, whose names take a line or two.
+  function pin() { $("head").parentElement.style.setProperty("--head", `${$("head").offsetHeight}px`); }
   function drawTable() {
     const shown = tableColumns(), rows = sorted(), pages = Math.max(1, Math.ceil(rows.length / PAGE));
     state.page = Math.min(state.page, pages - 1);
@@ -480,10 +496,12 @@
       ...shown.map((c) => element("td", {}, c.name === "constant" ? "yes" : c.role === "figure" && m[c.name] !== null && m[c.name] !== undefined ? figure(m[c.name]) : "")))));
     $("body").replaceChildren(...rows.slice(state.page * PAGE, (state.page + 1) * PAGE).map((i) => {
       const button = element("button", { type: "button", "aria-label": `Choose ${name(i)}` }, String(i + 1));
-      button.addEventListener("click", () => choose(i, true));
-      return element("tr", { "data-model": i, class: i === state.chosen ? "chosen" : "", ...(i === state.chosen ? { "aria-current": "true" } : {}) }, element("th", { scope: "row" }, button),
+      const row = element("tr", { "data-model": i, class: i === state.chosen ? "chosen" : "", ...(i === state.chosen ? { "aria-current": "true" } : {}) }, element("th", { scope: "row" }, button),
         ...shown.map((c) => element("td", c.kind === "flag" && c.values[i] ? { class: "yes" } : {}, text(c, i))));
+      row.addEventListener("click", () => { if (getSelection().isCollapsed) choose(i, true); });
+      return row;
     }));
+    pin();
     $("page").textContent = `${rows.length ? state.page * PAGE + 1 : 0} to ${Math.min(rows.length, (state.page + 1) * PAGE)} of ${rows.length}`;
     $("back").disabled = state.page === 0;
     $("on").disabled = state.page >= pages - 1;
@@ -562,10 +580,10 @@
     const facts = [...settings, ...columns.filter((c) => c.role === "fact" || c.kind === "flag")];
     const list = element("dl", { class: "facts" }, ...facts.flatMap((c) => [element("dt", {}, c.label), element("dd", {}, text(c, i))]));
     const m = data.majority[data.of ? data.of[i] : 0] || {};
-    const grid = element("table", {}, element("thead", {}, element("tr", {}, ...["figure on the test rows", "this model", "majority class"].map((w) => element("th", { scope: "col" }, w)))),
+    const grid = element("table", {}, element("thead", {}, element("tr", {}, ...["figure", "this model", "majority class"].map((w) => element("th", { scope: "col" }, w)))),
       element("tbody", {}, ...figures.filter((c) => c.main || c.values[i] !== null).map((c) => element("tr", {}, element("th", { scope: "row" }, c.label), element("td", {}, text(c, i)), element("td", {}, figure(m[c.name]))))));
     const parts = [element("p", {}, element("strong", {}, name(i)), by.constant && by.constant.values[i] ? " gives everybody the same label: its Discrimination of 0 and Consistency of 1 mean nothing." : ""),
-      list, element("h3", {}, "Its figures"), element("div", { class: "table", tabindex: "0" }, grid), element("h3", {}, "Its epochs"), ...epochs(i)];
+      list, element("h3", {}, "Its figures"), element("p", { class: "quiet" }, "On the test rows, but for those named validation."), element("div", { class: "table", tabindex: "0" }, grid), element("h3", {}, "Its epochs"), ...epochs(i)];
     if (data.commands) parts.push(element("h3", {}, "Train it again"), ...commands(i));
     box.replaceChildren(...parts);
   }
@@ -595,13 +613,14 @@
     });
     return made;
   }
-  function python(value) {
+  function python(value, indent = "") {
     if (value === null) return "None";
     if (value === true) return "True";
     if (value === false) return "False";
-    if (Array.isArray(value)) return `[${value.map(python).join(", ")}]`;
-    if (typeof value === "object") return `{${Object.entries(value).map(([k, v]) => `${JSON.stringify(k)}: ${python(v)}`).join(", ")}}`;
-    return JSON.stringify(value);
+    if (Array.isArray(value)) return `[${value.map((v) => python(v)).join(", ")}]`;
+    if (typeof value !== "object") return JSON.stringify(value);
+    const lines = Object.entries(value).map(([k, v]) => `${indent}    ${JSON.stringify(k)}: ${python(v, `${indent}    `)},\n`);
+    return lines.length ? `{\n${lines.join("")}${indent}}` : "{}";
   }
   function trialOf(i) {
     const c = data.commands, study = c[data.studies ? data.studies[i] : 0];
@@ -616,12 +635,13 @@
   }
   function commands(i) {
     const [study, trial] = trialOf(i);
-    const snippet = (trial.rival ? study.rival : study.python).replace("{trial}", () => python(trial).replaceAll(/, ("[a-z0-9_]+": )/g, ",\n    $1").replace("{", "{\n    ").replace(/}$/, ",\n}"));
+    const snippet = (trial.rival ? study.rival : study.python).replace("{trial}", () => python(trial));
     const blocks = [["Python", snippet]];
     if (study.shell) {
       // Only GRAD's models can be saved: a rival is trained again and compared.
       const command = study.shell.replace("{key}", () => data.keys[i]) + (trial.rival ? "" : " --save model.safetensors");
       blocks.push(["In a terminal, where the study's folder is", command]);
+      if (!trial.rival) blocks.push(["What that saves, in Python", 'from grad_ext import load\n\nmodel = load("model.safetensors")']);
     }
     return blocks.map(([title, code], k) => {
       // Two buttons of one name: each is read out with what it copies.
@@ -675,11 +695,19 @@
   new ResizeObserver(() => {
     if (canvas.clientWidth === width) return;
     width = canvas.clientWidth;
-    requestAnimationFrame(() => { drawPlane(); drawSpread(); });
+    requestAnimationFrame(() => { drawPlane(); drawSpread(); pin(); });
   }).observe(canvas.parentElement);
   const repaint = () => { drawPlane(); drawCurves(); drawSpread(); drawChosen(); };
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
-  const printing = (on) => () => { document.documentElement.classList.toggle("printing", on); repaint(); };
-  addEventListener("beforeprint", printing(true));
-  addEventListener("afterprint", printing(false));
+  const printing = (on) => { document.documentElement.classList.toggle("printing", on); repaint(); };
+  // A canvas that is drawn anew for printing comes out blank; a picture of it does not.
+  const printed = element("img", { alt: "" });
+  addEventListener("beforeprint", () => {
+    printing(true);
+    const whole = element("canvas", { width: canvas.width, height: canvas.height }), pen = whole.getContext("2d");
+    for (const part of [canvas, $("rings")]) pen.drawImage(part, 0, 0);
+    printed.src = whole.toDataURL();
+    canvas.parentElement.append(printed);
+  });
+  addEventListener("afterprint", () => { printed.remove(); printing(false); });
 })();

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from html import escape
 from importlib.resources import files
 
@@ -17,9 +17,18 @@ def paragraphs(texts: Sequence[str]) -> str:
     return "\n".join(f"<p>{escape(text)}</p>" for text in texts)
 
 
-def answer(texts: Sequence[str]) -> str:
-    """Return what was found, in words, as the part that stands out."""
-    return f'<div class="answer">\n{paragraphs(texts)}\n</div>'
+def answer(parts: Mapping[str, Sequence[str]]) -> str:
+    """Return what was found, in words, as the part that stands out.
+
+    Parameters
+    ----------
+    parts : mapping of str to sequence of str
+        Sentences by what they say, such as what to distrust; a part without any is left out.
+    """
+    said = "\n".join(
+        f"<h2>{escape(name)}</h2>\n{paragraphs(texts)}" for name, texts in parts.items() if texts
+    )
+    return f'<section class="answer" aria-label="The answer">\n{said}\n</section>'
 
 
 def heading(text: str) -> str:

@@ -29,6 +29,7 @@ from grad_ext.report.tables import (
     MOST_LINES,
     by_curve,
     by_lambda,
+    called,
     lines,
     results,
     setting_lines,
@@ -37,10 +38,11 @@ from grad_ext.report.tables import (
     varying,
     with_figures,
 )
-from grad_ext.report.words import cautions, studied, verdict
+from grad_ext.report.words import cautions, described, doubts, found, outline, studied
 from grad_ext.task import CRITERIA
 from grad_ext.trial import Record
 
+STUDIED, FOUND, DISTRUST = "What was studied", "What was found", "What to distrust"
 LAMBDA_FIGURE = "Accuracy, Discrimination and Consistency against λ"
 
 
@@ -92,22 +94,21 @@ def write_report(
     curves = () if choices is None else choices.curves
     several = len(differing - {"lam"}) > 0
     heading_ = _title(records) if several else title(records[-1])
-    said = [studied(records)]
     parts: list[str] = []
     if choices is not None and not choices.curve:
-        said += [*cautions(frame), choices.said]
+        said, doubted = [*outline(frame), choices.said], cautions(frame)
         parts += _choices(choices, folder, heading_, formats, _splits(frame))
     elif len(judged) and (curves or not several) and not isinstance(records[0].trial.lam, tuple):
         drawn = lambda_figure(frame, heading_, curves)
         draw(drawn, folder / "lambda", formats)
-        said += verdict(frame, curves)
+        said, doubted = found(frame, curves), doubts(frame, curves)
         parts += [heading("By λ"), paragraphs([SPREAD.format(splits=_splits(frame))])]
         for name, rows in by_curve(frame, curves):
             parts += [paragraphs([f"With {name}:"])] if name else []
             parts.append(table(*lines(by_lambda(rows))))
         parts.append(figure(render(drawn, "inline").decode(), LAMBDA_FIGURE))
     else:
-        said += cautions(frame)
+        said, doubted = outline(frame), cautions(frame)
         columns, body = setting_lines(frame, records)
         parts += [heading("By setting"), paragraphs([SPREAD.format(splits=_splits(frame))])]
         parts += [table(columns, body, words=(0,))]
@@ -127,7 +128,13 @@ def write_report(
         document(
             heading_,
             [
-                answer(said),
+                answer(
+                    {
+                        STUDIED: [studied(records), *described(records)],
+                        FOUND: said,
+                        DISTRUST: doubted,
+                    }
+                ),
                 explorer(frame, records, [source]),
                 *parts,
                 *audited,
@@ -168,9 +175,10 @@ def write_together(
     sources = [source for source, _ in studies]
     name = f"{len(studies)} studies side by side"
     said = [f"{source.name}: {studied(of_study)}" for source, of_study in studies]
-    said += cautions(frame)
+    said += described(records)
+    doubted = cautions(frame)
     if frame["dataset"].nunique() > 1 or frame["protected"].nunique() > 1:
-        said.append(
+        doubted.append(
             "The studies differ in their data or protected attributes: set side by side only models "
             "of the same."
         )
@@ -181,7 +189,7 @@ def write_together(
         draw(spread_figure(judged, name, kept), folder / "spread", formats)
     columns, body = study_lines(frame)
     parts = [
-        answer(said),
+        answer({STUDIED: said, FOUND: outline(frame), DISTRUST: doubted}),
         explorer(frame, records, sources),
         heading("By study"),
         paragraphs([TOGETHER]),
@@ -276,7 +284,7 @@ def settings(records: Sequence[Record], sources: Sequence[Source]) -> list[str]:
     ]
     said = [heading("Settings and versions"), items(shared)]
     if differing:
-        names = ", ".join(n.removeprefix("settings.").replace("_", " ") for n in differing)
+        names = ", ".join(map(called, differing))
         said.append(paragraphs([f"These vary, and are columns of the table above: {names}."]))
     for source in sources:
         made = ", ".join(f"{name} {number}" for name, number in source.versions.items())
@@ -300,9 +308,9 @@ def audits(folder: Path) -> list[str]:
     InputError
         If such a file is none.
     """
-    found = [folder / "audit.csv", *sorted(folder.glob("*/audit.csv"))]
+    there = [folder / "audit.csv", *sorted(folder.glob("*/audit.csv"))]
     parts: list[str] = []
-    for path in found:
+    for path in there:
         if not path.exists():
             continue
         # The probes are only needed here.

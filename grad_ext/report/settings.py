@@ -232,17 +232,16 @@ def lines_by(
     held = [name for name in objectives if f"validation_{name}" in points]
     heading = [
         *("λ" if name == "lam" else name for name in names),
-        "models",
+        *("models", "constant"),
         *(f"val. {name}" for name in held),
         *SHOWN.values(),
-        *("chance level", "constant"),
-        "frontier",
+        *("chance level", "frontier"),
     ]
     majority = majority_row(points)
     top = [
-        *[MAJORITY, *[""] * (len(names) + len(held))],
+        *[MAJORITY, *[""] * len(names), "100%", *[""] * len(held)],
         *(cell(majority[name], np.nan) for name in SHOWN),
-        *("0.000", "100%", ""),
+        *("0.000", ""),
     ]
     body = [top]
     for _, point in points.iterrows():
@@ -251,10 +250,10 @@ def lines_by(
             [
                 *(short(point[name]) for name in names),
                 f"{point['models']}{failed}",
+                f"{point['constant']:.0%}",
                 *(cell(point[f"validation_{name}"], np.nan) for name in held),
                 *(cell(point[name], point[f"{name}_std"]) for name in SHOWN),
                 cell(point["discrimination_floor"], np.nan),
-                f"{point['constant']:.0%}",
                 "*" if point["frontier"] else "",
             ]
         )

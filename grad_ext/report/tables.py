@@ -209,7 +209,7 @@ def majority_row(frame: pd.DataFrame) -> dict[str, float]:
         if kind is not None:
             # Where nobody is favored, the ratio of the groups' rates is 0 / 0.
             values[name] = np.nan if kind == "disparate_impact" and favors < 1.0 else PARITY[kind]
-        elif str(name).startswith("discrimination_"):
+        elif str(name).startswith(("discrimination_", "equalized_odds_difference_")):
             values[name] = 0.0
     return values if np.isfinite(right) else dict.fromkeys(values, np.nan)
 
@@ -348,14 +348,15 @@ def cell(mean: float, deviation: float) -> str:
 
 def lines(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     """Return the heading and the lines of a λ table as text."""
-    heading = ["λ", "models", *SHOWN.values(), "chance level", "constant"]
+    # Whether a model is one at all stands before its figures: a narrow screen cuts off the last.
+    heading = ["λ", "models", "constant", *SHOWN.values(), "chance level"]
     body = [
         [
             row.label,
             str(row.models) if not row.label.startswith(MAJORITY) else "",
+            f"{row.constant:.0%}",
             *(cell(*row.cells[name]) for name in SHOWN),
             f"{row.floor:.3f}",
-            f"{row.constant:.0%}",
         ]
         for row in rows
     ]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
+from grad_ext.data.catalog import DATA_SETS
 from grad_ext.report.tables import CHANCE, by_curve, called, telling, words_of
 from grad_ext.trial import Record
 
@@ -14,6 +17,11 @@ from grad_ext.trial import Record
 NAMED = 5
 # Two means that differ by no more than this are called equal, if the seeds can resolve it.
 TOLERANCE = 0.01
+# Of being told apart though there is no difference, for all pairs together.
+LEVEL = 0.05
+# Shares of the same rows differ by rounding.
+TIE = 1e-9
+PLANE = ("accuracy", "discrimination")
 
 
 def flat_range(means: Sequence[tuple[float, ...]], tolerance: float) -> tuple[int, int]:
@@ -65,6 +73,19 @@ def studied(records: Sequence[Record]) -> str:
     return f"{about}; {'; '.join(parts)} of the rows. All figures are those of test rows."
 
 
+def described(records: Sequence[Record]) -> list[str]:
+    """Return what the data sets are, a sentence an entry; nothing on those without a name."""
+    names = dict.fromkeys(record.trial.dataset for record in records)
+    said = []
+    for known in [DATA_SETS[name] for name in names if name in DATA_SETS]:
+        rows = f", {known.rows:,} rows before they are divided" if known.rows else ""
+        said.append(
+            f"{known.name} is {known.title}{rows}; grad-ext data info {known.name} says what the label "
+            "and the groups are."
+        )
+    return said
+
+
 def _count(n: int, what: str) -> str:
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
@@ -83,8 +104,8 @@ def _range(values: Sequence[object]) -> str:
     return f"from {min(numbers):g} to {max(numbers):g} ({len(distinct)} values)"
 
 
-def cautions(frame: pd.DataFrame) -> list[str]:
-    """Return what to distrust in any set of models, a sentence or two an entry.
+def outline(frame: pd.DataFrame) -> list[str]:
+    """Return what any set of models shows, whatever varies in it, a sentence or two an entry.
 
     Parameters
     ----------
@@ -95,28 +116,40 @@ def cautions(frame: pd.DataFrame) -> list[str]:
     said = [_constants(judged)] if len(judged) else []
     for dataset, group in judged.groupby("dataset", sort=False):
         majority = float(group["majority_accuracy"].mean())
-        better = int((group["accuracy"] > group["majority_accuracy"]).sum())
         above = int((group["discrimination"] > group["discrimination_floor"]).sum())
         said.append(
-            f"On {dataset} the majority class has accuracy {majority:.3f}: {better} of {len(group)} "
-            f"models are more accurate. Discrimination above the level of chance (in the mean "
-            f"{group['discrimination_floor'].mean():.3f}) have {above}."
+            f"On {dataset} the majority class has accuracy {majority:.3f}: {_better(group)} of "
+            f"{len(group)} models are more accurate. Discrimination above the level of chance (in the "
+            f"mean {group['discrimination_floor'].mean():.3f}) have {above}."
         )
+    return said
+
+
+def cautions(frame: pd.DataFrame) -> list[str]:
+    """Return what to distrust in any set of models, a sentence or two an entry.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The rows of results.csv.
+    """
+    judged = frame[frame["accuracy"].notna() & ~frame["diverged"]]
+    said = []
     if len(frame) > len(judged):
         said.append(
             f"{len(frame) - len(judged)} of {len(frame)} models failed or diverged to numbers that are "
             "none."
         )
-    if len(judged):
+    if len(judged) > 1:
         said.append(
             "These are test rows, and many models: the best of them is best partly by luck. Choose by "
             "settings, over seeds, and not a single model."
         )
-    return said
+    return said + _division(judged)
 
 
 def verdict(frame: pd.DataFrame, curves: Sequence[str] = ()) -> list[str]:
-    """Return what a λ study found, a sentence or two an entry.
+    """Return what a λ study found and what to distrust in it, a sentence or two an entry.
 
     Parameters
     ----------
@@ -125,32 +158,82 @@ def verdict(frame: pd.DataFrame, curves: Sequence[str] = ()) -> list[str]:
     curves : sequence of str, optional
         Columns whose values have a curve each, with an entry each.
     """
+    return [*found(frame, curves), *doubts(frame, curves)]
+
+
+def found(frame: pd.DataFrame, curves: Sequence[str] = ()) -> list[str]:
+    """Return what a λ study found, a sentence or two an entry; parameters as those of `verdict`."""
     if curves:
-        return [f"With {name}: {' '.join(verdict(rows))}" for name, rows in by_curve(frame, curves)]
-    diverged = int(frame["diverged"].sum())
-    lost = f"{diverged} of {len(frame)} models diverged to numbers that are none."
+        named = [(name, found(rows)) for name, rows in by_curve(frame, curves)]
+        return [f"With {name}: {' '.join(said)}" for name, said in named if said]
     frame = frame[~frame["diverged"]]
+    if not len(frame):
+        return []
     said = []
     if frame["lam"].nunique() > 1:
-        said.append(_flatness(frame))
-    if len(frame):
-        said += _distrust(frame)
-    return [*said, lost] if diverged else said
+        said += [_flatness(frame), _extremes(frame)]
+    return [*said, _constants(frame), *_at_the_papers(frame)]
+
+
+def doubts(frame: pd.DataFrame, curves: Sequence[str] = ()) -> list[str]:
+    """Return what to distrust in a λ study; parameters as those of `verdict`."""
+    said = []
+    if diverged := int(frame["diverged"].sum()):
+        said.append(f"{diverged} of {len(frame)} models diverged to numbers that are none.")
+    frame = frame[~frame["diverged"]]
+    if not len(frame):
+        return said
+    several = frame["lam"].nunique() > 1
+    if frame.groupby([*curves, "lam"]).size().max() == 1:
+        said.append("Each λ has a single model: how far chance alone moves it is not known.")
+    if several:
+        said.append(
+            "The figures are those of test rows: a λ that is chosen by them is chosen partly by luck, "
+            "and its own figures flatter it."
+        )
+    if several and (frame["lam"] > 0).all():
+        said.append(
+            "No model without reversal (λ = 0) is among these, so what reversal costs and what it "
+            "brings cannot be read off them."
+        )
+    return said + _division(frame)
+
+
+def _division(frame: pd.DataFrame) -> list[str]:
+    if frame["split_seed"].nunique() != 1:
+        return []
+    said = "All models share one division of the rows, whose own error no spread over seeds shows."
+    return [said]
+
+
+def _resolved(frame: pd.DataFrame) -> pd.Series[float]:
+    """Return how far two means over seeds have to differ, for each figure, to be told apart.
+
+    Student's t times the standard error of a difference that is typical of the λ; at 5 % for all pairs
+    of λ together (Bonferroni), since whoever looks at a curve compares them all.
+    """
+    groups = frame.groupby("lam", sort=True)[list(PLANE)]
+    count = frame["lam"].nunique()
+    free = len(frame) - count
+    if count < 2 or free < 1:
+        return pd.Series(TOLERANCE, index=list(PLANE))
+    quantile = float(special.stdtrit(free, 1.0 - LEVEL / (count * (count - 1))))
+    errors = np.sqrt(2.0 * groups.var() / groups.count()).mean().fillna(0.0)
+    resolved: pd.Series[float] = (quantile * errors).clip(lower=TOLERANCE).round(3)
+    return resolved
 
 
 def _flatness(frame: pd.DataFrame) -> str:
-    groups = frame.groupby("lam", sort=True)[["accuracy", "discrimination"]]
+    groups = frame.groupby("lam", sort=True)[list(PLANE)]
     means, lams = groups.mean(), sorted(frame["lam"].unique())
-    # Twice the standard error of the difference of two means over seeds, typical of the λ.
-    resolved = (2.0 * np.sqrt(2.0 * groups.var() / groups.count())).mean().fillna(0.0)
-    tolerance = resolved.clip(lower=TOLERANCE).round(3)
+    tolerance = _resolved(frame)
     first, last = flat_range([tuple(row) for row in (means / tolerance).to_numpy()], 1.0)
     limits = (
         f"accuracy stays within {tolerance['accuracy']:.3f} and that of Discrimination within "
         f"{tolerance['discrimination']:.3f}"
     )
     if (tolerance > TOLERANCE).any():
-        limits += f", the least that {int(groups.count().min().min())} seeds can tell apart here"
+        limits += f", the least that {_seeds(groups)} can tell apart here"
     if first == last:
         text = f"The curve is flat nowhere: between no two neighbouring λ the mean {limits}."
     elif (first, last) == (0, len(lams) - 1):
@@ -166,6 +249,8 @@ def _flatness(frame: pd.DataFrame) -> str:
     inside = frame[frame["lam"].between(lams[first], lams[last])]
     if inside["constant"].mean() > 0.5 and first != last:
         text += " It is flat because most of those models are constant predictors."
+    elif first != last:
+        text += " Among these λ the figures give no reason to prefer one."
     moves = means.max() - means.min()
     return text + (
         f" Over all λ the mean accuracy moves by {moves['accuracy']:.3f} and the mean "
@@ -173,13 +258,45 @@ def _flatness(frame: pd.DataFrame) -> str:
     )
 
 
-def _distrust(frame: pd.DataFrame) -> list[str]:
-    said = [_constants(frame)]
+def _extremes(frame: pd.DataFrame) -> str:
+    """Return which λ has the highest accuracy and the least Discrimination, and how sure that is."""
+    groups = frame.groupby("lam", sort=True)
+    means, tolerance = groups[list(PLANE)].mean(), _resolved(frame)
+    lams = sorted(frame["lam"].unique())
+    parts = []
+    for name, what, best in (
+        ("accuracy", "The highest mean accuracy", means["accuracy"].argmax()),
+        ("discrimination", "the least mean Discrimination", means["discrimination"].argmin()),
+    ):
+        at, values = lams[best], means[name]
+        chosen = groups.get_group(at)
+        constant = int(chosen["constant"].sum())
+        said = f"{what}, {values[at]:.3f}, has λ = {at:g}"
+        if constant:
+            said += f" ({constant} of its {_count(len(chosen), 'model')} constant)"
+        if len(frame) > len(lams):
+            apart = [f"{lam:g}" for lam in lams if abs(values[lam] - values[at]) > tolerance[name]]
+            if len(apart) == len(lams) - 1:
+                told = "from every other"
+            else:
+                told = f"only from λ = {_listed(apart)}" if apart else "from no other"
+            said += f", which the seeds can tell apart {told}"
+        parts.append(said)
+    return f"{'; '.join(parts)}."
+
+
+def _seeds(groups: Any) -> str:
+    return _count(int(groups.count().min().min()), "seed")
+
+
+def _at_the_papers(frame: pd.DataFrame) -> list[str]:
+    """Return how the models of λ = 100, or of the nearest, stand to the majority class and to chance."""
     majority = float(frame["majority_accuracy"].iloc[0])
     at, chosen = _nearest(frame, 100.0)
     accuracy, balanced = chosen["accuracy"].mean(), chosen["balanced_accuracy"].mean()
     gap, floor = chosen["discrimination"].mean(), chosen["discrimination_floor"].mean()
     relation = "below" if accuracy < majority else "above"
+    said = []
     said.append(
         f"At λ = {at:g} the mean accuracy is {accuracy:.3f}, {abs(accuracy - majority):.3f} "
         f"{relation} the majority class's {majority:.3f}; balanced accuracy {balanced:.3f} (0.5 is "
@@ -199,13 +316,18 @@ def _distrust(frame: pd.DataFrame) -> list[str]:
     return said
 
 
+def _better(frame: pd.DataFrame) -> int:
+    return int((frame["accuracy"] > frame["majority_accuracy"] + TIE).sum())
+
+
 def _constants(frame: pd.DataFrame) -> str:
     constant = int(frame["constant"].sum())
+    better = f"the majority class is less accurate than {_better(frame) or 'none'} of them."
     if not constant:
-        return f"None of the {len(frame)} models gives everybody the same label."
+        return f"None of the {len(frame)} models gives everybody the same label; {better}"
     return (
-        f"{constant} of {len(frame)} models give everybody the same label; their Discrimination "
-        "of 0 and Consistency of 1 mean nothing."
+        f"{constant} of {len(frame)} models give everybody the same label, and so a Discrimination "
+        f"of 0 and a Consistency of 1 that mean nothing. Of all {len(frame)} {better}"
     )
 
 
