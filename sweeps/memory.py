@@ -59,11 +59,16 @@ def roomy(free: float, trial: Trial, training: Arrays) -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error says that memory ran out, of a GPU or of the machine."""
+    """Return whether an error says that memory ran out, of a GPU or of the machine.
+
+    Or one that came up while that was dealt with, as where a GPU's record is broken off.
+    """
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     # torch raises nothing more telling where the machine's own memory runs out.
-    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+    if isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error):
+        return True
+    return error.__context__ is not None and is_out_of_memory(error.__context__)
 
 
 def release() -> None:

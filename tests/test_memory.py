@@ -116,6 +116,9 @@ def test_what_says_that_memory_ran_out():
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**58)
     assert is_out_of_memory(caught.value)
+    later = RuntimeError("the record is broken off")
+    later.__context__ = torch.OutOfMemoryError()
+    assert is_out_of_memory(later)
 
 
 def test_widths_are_learned_by_kind_and_device_and_only_narrow(tmp_path):
