@@ -294,6 +294,19 @@ def test_all_methods_are_there_and_their_work_is_dealt_out(german_sex, tmp_path)
     assert len(together) <= 2 * len(packed) / width(packed[0])
 
 
+def test_fits_that_are_quick_share_a_process_and_leave_no_worker_idle(german_sex, tmp_path):
+    names = ["majority", "logistic", "boosting", "fairlearn-threshold"]
+    plan = planned([*names, "grad-pred"], german_sex, 2, out=tmp_path / "more")
+    quick = [trial for trial in plan.asked if trial.rival]
+    for workers in (1, 2, 3):
+        assert len(gathered(quick, workers)) <= workers + 1
+        assert len(gathered(plan.asked, workers)) >= workers
+    # What takes longer than starting a process is divided further.
+    long = [trial for trial in plan.asked if not trial.rival]
+    assert len(long) == 8
+    assert len(gathered(long, 8)) > 4
+
+
 def test_the_plan_is_methods_by_knobs_by_divisions_by_seeds(german_sex, tmp_path):
     methods = ["grad-auto", "nn-pred", "fairlearn-threshold"]
     plan = planned(methods, german_sex, 2, splits=3, out=tmp_path)
