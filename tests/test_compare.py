@@ -98,10 +98,8 @@ def asked(folder, *more):
 @pytest.fixture(scope="module")
 def compared(german_sex, tmp_path_factory):
     folder = tmp_path_factory.mktemp("compared")
-    result = compare(
-        asked(folder), german_sex, 2, knobs=False, settings=SETTINGS, out=folder / "study"
-    )
-    return folder, result
+    options = {"knobs": False, "settings": SETTINGS, "num_cpus": 1}
+    return folder, compare(asked(folder), german_sex, 2, out=folder / "study", **options)
 
 
 def of(frame, method):
@@ -184,7 +182,7 @@ def test_more_seeds_and_methods_run_only_what_is_missing_and_retry_what_failed(
     files = {p: p.stat().st_mtime_ns for p in (before.folder / "records").iterdir()}
     (folder / "there").write_text("")
     methods = asked(folder, "aif360-reweighing")
-    options = {"knobs": False, "settings": SETTINGS, "out": before.folder}
+    options = {"knobs": False, "settings": SETTINGS, "out": before.folder, "num_cpus": 1}
     same = planned(asked(folder), german_sex, 2, **options)
     # An error is a result until it is tried again.
     assert not same.study.missing()
