@@ -23,11 +23,13 @@ from grad_ext.sweeps.gpus import Looking, free_memory
 from grad_ext.sweeps.resources import AGREED, Resources, checked_cpus
 
 # Ray reads these when it is imported and when Tune starts: no reports of use, no output of its own
-# beside the progress bar, no loggers but the one that Tune needs.
+# beside the progress bar, no loggers but the one that Tune needs; and no processes kept in store,
+# since Tune starts its own.
 ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_prestart_worker_first_driver": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",

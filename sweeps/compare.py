@@ -51,6 +51,9 @@ SELECT = "balanced_delta"
 # How many pieces of work each worker gets, about: fewer leave one idle at the end, and each starts
 # a process.
 PIECES = 6
+# Seconds of work that a piece has at least, where all workers get one: starting its process takes a
+# few, and on data smaller than Adult fits are quicker than is said.
+LEAST = 10.0
 FIRST = ("dataset", "method", "title", "knob", "lam", "seed", "split_seed", "variant", "recipe")
 LAST = (
     *("constant", "diverged", "seconds", "predict_seconds", "peak_bytes", "error"),
@@ -342,7 +345,7 @@ def gathered(trials: Sequence[Trial], workers: int) -> list[list[Trial]]:
     each starts a process.
     """
     total = sum(map(cost, trials))
-    share = total / (PIECES * workers)
+    share = min(max(total / (PIECES * workers), LEAST), ceil(total / workers))
     chunks: list[list[Trial]] = []
     by_static = sorted(trials, key=_static)
     for _, group in groupby(by_static, key=_static):
@@ -350,8 +353,9 @@ def gathered(trials: Sequence[Trial], workers: int) -> list[list[Trial]]:
         widest = width(members[0])
         if widest == 1:
             widest = max(1, int(share / cost(members[0])))
-        # However wide a pack may be, no worker is to wait for one.
-        fair = ceil(sum(map(cost, members)) * workers / total)
+        # However wide a pack may be, no worker is to wait for one that is worth a process.
+        work = sum(map(cost, members))
+        fair = min(ceil(work * workers / total), ceil(work / LEAST))
         count = max(ceil(len(members) / widest), min(len(members), fair))
         edges = [len(members) * i // count for i in range(count + 1)]
         chunks += [members[a:b] for a, b in pairwise(edges)]
@@ -359,8 +363,10 @@ def gathered(trials: Sequence[Trial], workers: int) -> list[list[Trial]]:
     pieces: dict[RowsKey, list[list[Trial]]] = {}
     for chunk in chunks:
         there = pieces.setdefault(chunk[0].rows, [])
-        if there and sum(map(cost, [*there[-1], *chunk])) <= share:
-            there[-1] = there[-1] + chunk
+        for piece in there:
+            if sum(map(cost, [*piece, *chunk])) <= share:
+                piece += chunk
+                break
         else:
             there.append(chunk)
     every = [piece for same in pieces.values() for piece in same]

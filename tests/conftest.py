@@ -9,6 +9,14 @@ from grad_ext.data.split import split
 from grad_ext.evaluate import prepare
 from grad_ext.trial import Settings
 
+# What takes longest goes first, in this order, so that no process is left with it alone in the end.
+LONG = (
+    *("test_compare.py", "test_study_runs.py", "test_study_faults.py", "studies.md"),
+    *("comparing.md", "test_terminal.py", "test_search.py", "test_reproduce.py"),
+    *("test_retrain.py", "test_limits.py", "README.md", "report.md", "attach.md"),
+    *("criterion.md", "audit.md", "test_audit.py", "terminal.md", "reproduction.md"),
+)
+
 
 def pytest_xdist_auto_num_workers():
     """One more than there are processors, since Ray lets those who start it wait."""
@@ -18,10 +26,15 @@ def pytest_xdist_auto_num_workers():
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """A file's tests stay together for the sake of its fixtures; pages of the docs share none."""
-    for item in items:
+
+    def group(item):
         page = getattr(item, "callspec", None) and item.callspec.params.get("page")
-        group = page.name if page else item.path.name
-        item.add_marker(pytest.mark.xdist_group(group))
+        return page.name if page else item.path.name
+
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group(item)))
+    rank = {name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: rank.get(group(item), len(LONG)))
 
 
 @pytest.fixture(scope="session", autouse=True)

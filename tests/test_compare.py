@@ -98,10 +98,8 @@ def asked(folder, *more):
 @pytest.fixture(scope="module")
 def compared(german_sex, tmp_path_factory):
     folder = tmp_path_factory.mktemp("compared")
-    result = compare(
-        asked(folder), german_sex, 2, knobs=False, settings=SETTINGS, out=folder / "study"
-    )
-    return folder, result
+    options = {"knobs": False, "settings": SETTINGS, "num_cpus": 1}
+    return folder, compare(asked(folder), german_sex, 2, out=folder / "study", **options)
 
 
 def of(frame, method):
@@ -184,7 +182,7 @@ def test_more_seeds_and_methods_run_only_what_is_missing_and_retry_what_failed(
     files = {p: p.stat().st_mtime_ns for p in (before.folder / "records").iterdir()}
     (folder / "there").write_text("")
     methods = asked(folder, "aif360-reweighing")
-    options = {"knobs": False, "settings": SETTINGS, "out": before.folder}
+    options = {"knobs": False, "settings": SETTINGS, "out": before.folder, "num_cpus": 1}
     same = planned(asked(folder), german_sex, 2, **options)
     # An error is a result until it is tried again.
     assert not same.study.missing()
@@ -292,6 +290,19 @@ def test_all_methods_are_there_and_their_work_is_dealt_out(german_sex, tmp_path)
     packed = [t for t in plan.asked if t.rival == "alfr"]
     together = [p for p in pieces if any(t.rival == "alfr" for t in p)]
     assert len(together) <= 2 * len(packed) / width(packed[0])
+
+
+def test_fits_that_are_quick_share_a_process_and_leave_no_worker_idle(german_sex, tmp_path):
+    names = ["majority", "logistic", "boosting", "fairlearn-threshold"]
+    plan = planned([*names, "grad-pred"], german_sex, 2, out=tmp_path / "more")
+    quick = [trial for trial in plan.asked if trial.rival]
+    for workers in (1, 2, 3):
+        assert len(gathered(quick, workers)) <= workers + 1
+        assert len(gathered(plan.asked, workers)) >= workers
+    # What takes longer than starting a process is divided further.
+    long = [trial for trial in plan.asked if not trial.rival]
+    assert len(long) == 8
+    assert len(gathered(long, 8)) > 4
 
 
 def test_the_plan_is_methods_by_knobs_by_divisions_by_seeds(german_sex, tmp_path):

@@ -33,19 +33,28 @@ from grad_ext.trial import Settings, Trial
 settings = Settings(recipe="paper", epochs=1)
 problem = prepare(split(load_dataset("german", ["age"])), settings)
 trials = [Trial("german", ("age",), 1.0, seed, settings=settings) for seed in range(512)]
-kept, said = [], []
+kept, said, told = [], [], []
+
+
+class Noted(Widths):
+    def learn(self, trial, device, width):
+        told.append(width)
+        super().learn(trial, device, width)
+
+
 train_together(trials[:2], problem, kept.append, said.append)
 (size,) = [line for line in Path("/proc/self/status").read_text().splitlines() if "VmSize" in line]
 most = int(size.split()[1]) * 1024 + int(sys.argv[1])
 kept.clear()
 hard = resource.getrlimit(resource.RLIMIT_AS)[1]
 resource.setrlimit(resource.RLIMIT_AS, (most, hard))
-train_together(trials, problem, kept.append, said.append, widths=Widths(Path()))
+train_together(trials, problem, kept.append, said.append, widths=Noted(Path()))
 resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
 few = evaluate(GRAD(), trials[300:303], problem)
 found = {record.trial.seed: record.metrics for records in kept for record in records}
 print(json.dumps({
     "sizes": [len(records) for records in kept],
+    "told": told,
     "seeds": [record.trial.seed for records in kept for record in records],
     "same": all(found[record.trial.seed] == record.metrics for record in few),
 }))
@@ -66,11 +75,15 @@ def test_a_pack_without_room_is_halved_and_the_width_learned(tmp_path):
     found = json.loads(done.stdout)
     assert found["seeds"] == list(range(512))
     assert found["same"]
-    assert len(found["sizes"]) > 1
-    assert max(found["sizes"]) < 512
+    sizes, told = found["sizes"], found["told"]
+    assert told[0] == 256
+    assert set(told) <= {2**power for power in range(9)}
+    # Every pack that had room is half of one that had none, of which the width was learned.
+    assert sum(sizes) == 512
+    assert set(sizes) <= set(told)
+    # The narrowest that was needed: what had room once may have none the next time.
     learned = json.loads((tmp_path / "widths.json").read_text())
-    # The width that first had room; a part of a part may be one narrower.
-    assert list(learned.values()) == [max(found["sizes"])]
+    assert list(learned.values()) == [min(told)] == [min(sizes)]
 
 
 def test_parts_of_what_has_no_room_by_hand():

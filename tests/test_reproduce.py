@@ -250,7 +250,7 @@ def test_a_figure_for_each_recipe(tmp_path):
 def test_from_the_command_line(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     small = ("--datasets", "german", "--epochs", "1", "--recipes", "paper", "--out", "study")
-    command = ("reproduce", "table1", *small, "--seeds", "1")
+    command = ("reproduce", "table1", *small, "--seeds", "1", "--num-cpus", "1")
     done = grad_ext(*command, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "majority class" in done.stdout

@@ -82,13 +82,15 @@ def undisturbed(tmp_path_factory):
 
 
 def test_killed_interfered_with_and_finished(undisturbed, tmp_path):
-    """The driver killed twice; then a second driver, a look at it, and a worker killed."""
-    for more in (1, 2):
-        with Driver(tmp_path) as driver:
-            driver.wait_for(driver.done() + more)
-            driver.kill()
+    """The driver killed; then a second driver, a look at it, and a worker killed.
+
+    That it may be killed again and again, the slow test of ten times shows.
+    """
+    with Driver(tmp_path) as driver:
+        driver.wait_for(2)
+        driver.kill()
     stopped = status(tmp_path / "study")
-    assert 3 <= stopped.done < MODELS == stopped.planned
+    assert 2 <= stopped.done < MODELS == stopped.planned
     assert not stopped.running
     assert "ended without a word" in " ".join(stopped.lines())
     with Driver(tmp_path) as driver:

@@ -183,7 +183,7 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, tmp_path, monkeypatch,
 
 def test_the_auto_variant_and_another_rule(tmp_path):
     arguments = ("--variant", "auto", "--select", "balanced_delta", "--protected", "age,sex")
-    size = ("--values", "0,100", "--seeds", "2", "--epochs", "2")
+    size = ("--values", "0,100", "--seeds", "2", "--epochs", "2", "--num-cpus", "1")
     done = grad_ext("sweep", "lambda", *arguments, *size, "--out", "study", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     frame = rows(tmp_path / "study")
@@ -237,6 +237,7 @@ def test_a_file_of_ones_own_and_what_becomes_of_it(tmp_path):
     command = (
         "sweep", "seed", "--data", "people.csv", "--label", "income", "--favorable", ">50K",
         "--protected", "sex", "--lam", "1", "--seeds", "2", "--epochs", "2", "--out", "study",
+        "--num-cpus", "1",
     )  # fmt: skip
     done = grad_ext(*command, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
