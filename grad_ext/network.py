@@ -6,11 +6,12 @@ branch ends in as many numbers as its task needs, one logit for a binary attribu
 members, N rows, B rows of a minibatch, D features, H hidden units, K protected attributes, M = 1 + K
 branches, R outputs of a branch.
 
-Activations are laid out (P, H, B), units before rows, so that torch's own batch normalisation sees
-the view (1, P*H, B) and normalises each member's unit over its own minibatch. Target and attribute
-branches on the trunk have one shape and are stacked too: branch 0 is the target's. Attribute branches
-that read the score, what the target branch says, are a linear head each (`seen`). Those that are told
-the row's label end in a head for each label, of which the row's own one speaks.
+Activations are laid out (P, H, B), units before rows, so that what normalises a member's unit over its
+own minibatch runs along memory. Target and attribute branches on the trunk have one shape and are
+stacked too: branch 0 is the target's. Attribute branches that read the score, what the target branch
+says, are a linear head each. Those that are told the row's label end in a head for each label, of which
+the row's own one speaks. Here is what minibatches go through; what takes them through, and gradients
+back, is in `grad_ext.passes`.
 
 Two things make a member's numbers independent of the rest of the pack, bit for bit on a CPU (see
 docs/packs.md for the measurements): every matrix product is a batched one, in which each member is
