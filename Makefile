@@ -10,7 +10,7 @@ study: install
 	$(BIN)/grad-ext sweep lambda --dataset german
 
 test: install chromium
-	$(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder --durations 25
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder --durations 25
 
 test-slow: install
 	$(BIN)/pytest -m slow
