@@ -12,6 +12,7 @@ Ioffe and Szegedy (2015), "Batch Normalization", algorithm 1 and section 3.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
@@ -210,7 +211,7 @@ def _gradient(parameter: Tensor) -> Tensor:
 
 def fuses(like: Tensor, rows: int) -> bool:
     """Return whether layers are normalised by our kernels for GPUs: see `grad_ext.kernels`."""
-    if like.device.type != "cuda" or like.dtype != torch.float32 or not _has_triton():
+    if like.device.type != "cuda" or like.dtype != torch.float32 or not _triton_loads():
         return False
     from grad_ext.kernels import MOST_ROWS
 
@@ -218,5 +219,6 @@ def fuses(like: Tensor, rows: int) -> bool:
 
 
 @cache
-def _has_triton() -> bool:
-    return find_spec("triton") is not None
+def _triton_loads() -> bool:
+    # After TensorFlow it brings the process down, before it does not.
+    return find_spec("triton") is not None and "tensorflow" not in sys.modules
