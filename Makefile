@@ -35,9 +35,13 @@ format: install
 
 install: $(STAMP)
 
+# Triton, in whose interpreter the kernels for GPUs are tested, lies apart: torch loads it where it finds
+# it, which brings a process down that has loaded TensorFlow.
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps --upgrade --target .venv/kernels \
+		"triton; sys_platform == 'linux' and platform_machine == 'x86_64'"
 	touch $@
 
 # The tests of the report page need a browser; where none can be installed they are skipped.
