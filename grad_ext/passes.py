@@ -6,8 +6,7 @@
           <- times 1         <- target branch
 
 Written out and not left to autograd, see `grad_ext.layer`; a trunk that is a module of the user's is
-autograd's, which takes over the gradient of its output, and so is what attribute branches see of a
-score.
+autograd's, which takes over the gradient of its output.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ import torch
 from torch import Tensor
 
 from grad_ext.layer import Layer, move
+from grad_ext.losses import sigmoid, softmax
 from grad_ext.room import Room
 from grad_ext.task import Kind
 
@@ -143,11 +143,10 @@ class Passes:
     def _on_score(self, said: Tensor, reversal: Tensor, ahead: Tensor | None) -> list[Tensor]:
         """Return what the attribute branches read off what the target branch says, (P, R, B)."""
         names = self._network.shape.names[1:]
-        with torch.enable_grad():
-            self._score = said.detach().requires_grad_()
-            self._seen = seen(self._network.shape.target.kind, self._score)
+        kind = self._network.shape.target.kind
+        self._score, self._shares = said, shares(kind, said)
         weight = torch.cat(self._weights(names), 1)
-        return self._said(names, self._seen.detach(), weight, reversal, ahead)
+        return self._said(names, stretched(self._shares, said), weight, reversal, ahead)
 
     def _weights(self, names: Iterable[str]) -> list[Tensor]:
         return [self._network.parameters[f"{name}.head.weight"] for name in names]
@@ -187,9 +186,7 @@ class Passes:
         products = list(self._products)
         if shape.reads == "score" and shape.attributes:
             to_seen = self._back(products.pop(), left[1:])
-            torch.autograd.backward(self._seen, to_seen)
-            assert self._score.grad is not None
-            left = [left[0] + self._score.grad]
+            left = [left[0] + unseen(shape.target.kind, self._score, self._shares, to_seen)]
         if len(products) > 1:
             back = [self._back(product, [one]) for product, one in zip(products, left, strict=True)]
             to_h = torch.stack(back, 1)
@@ -255,19 +252,51 @@ def seen(kind: Kind, said: Tensor) -> Tensor:
     said : Tensor of shape (P, R, B)
         Logits or numbers.
     """
+    return stretched(shares(kind, said), said)
+
+
+def shares(kind: Kind, said: Tensor) -> list[Tensor]:
+    """Return the probabilities that are seen, one tensor (P, R, B) for each sharpness; none of numbers."""
     if kind == "continuous":
-        return said
-    probabilities = []
+        return []
+    found = []
     for sharpness in SHARPNESS:
         # Beyond these ends exp overflows, and the label is decided.
         logit = (sharpness * said).clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
-        if kind == "binary":
-            # As in `grad_ext.losses.sigmoid`, but autograd looks at every step of it.
-            probabilities.append(torch.exp(-logit).add(1.0).reciprocal())
-        else:
-            parts = torch.exp(logit - logit.detach().amax(1, keepdim=True))
-            probabilities.append(parts / parts.sum(1, keepdim=True))
-    return 4.0 * torch.cat(probabilities, dim=1) - 2.0
+        found.append(sigmoid(logit) if kind == "binary" else softmax(logit))
+    return found
+
+
+def stretched(probabilities: Sequence[Tensor], said: Tensor) -> Tensor:
+    """Return probabilities in the range from -2 to 2; where there are none, what was said."""
+    return 4.0 * torch.cat(list(probabilities), dim=1) - 2.0 if probabilities else said
+
+
+def unseen(kind: Kind, said: Tensor, probabilities: Sequence[Tensor], gradient: Tensor) -> Tensor:
+    """Return the gradient of what the target branch says, from that of what is seen of it.
+
+    Parameters
+    ----------
+    kind, said
+        What `shares` got.
+    probabilities : sequence of Tensors of shape (P, R, B)
+        What it returned.
+    gradient : Tensor
+        Of what `seen` returns.
+    """
+    if not probabilities:
+        return gradient
+    total = torch.zeros_like(said)
+    above = gradient.chunk(len(SHARPNESS), 1)
+    for sharpness, p, one in zip(SHARPNESS, probabilities, above, strict=True):
+        weighted = p * one
+        # The derivatives of the logistic function and of the softmax.
+        slope = weighted * (1.0 - p)
+        if kind == "categorical":
+            slope = weighted - p * weighted.sum(1, keepdim=True)
+        # Nothing where the logit was cut off.
+        total += torch.where((sharpness * said).abs() > LARGEST_LOGIT, 0.0, 4.0 * sharpness * slope)
+    return total
 
 
 def spoken(said: Tensor, labels: Tensor, heads: int) -> Tensor:

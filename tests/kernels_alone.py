@@ -132,3 +132,8 @@ def test_where_they_are_used():
         assert not fuses(like.cuda(), 1)
         assert not fuses(like.cuda(), MOST_ROWS + 1)
         assert not fuses(like.double().cuda(), 64)
+
+
+def test_public_callables_say_what_they_are():
+    for public in (Drawn, forward, backward):
+        assert public.__doc__

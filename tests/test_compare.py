@@ -300,8 +300,8 @@ def test_fits_that_are_quick_share_a_process_and_leave_no_worker_idle(german_sex
         assert len(gathered(quick, workers)) <= workers + 1
         assert len(gathered(plan.asked, workers)) >= workers
     # What takes longer than starting a process is divided further.
-    long = [trial for trial in plan.asked if not trial.rival]
-    assert len(long) == 8
+    long = planned(["lfr"], german_sex, 2, out=tmp_path / "long").asked
+    assert len(long) == 12
     assert len(gathered(long, 8)) > 4
 
 
