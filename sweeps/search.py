@@ -377,7 +377,9 @@ def search(
             scheduler=scheduler(plan),
         )
         kept.fetch(folder)
-    asked = [plan.choice_trials(table, choice(result.config)) for result in done]
+    # Choices that an interrupt kept from beginning have no settings.
+    begun = [result.config for result in done if result.config is not None]
+    asked = [plan.choice_trials(table, choice(config)) for config in begun]
     left = choices - sum(record_file(folder, trials).exists() for trials in asked)
     if left and done.errors:
         raise incomplete(left * len(plan.seeds), plan.search.models, done.errors, choices)

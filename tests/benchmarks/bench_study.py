@@ -89,7 +89,7 @@ STUDIES = (
     {"settings": {"recipe": "paper"}},
     {
         "dataset": "adult",
-        "protected": "sex",
+        "protected": ["sex"],
         "set": {"lam": [1.0, 10.0, 100.0, 1000.0]},
         "seeds": 8,
         "settings": {"recipe": "paper", "batch_size": 128},
