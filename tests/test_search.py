@@ -288,7 +288,7 @@ def test_a_search_goes_on_from_its_storage(tmp_path):
     whole = Study("search", **SEARCH, search={"models": 24}, out=tmp_path / "whole").run()
     assert (len(begun.frame), len(ended.frame)) == (16, 24)
     # With the seconds of those that were there, since they were not trained again.
-    assert ended.frame.iloc[:16].equals(begun.frame)
+    assert len(ended.frame.merge(begun.frame, how="inner")) == 16
     pd.testing.assert_frame_equal(
         ended.frame.drop(columns="seconds"), whole.frame.drop(columns="seconds"), check_exact=True
     )

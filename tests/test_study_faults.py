@@ -223,6 +223,8 @@ def test_a_model_that_diverges_is_a_row_and_harms_no_neighbour(tmp_path):
     both, one = (pd.read_csv(tmp_path / name / "results.csv") for name in ("both", "one"))
     assert both["diverged"].tolist() == [False, False, True, True]
     assert both["accuracy"].isna().tolist() == [False, False, True, True]
+    # A study in which nothing failed has no column that says what did.
+    assert both.pop("error").notna().tolist() == [False, False, True, True]
     pd.testing.assert_frame_equal(
         both[:2].drop(columns="seconds"), one.drop(columns="seconds"), check_exact=True
     )
