@@ -29,6 +29,9 @@ from grad_ext.trial import Record, RowsKey, Trial
 
 # A worker that dies (out of memory, killed) is replaced once; an exception would only come again.
 RETRIES = 1
+# Tune may hand a pack to a worker that died between two packs, until its tries are used up. What was
+# lost so is planned anew, once.
+ROUNDS = 2
 # How Tune's own files begin, before the number of the process.
 TEMPORARY = "grad-ext-tune-"
 # How often a pack says how far it is.
@@ -140,13 +143,23 @@ def run(
         carry = carry or partial(train_together, widths=Widths(study.folder))
         with cluster(resources, study.folder) as there:
             gather = gather or partial(packs, width=_width(resources, there, problems))
-            plan = gather(missing, there.workers)
-            errors = _tune(plan, study, problems, there, progress, carry, log, kept)
-        left = [trial for trial in study.missing() if trial.key in wanted]
+            for _ in range(ROUNDS):
+                plan = gather(missing, there.workers)
+                errors = _tune(plan, study, problems, there, progress, carry, log, kept)
+                left = missing = [trial for trial in study.missing() if trial.key in wanted]
+                if not left or not any(map(_is_lost, errors)):
+                    break
     if left and errors:
         raise incomplete(len(left), len(study.trials), errors, len(plan))
     if left:
         raise KeyboardInterrupt
+
+
+def _is_lost(error: Exception) -> bool:
+    """Return whether a pack's process died, whatever the pack was."""
+    from ray.exceptions import RayActorError
+
+    return isinstance(error, RayActorError)
 
 
 def incomplete(left: int, models: int, errors: Sequence[Exception], packs: int) -> StudyIncomplete:
