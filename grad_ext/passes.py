@@ -295,7 +295,8 @@ def unseen(kind: Kind, said: Tensor, probabilities: Sequence[Tensor], gradient: 
         if kind == "categorical":
             slope = weighted - p * weighted.sum(1, keepdim=True)
         # Nothing where the logit was cut off.
-        total += torch.where((sharpness * said).abs() > LARGEST_LOGIT, 0.0, 4.0 * sharpness * slope)
+        cut = (sharpness * said).abs() > LARGEST_LOGIT
+        total += (4.0 * sharpness * slope).masked_fill(cut, 0.0)
     return total
 
 

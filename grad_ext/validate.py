@@ -123,15 +123,15 @@ def judge_there(said: Tensor, rows: Arrays) -> dict[str, Floats]:
         value.cpu().numpy() for value in (sums, labels.double().mean(1), wrong)
     )
     totals = weights.sum(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        rates = counts / totals
     # The means of what is the same for all rows shall be just that.
     constant = (share == 0.0) | (share == 1.0)
-    rates = np.where(constant[:, None] & (totals > 0), np.round(share)[:, None], rates)
+    counts = np.where(constant[:, None], np.round(share)[:, None] * totals, counts)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rates = counts / totals
     found = {
-        "accuracy": _weighted(rates[:, 0], 1.0 - rates[:, 1], totals[0], totals[1]),
+        "accuracy": (counts[:, 0] + totals[1] - counts[:, 1]) / (totals[0] + totals[1]),
         "balanced_accuracy": (rates[:, 2] + 1.0 - rates[:, 3]) / 2.0,
-        "positive_rate": _weighted(rates[:, 2], rates[:, 3], totals[2], totals[3]),
+        "positive_rate": (counts[:, 2] + counts[:, 3]) / (totals[2] + totals[3]),
     }
     apart, start = [], len(cells)
     for k, column in enumerate(groups):
@@ -150,21 +150,15 @@ def judge_there(said: Tensor, rows: Arrays) -> dict[str, Floats]:
     return found
 
 
-def _weighted(first: Floats, second: Floats, weight: float, other: float) -> Floats:
-    """Return the mean of two rates, which may be that of no row."""
-    share = weight / (weight + other)
-    return np.where(weight > 0, first, 0.0) * share + np.where(other > 0, second, 0.0) * (
-        1.0 - share
-    )
-
-
 def _apart(rates: Floats, sizes: Floats, continuous: bool) -> Floats:
     """Return how far the groups' rates (P, G) lie apart, as `discrimination_by_attribute` has it."""
     if rates.shape[1] < 2:
         return np.full(len(rates), np.nan)
     if continuous:
         mean = np.average(rates, axis=1, weights=sizes)
-        return np.average(np.abs(rates - mean[:, None]), axis=1, weights=sizes)
+        spread = np.average(np.abs(rates - mean[:, None]), axis=1, weights=sizes)
+        # A mean of equal rates may differ from them by rounding.
+        return np.where(rates.max(axis=1) > rates.min(axis=1), spread, 0.0)
     return np.asarray(rates.max(axis=1) - rates.min(axis=1))
 
 

@@ -5,6 +5,8 @@ that met a tensor that stayed on the CPU would fail there as on a GPU. The numbe
 "cpu:0", which is another device to torch by name.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,12 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grad_ext.dropout import Dropout
+from grad_ext.encode import Arrays
 from grad_ext.hashing import FACTORS, SHIFTS, mixed
 from grad_ext.method import GRAD
 from grad_ext.network import Network, Shape
-from grad_ext.task import Branch
+from grad_ext.task import Branch, Task
 from grad_ext.train import Goals, Orders, Trainer, by_hash
 from grad_ext.trial import Settings, Trial
+from grad_ext.validate import judge, judge_there
 
 ROWS, FEATURES, MEMBERS = 64, 7, 3
 ATTRIBUTES = (Branch("a", "binary"), Branch("b", "categorical", 3), Branch("c", "continuous"))
@@ -196,3 +200,44 @@ def test_orders_of_a_device_are_made_there_and_those_of_a_cpu_by_generators():
     assert first.sort(dim=1).values.equal(torch.arange(40).expand(2, -1))
     assert not first.equal(second)
     assert Orders([4], torch.device("cpu")).next(40)[0].equal(first[1])
+
+
+# --- figures on validation rows ----------------------------------------------------------------
+
+
+def validated(rows, seed, weighted):
+    """Return rows with attributes of every kind, some of them missing."""
+    rng = np.random.default_rng(seed)
+    a = np.column_stack([rng.integers(0, 2, rows), rng.integers(0, 3, rows), rng.normal(size=rows)])
+    a[rng.random(a.shape) < 0.1] = np.nan
+    w = rng.random(rows) if weighted else np.ones(rows)
+    y = rng.integers(0, 2, rows).astype(float)
+    task = Task(TARGETS["binary"], ATTRIBUTES)
+    return Arrays(np.zeros((rows, 1), np.float32), y, a, w, task, target_w=w * (1.0 + y))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("rows", [40, 5000])
+def test_figures_counted_on_a_device_are_the_figures(rows, weighted):
+    arrays = validated(rows, rows, weighted)
+    said = torch.rand(6, 1, rows, generator=torch.Generator().manual_seed(1))
+    # Two constant models, and one that diverged.
+    said[3], said[4], said[5, 0, 7] = 0.9, 0.1, float("nan")
+    found, expected = judge_there(said, arrays), judge(said.numpy(), arrays)
+    assert found.keys() == expected.keys()
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name][..., :5], values[..., :5], rtol=0, atol=1e-12)
+        assert np.isnan(found[name][..., 5]).all()
+    assert (found["discrimination_by_attribute"][:, 3:5] == 0.0).all()
+
+
+def test_without_attributes_or_a_class_as_on_the_cpu():
+    arrays = validated(30, 0, False)
+    said = torch.rand(2, 1, 30, generator=torch.Generator().manual_seed(1))
+    bare = replace(arrays, a=arrays.a[:, :0], task=Task(TARGETS["binary"], ()))
+    one_class = replace(arrays, y=np.ones(30))
+    one_group = replace(arrays, a=np.ones((30, 1)), task=Task(TARGETS["binary"], ATTRIBUTES[:1]))
+    for rows in (bare, one_class, one_group):
+        found, expected = judge_there(said, rows), judge(said.numpy(), rows)
+        for name, values in expected.items():
+            np.testing.assert_allclose(found[name], values, rtol=0, atol=1e-12)
