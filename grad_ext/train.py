@@ -26,12 +26,11 @@ from grad_ext.data.split import check_groups
 from grad_ext.dropout import Dropout
 from grad_ext.encode import Arrays
 from grad_ext.errors import InputError
-from grad_ext.hashing import keyed
 from grad_ext.losses import loss_and_gradient
 from grad_ext.network import ROW_STEP, Network, Shape
+from grad_ext.orders import Orders
 from grad_ext.readout import Readout
 from grad_ext.replay import Replay
-from grad_ext.seeds import torch_generator
 from grad_ext.select import History, Rule, best_epoch
 from grad_ext.task import Branch, Task, check_criterion
 from grad_ext.trial import Settings
@@ -476,45 +475,6 @@ class Trainer:
         if not self._settings.ramp or self._steps is None:
             return self._reversal
         return torch.where(self._reversal < 0.0, self._reversal * self._share, self._reversal)
-
-
-class Orders:
-    """The orders in which members see their rows, an epoch after another.
-
-    On a CPU each member's generator draws its own; on another device, where a thousand of them would
-    take longer than training, rows are sorted by a hash of their numbers, see `grad_ext.hashing`.
-
-    Parameters
-    ----------
-    seeds : sequence of P ints
-        A seed a member.
-    device : torch.device
-        Where they are needed.
-    """
-
-    def __init__(self, seeds: Sequence[int], device: torch.device) -> None:
-        self._device = device
-        self._generators = [torch_generator(seed, "rows") for seed in seeds]
-
-    def next(self, rows: int) -> Tensor:
-        """Return the orders of an epoch, int64 of shape (P, N)."""
-        if self._device.type == "cpu":
-            orders = torch.empty(len(self._generators), rows, dtype=torch.int64)
-            for order, generator in zip(orders, self._generators, strict=True):
-                torch.randperm(rows, generator=generator, out=order)
-            return orders
-        keys = [
-            torch.randint(-(2**31), 2**31, (2,), generator=each, dtype=torch.int32)
-            for each in self._generators
-        ]
-        return by_hash(rows, torch.stack(keys).to(self._device))
-
-
-def by_hash(rows: int, keys: Tensor) -> Tensor:
-    """Return orders of rows, int64 of shape (P, N), by the hash of each row under keys (P, 2)."""
-    numbers = torch.arange(rows, dtype=torch.int32, device=keys.device)
-    # Of equal hashes, of which there are few, the first row stays first.
-    return torch.sort(keyed(numbers, keys), dim=1, stable=True).indices
 
 
 def history_of(losses: list[Floats], judged: list[dict[str, Floats]]) -> History:

@@ -18,8 +18,9 @@ from grad_ext.encode import Arrays
 from grad_ext.hashing import FACTORS, SHIFTS, mixed
 from grad_ext.method import GRAD
 from grad_ext.network import Network, Shape
+from grad_ext.orders import Orders, by_hash
 from grad_ext.task import Branch, Task
-from grad_ext.train import Goals, Orders, Trainer, by_hash
+from grad_ext.train import Goals, Trainer
 from grad_ext.trial import Settings, Trial
 from grad_ext.validate import judge, judge_there
 
