@@ -63,6 +63,28 @@ def _kept(number, key_0, key_1, least):
     return (bits & 0xFFFF) >= least
 
 
+@triton.jit
+def _place(channels, rows, CHANNELS: tl.constexpr, ROWS: tl.constexpr):
+    """Return a program's channels and rows, which of them there are, and where they lie."""
+    channel = tl.program_id(0) * CHANNELS + tl.arange(0, CHANNELS)
+    row = tl.arange(0, ROWS)
+    here = channel < channels
+    inside = here[:, None] & (row < rows)[None, :]
+    return channel, row, here, inside, channel.to(tl.int64)[:, None] * rows + row[None, :]
+
+
+@triton.jit
+def _dropped(values, keys_at, channel, row, channels, rows, width, first, units, least, scale):
+    """Return a layer's values, or their gradients, where units are dropped and others scaled."""
+    here = channel < channels
+    member, unit = channel // width, channel % width
+    key_0 = tl.load(keys_at + 2 * member, mask=here, other=0).to(tl.uint32, bitcast=True)
+    key_1 = tl.load(keys_at + 2 * member + 1, mask=here, other=0).to(tl.uint32, bitcast=True)
+    number = (first + unit[:, None] * rows + row[None, :]).to(tl.uint32)
+    kept = _kept(number, key_0[:, None], key_1[:, None], least)
+    return tl.where((unit < units)[:, None], tl.where(kept, values * scale, 0.0), values)
+
+
 @triton.jit(do_not_specialize=["channels", "width", "first", "units", "least"])
 def _forward(
     h_at,
@@ -86,11 +108,7 @@ def _forward(
     CHANNELS: tl.constexpr,
     ROWS: tl.constexpr,
 ):
-    channel = tl.program_id(0) * CHANNELS + tl.arange(0, CHANNELS)
-    row = tl.arange(0, ROWS)
-    here = channel < channels
-    inside = here[:, None] & (row < rows)[None, :]
-    at = channel.to(tl.int64)[:, None] * rows + row[None, :]
+    channel, row, here, inside, at = _place(channels, rows, CHANNELS, ROWS)
     h = tl.load(h_at + at, mask=inside, other=0.0)
     mean = tl.sum(h, axis=1) / rows
     apart = tl.where(inside, h - mean[:, None], 0.0)
@@ -109,13 +127,9 @@ def _forward(
     # What is no number stays so, lest a model that diverged looked like one that did not.
     out = tl.where(out < 0.0, 0.0, out)
     if DROPS:
-        member, unit = channel // width, channel % width
-        key_0 = tl.load(keys_at + 2 * member, mask=here, other=0).to(tl.uint32, bitcast=True)
-        key_1 = tl.load(keys_at + 2 * member + 1, mask=here, other=0).to(tl.uint32, bitcast=True)
-        number = (first + unit[:, None] * rows + row[None, :]).to(tl.uint32)
-        kept = _kept(number, key_0[:, None], key_1[:, None], least)
-        dropped = (unit < units)[:, None]
-        out = tl.where(dropped, tl.where(kept, out * scale, 0.0), out)
+        out = _dropped(
+            out, keys_at, channel, row, channels, rows, width, first, units, least, scale
+        )
     tl.store(out_at + at, out, mask=inside)
 
 
@@ -141,11 +155,7 @@ def _backward(
     CHANNELS: tl.constexpr,
     ROWS: tl.constexpr,
 ):
-    channel = tl.program_id(0) * CHANNELS + tl.arange(0, CHANNELS)
-    row = tl.arange(0, ROWS)
-    here = channel < channels
-    inside = here[:, None] & (row < rows)[None, :]
-    at = channel.to(tl.int64)[:, None] * rows + row[None, :]
+    channel, row, here, inside, at = _place(channels, rows, CHANNELS, ROWS)
     h = tl.load(h_at + at, mask=inside, other=0.0)
     gradient = tl.load(gradient_at + at, mask=inside, other=0.0)
     mean = tl.load(saved_at + channel, mask=here, other=0.0)
@@ -154,13 +164,9 @@ def _backward(
     shift = tl.load(shift_at + channel, mask=here, other=0.0)
     normal = tl.where(inside, (h - mean[:, None]) * rate[:, None], 0.0)
     if DROPS:
-        member, unit = channel // width, channel % width
-        key_0 = tl.load(keys_at + 2 * member, mask=here, other=0).to(tl.uint32, bitcast=True)
-        key_1 = tl.load(keys_at + 2 * member + 1, mask=here, other=0).to(tl.uint32, bitcast=True)
-        number = (first + unit[:, None] * rows + row[None, :]).to(tl.uint32)
-        kept = _kept(number, key_0[:, None], key_1[:, None], least)
-        dropped = (unit < units)[:, None]
-        gradient = tl.where(dropped, tl.where(kept, gradient * scale, 0.0), gradient)
+        gradient = _dropped(
+            gradient, keys_at, channel, row, channels, rows, width, first, units, least, scale
+        )
     gradient = tl.where(normal * gain[:, None] + shift[:, None] <= 0.0, 0.0, gradient)
     to_shift = tl.sum(gradient, axis=1)
     to_gain = tl.sum(gradient * normal, axis=1)
