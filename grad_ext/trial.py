@@ -8,6 +8,7 @@ import math
 import numbers
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from grad_ext.errors import InputError, unknown
@@ -401,7 +402,7 @@ class Trial:
             }
         )
 
-    @property
+    @cached_property
     def key(self) -> str:
         """A hash of everything above: the trial's identity across runs and machines."""
         return fingerprint(self.to_json())
