@@ -19,7 +19,15 @@ from grad_ext.report.comparison import (
     write_comparison,
 )
 from grad_ext.report.comparison_page import plane
-from grad_ext.report.comparison_words import findings, listed
+from grad_ext.report.comparison_words import (
+    doubts,
+    duels,
+    findings,
+    found,
+    listed,
+    over_knobs,
+    studied,
+)
 from grad_ext.report.figures import render
 
 FILES = ["comparison.csv", "plane.png", "plane.svg", "report.html", "results.csv"]
@@ -86,8 +94,8 @@ def pair(method, accuracy, discrimination, spread=0.0, **other):
 def test_the_summary_by_hand():
     made = summary(
         frame(
-            model("a", 0, 0.80, 0.10, lam=1.0, disparate_impact_age=np.nan),
-            model("a", 1, 0.84, 0.20, lam=1.0, disparate_impact_age=0.5),
+            model("a", 0, 0.70, 0.10, lam=1.0, disparate_impact_age=np.nan),
+            model("a", 1, 0.72, 0.20, lam=1.0, disparate_impact_age=0.5),
             failed("a", 2, lam=1.0),
             failed("a", 3, "another", lam=1.0),
             model("a", 0, 0.70, 0.00, lam=0.5, constant=True, disparate_impact_age=np.inf),
@@ -97,11 +105,14 @@ def test_the_summary_by_hand():
     constant, line = made.iloc[0], made.iloc[1]
     assert (line["name"], line["models"], line["failed"]) == ("A", 2, 2)
     assert line["error"] == "fairlearn is not installed"
-    assert line["accuracy"] == pytest.approx(0.82)
-    assert line["accuracy_sd"] == pytest.approx(0.04 / 2**0.5)
-    # Standard error 0.02; Student's t of one degree of freedom at 97.5 % is 12.7062.
-    assert line["accuracy_low"] == pytest.approx(0.82 - 0.02 * 12.7062, abs=1e-5)
-    assert line["accuracy_high"] == pytest.approx(0.82 + 0.02 * 12.7062, abs=1e-5)
+    assert line["accuracy"] == pytest.approx(0.71)
+    assert line["accuracy_sd"] == pytest.approx(0.02 / 2**0.5)
+    # Standard error 0.01; Student's t of one degree of freedom at 97.5 % is 12.7062.
+    assert line["accuracy_low"] == pytest.approx(0.71 - 0.01 * 12.7062, abs=1e-5)
+    assert line["accuracy_high"] == pytest.approx(0.71 + 0.01 * 12.7062, abs=1e-5)
+    # Of Discrimination 0.05; 0.15 ± 0.635 ends where the figure does.
+    assert line["discrimination_low"] == 0.0
+    assert line["discrimination_high"] == pytest.approx(0.15 + 0.05 * 12.7062, abs=1e-5)
     assert (line["constant"], constant["constant"]) == (0.0, 1.0)
     assert line["disparate_impact_age"] == 0.5
     assert constant[["accuracy_sd", "accuracy_low", "disparate_impact_age"]].isna().all()
@@ -298,19 +309,46 @@ def test_the_findings_say_who_beats_whom():
         model("dull", 0, 0.7, 0.0, constant=True),
         failed("gone"),
     ]
-    said = " ".join(findings(frame(*rows)))
-    frontier = "as good in the other: DEAR, beta = 0 (0.900, 0.200), BEATS, beta = 0 (0.850, 0.060)"
-    assert frontier in said
-    assert "GRAD-PRED, λ = 100: accuracy 0.800, balanced accuracy 0.700, Discr" in said
-    assert "it beats BEATEN (-0.050, +0.050; clearly)" in said
-    assert "it loses to BEATS (+0.050, -0.040)." in said
-    assert "The others: 1 of higher accuracy and more Discrimination and 2 of lower" in said
-    assert "Less accurate than the majority class (0.700): CHEAP, beta = 0." in said
-    assert "about 0.050 on these test rows by chance; no more than their chance level show" in said
-    assert "mean nothing: DULL, beta = 0 (1 of 1)." in said
-    assert "DEAR (†) needs the protected attributes at prediction" in said
-    assert "Failed: GONE (1 model). fairlearn is not installed" in said
+    rows = frame(*rows)
+    top, warned = " ".join(found(rows)), " ".join(doubts(rows))
+    assert findings(rows) == [*studied(rows), *found(rows), *doubts(rows)]
+    assert studied(rows)[0].startswith("13 models of 7 methods on german, protecting age; 6 of the")
+    frontier = "as good in the other: DEAR † (0.900, 0.200), BEATS (0.850, 0.060)"
+    assert frontier in top
+    assert "GRAD-PRED, λ = 100: accuracy 0.800, balanced accuracy 0.700, Discr" in top
+    assert (
+        "In accuracy and Discrimination together it clearly beats BEATEN; loses to BEATS, not "
+        "clearly; 3 others are worse in one and better in the other, equal, or with constant models."
+    ) in top
+    assert "about 0.050 on these test rows by chance; no more than their chance level show" in top
+    assert "gives everybody" not in top
+    assert "Less accurate than the majority class (0.700): CHEAP, beta = 0." in warned
+    assert "mean nothing: DULL, beta = 0 (1 of 1)." in warned
+    assert "DEAR (†) needs the protected attributes at prediction" in warned
+    assert "Failed: GONE (1 model). fairlearn is not installed" in warned
+    assert "Some methods have a single model, and so no interval" in warned
+    assert "among many, some differences are clear by chance" in warned
+    assert "All models share one division of the rows" in warned
+    told, balanced = duels(rows, "GRAD-PRED")
+    assert "it beats BEATEN (-0.050, +0.050; clearly)" in told
+    assert "it loses to BEATS (+0.050, -0.040)." in told
+    assert "The others: 1 of higher accuracy and more Discrimination and 2 of lower" in told
+    assert balanced.startswith("GRAD-PRED in balanced accuracy and Discrimination")
+    assert over_knobs(rows).endswith("DEAR (beta = 0) and CHEAP (beta = 0).")
     assert listed(["a", "b", "c"]) == "a, b and c"
+
+
+def test_many_names_are_counted_and_all_may_vary():
+    better = [row for i in range(6) for row in pair(f"m{i}", 0.85 + 0.01 * i, 0.06, 0.0001)]
+    rows = frame(*pair("GRAD-Pred", 0.80, 0.10, 0.0001), *better)
+    said = " ".join(found(rows))
+    assert "together it clearly loses to 6 methods." in said
+    assert "No model gives everybody the same label." in said
+    warned = " ".join(doubts(rows))
+    assert "Some methods have 2 models only: their 95 % intervals reach 12.7 standard" in warned
+    assert "Less accurate" not in warned
+    several = [model("a", s, split_seed=d) for s in range(5) for d in range(2)]
+    assert doubts(frame(*several)) == []
 
 
 def offsets(axes):

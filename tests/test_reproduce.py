@@ -9,14 +9,18 @@ from command import grad_ext
 
 from grad_ext.cli import main
 from grad_ext.errors import InputError
+from grad_ext.report.html import DISTRUST, FOUND, STUDIED
 from grad_ext.report.published import TABLES
 from grad_ext.report.reproduction import (
     claims,
     disguised,
+    extent,
     insensitivity,
     interval,
     lines,
     sensitivity,
+    shared_rows,
+    tally,
 )
 from grad_ext.report.reproduction_page import write_figure2, write_reproduction
 from grad_ext.sweeps.reproduce import Reproduction, algorithm
@@ -174,6 +178,30 @@ def test_claims_say_what_holds():
     assert "Delta worsens" in claims(worse)[0]
 
 
+def test_claims_are_counted():
+    worse = models(dataset="german")
+    worse["delta"] = -worse["delta"]
+    (said,) = tally(pd.concat([models(), worse]))
+    assert "Of 2 comparisons of GRAD with its plain network here: Delta improves in 1" in said
+    assert "Delta improves in 1, worsens in 1 and is not told apart in 0" in said
+    assert "Consistency improves in 0, worsens in 0 and is not told apart in 2" in said
+    assert "Discrimination improves in 2," in said
+    alone = models()
+    assert tally(alone[alone["algorithm"] == "NN-Pred"]) == []
+
+
+def test_what_there_is_and_which_rows_are_shared():
+    frame = pd.concat([models(), models(dataset="german"), models(dataset="german", split_seed=1)])
+    assert extent(frame) == (
+        "12 models of NN-Pred, GRAD-Pred on adult (judged by sex), german (judged by sex); recipes: "
+        "paper; 2 seeds, up to 2 divisions of the rows. All figures are those of test rows."
+    )
+    assert [s.split(",")[0] for s in shared_rows(frame)] == [
+        "On adult all models share one division of the rows"
+    ]
+    assert shared_rows(frame[frame["dataset"] == "german"]) == []
+
+
 def test_models_of_one_division_share_its_error():
     """Two divisions of the rows whose seeds agree: two observations, and not four."""
     frame = models()
@@ -230,6 +258,8 @@ def test_the_page_escapes_and_needs_nothing(tmp_path):
     assert not re.search(r'(src|href)="(?!#)', text)
     assert "0.700 ±0.000 (0.754; -0.054)" in text
     assert "as published, not run" in text
+    assert text.index("What was found") < text.index("Of 1 comparison of GRAD with its plain")
+    assert text.index("Each comparison of GRAD") < text.index("from NN-Pred to GRAD-Pred Delta")
     stored = pd.read_csv(tmp_path / "table1.csv")
     assert stored["metric"].value_counts()["accuracy"] == 2 + 5
     assert {p.name for p in tmp_path.iterdir()} == {
@@ -243,7 +273,11 @@ def test_the_page_escapes_and_needs_nothing(tmp_path):
 def test_a_figure_for_each_recipe(tmp_path):
     frame = pd.concat([models(), models(recipe="other")])
     page = write_figure2(tmp_path, frame, {})
-    assert page.read_text().count("<svg") == 2
+    text = page.read_text()
+    assert text.count("<svg") == 2
+    # What holds for every group is said once, at the top.
+    assert text.count("All models share one division of the rows") == 1
+    assert [text.count(f"<h2>{part}</h2>") for part in (STUDIED, FOUND, DISTRUST)] == [1, 1, 1]
     assert (tmp_path / "figure2-adult-other.png").stat().st_size > 10_000
 
 

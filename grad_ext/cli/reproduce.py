@@ -95,7 +95,14 @@ def reproduce(
     from grad_ext.evaluate import Judging, prepare
     from grad_ext.files import cache_folder
     from grad_ext.report.published import TABLES
-    from grad_ext.report.reproduction import claims, disguised, insensitivity, lines
+    from grad_ext.report.reproduction import (
+        claims,
+        disguised,
+        insensitivity,
+        lines,
+        shared_rows,
+        tally,
+    )
     from grad_ext.report.reproduction_page import text_lines
     from grad_ext.report.settings import by_settings, majorities
     from grad_ext.sweeps.reproduce import OTHERS, Reproduction, framed, judged, written
@@ -149,7 +156,8 @@ def reproduce(
         for (dataset, attributes), group in body.groupby(["dataset", "attributes"], sort=False):
             judges = str(attributes).replace(",", " and ")
             result.table(f"{dataset}, judged by {judges}", *text_lines(group))
-        said = [*missing, *claims(frame), *disguised(frame, TABLES[table], lines_of)]
+        said = [*missing, *tally(frame), *claims(frame)]
+        said += [*disguised(frame, TABLES[table], lines_of), *shared_rows(frame)]
     result.sentences(said)
     page = written(study, formats)
     result.line("")

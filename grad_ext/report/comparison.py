@@ -36,6 +36,16 @@ NEEDED = (
     "predict_seconds",
     "peak_bytes",
 )
+# Where figures lie, by how their names begin. Student's t knows no bounds, an interval has them.
+BOUNDS = {
+    "accuracy": (0.0, 1.0),
+    "balanced_accuracy": (0.0, 1.0),
+    "discrimination": (0.0, 1.0),
+    "consistency": (0.0, 1.0),
+    "positive_rate": (0.0, 1.0),
+    "delta": (-1.0, 1.0),
+    "balanced_delta": (-1.0, 1.0),
+}
 # What two methods are compared in.
 COMPARED = ("accuracy", "balanced_accuracy", "discrimination", "delta", "balanced_delta")
 # Means of the same models in another order differ by rounding.
@@ -66,8 +76,8 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
         - constant: the share of models that give every test row the same label.
         - ``<figure>``, ``<figure>_sd``, ``<figure>_low``, ``<figure>_high``: mean and standard
           deviation over the models for which it is defined, and the 95 % interval of the mean by
-          Student's t: over divisions where there are several, for models of one division share its
-          rows; else over models. It covers the choice of seeds and divisions, but not that of the
+          Student's t, as far as the figure goes (`BOUNDS`): over divisions where there are several,
+          for models of one division share its rows; else over models. It covers the choice of seeds and divisions, but not that of the
           test rows, which all models of a division share. nan for a single one.
         - dominated: there is a line, of this method or another, whose mean accuracy is at least as
           high and whose mean Discrimination is at least as low, one of them strictly; dominated_by
@@ -200,6 +210,11 @@ def _sums(ran: pd.DataFrame, figures: list[str]) -> pd.DataFrame:
         "_low": middle - half,
         "_high": middle + half,
     }
+    for figure in figures:
+        bounds = next((BOUNDS[n] for n in BOUNDS if figure.startswith(n)), None)
+        if bounds is not None:
+            for end in ("_low", "_high"):
+                parts[end][figure] = parts[end][figure].clip(*bounds)
     return pd.DataFrame(
         {f"{f}{end}": part[f] for f in figures for end, part in parts.items()}, index=half.index
     )
@@ -297,7 +312,8 @@ def differences(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     for other, theirs in models[models["name"] != name].groupby("name", sort=False):
         row = rows[str(other)] = {}
         for figure in COMPARED:
-            ends = _difference(mine, theirs, figure)
+            most = BOUNDS[figure][1] - BOUNDS[figure][0]
+            ends = np.clip(_difference(mine, theirs, figure), -most, most)
             row |= dict(zip((figure, f"{figure}_low", f"{figure}_high"), ends, strict=True))
     return pd.DataFrame(list(rows.values()), index=pd.Index(list(rows), name="name"))
 

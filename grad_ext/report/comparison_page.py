@@ -21,9 +21,20 @@ from grad_ext.report.comparison import (
     share,
     summary,
 )
-from grad_ext.report.comparison_words import findings, listed
+from grad_ext.report.comparison_words import doubts, duels, found, listed, over_knobs, studied
 from grad_ext.report.figures import CHANCE, _style
-from grad_ext.report.html import document, figure, heading, items, paragraphs, table
+from grad_ext.report.html import (
+    DISTRUST,
+    FOUND,
+    STUDIED,
+    answer,
+    document,
+    figure,
+    heading,
+    items,
+    paragraphs,
+    table,
+)
 from grad_ext.report.tables import PARITY, cell
 
 PANELS = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy"}
@@ -242,9 +253,8 @@ def page(
     attributes = attributes if len(attributes) > 1 else []
     order = {name: i for i, name in enumerate(chosen["name"])}
     by_method = lines.sort_values("name", key=lambda n: n.map(order), kind="stable")
-    said = findings(frame)
     parts = [
-        f'<div class="answer">\n{paragraphs(said[:1])}\n{items(said[1:])}\n</div>',
+        answer({STUDIED: studied(frame), FOUND: found(frame), DISTRUST: doubts(frame)}),
         *first,
         heading("The methods in one picture"),
         figure(svg, f"Accuracy and balanced accuracy against Discrimination. {_title(models)}"),
@@ -256,7 +266,7 @@ def page(
         paragraphs([INTERVALS]),
         _interval_table(chosen),
         heading("At all values of the knobs"),
-        paragraphs([ALL]),
+        paragraphs([ALL, over_knobs(frame)]),
         _line_table(by_method, attributes, marked=True),
     ]
     for name in chosen.loc[chosen["method"].str.startswith("GRAD"), "name"]:
@@ -264,6 +274,7 @@ def page(
         if len(apart):
             parts += [
                 heading(f"{name} against each other method"),
+                items(duels(frame, name)),
                 paragraphs([DIFFERENCES]),
                 _difference_table(chosen, apart),
             ]
@@ -300,7 +311,8 @@ CHOSEN = (
     "with constant models, count as dominating none."
 )
 INTERVALS = (
-    "By Student's t, over divisions of the rows where there are several, else over models. They "
+    "By Student's t, over divisions of the rows where there are several, else over models, and no "
+    "further than the figure can go. They "
     "cover the choice of seeds and divisions, not that of the test rows, which all models of a "
     "division share. A single model has none."
 )

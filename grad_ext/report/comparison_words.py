@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
 from grad_ext.report.comparison import (
     DIGITS,
@@ -16,40 +17,98 @@ from grad_ext.report.comparison import (
     majority,
     summary,
 )
+from grad_ext.report.reproduction import LEVEL
+from grad_ext.report.words import one_division
 
+# Models of a method below which a page warns of it.
+FEW = 5
+VARIED = "No model gives everybody the same label."
+# Methods that a sentence names one by one.
+NAMED = 5
 BESIDE = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy"}
 
 
 def findings(frame: pd.DataFrame) -> list[str]:
-    """Return what a comparison found, a few sentences an entry.
+    """Return what a comparison is about, found, and what to distrust in it, in this order.
 
     Parameters
     ----------
     frame : pandas.DataFrame
         As for `grad_ext.report.comparison.summary`.
     """
-    lines, chosen = summary(frame), at_chosen(frame)
+    return [*studied(frame), *found(frame), *doubts(frame)]
+
+
+def studied(frame: pd.DataFrame) -> list[str]:
+    """Return what a comparison is about; parameters as those of `findings`."""
+    _, chosen, judged = _lines_of(frame)
+    return [_extent(frame, chosen, judged)]
+
+
+def found(frame: pd.DataFrame) -> list[str]:
+    """Return where GRAD stands among the methods, and who is on the frontier.
+
+    Parameters as those of `findings`.
+    """
+    lines, _, judged = _lines_of(frame)
+    if not len(judged):
+        return []
+    said = []
+    for i in np.flatnonzero(judged["method"].str.startswith("GRAD")):
+        parts = [_stands(judged.iloc[i])]
+        if len(judged) > 1:
+            parts += [_tally(judged, int(i), *figure) for figure in reversed(BESIDE.items())]
+        said.append(" ".join(parts))
+    said += [_frontier(judged, *figure) for figure in reversed(BESIDE.items())]
+    return [*said, _chance(judged), *([] if _constant(lines) else [VARIED])]
+
+
+def doubts(frame: pd.DataFrame) -> list[str]:
+    """Return what to distrust in a comparison; parameters as those of `findings`."""
+    lines, chosen, judged = _lines_of(frame)
+    said = [*_useless(judged), *_constant(lines), *_needs(chosen), *_failed(lines)]
+    return [*said, *_few(judged), *one_division(frame)]
+
+
+def duels(frame: pd.DataFrame, name: str) -> list[str]:
+    """Return whom a method beats, to whom it loses, and where it is a trade, by how much.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        As for `grad_ext.report.comparison.summary`.
+    name : str
+        The method, by its name there; one with figures, as at least one other has.
+    """
+    _, _, judged = _lines_of(frame)
+    (i,) = np.flatnonzero(judged["name"] == name)
+    return [_duel(judged, int(i), *figure) for figure in BESIDE.items()]
+
+
+def over_knobs(frame: pd.DataFrame) -> str:
+    """Return which values of the knobs are on the frontier; parameters as those of `findings`."""
+    lines, _, _ = _lines_of(frame)
+    return _over_knobs(lines)
+
+
+def _lines_of(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Return all lines, the chosen ones but the majority class, and those of them with figures."""
+    chosen = at_chosen(frame)
     chosen = chosen[chosen["method"] != MAJORITY].reset_index(drop=True)
     judged = chosen[np.isfinite(chosen["discrimination"])].reset_index(drop=True)
-    said = [_extent(frame, chosen, judged)]
-    if len(judged):
-        for figure, words in BESIDE.items():
-            said.append(_frontier(judged, figure, words))
-        said.append(_over_knobs(lines))
-        for i in np.flatnonzero(judged["method"].str.startswith("GRAD")):
-            said += _duels(judged, int(i))
-        said += [_useless(judged), _chance(judged), _constant(lines)]
-    return [*said, *_needs(chosen), *_failed(lines)]
+    return summary(frame), chosen, judged
 
 
 def _extent(frame: pd.DataFrame, chosen: pd.DataFrame, judged: pd.DataFrame) -> str:
     first = frame.iloc[0]
     protected = str(first["protected"]).replace(",", " and ")
+    figures = ""
+    if len(judged) < len(chosen):
+        figures = f"; {len(judged)} of the methods have figures"
     return (
         f"{_count(len(frame), 'model')} of {_count(len(chosen), 'method')} on {first['dataset']}, "
-        f"protecting {protected}; {len(judged)} of the methods have figures. Unless said otherwise "
-        "each stands at the value of its knob that was chosen on validation rows; all figures are "
-        "means on test rows."
+        f"protecting {protected}{figures}. Unless said otherwise each stands at the value of its "
+        "knob that was chosen on validation rows; all figures are means on test rows."
     )
 
 
@@ -73,7 +132,7 @@ def _frontier(judged: pd.DataFrame, figure: str, words: str) -> str:
         )
     rows = free.sort_values(figure, ascending=False, kind="stable")
     named = [
-        f"{called(r)} ({r[figure]:.3f}, {r['discrimination']:.3f})" for _, r in rows.iterrows()
+        f"{_marked(r)} ({r[figure]:.3f}, {r['discrimination']:.3f})" for _, r in rows.iterrows()
     ]
     return (
         f"On the frontier of {words} and Discrimination, where no other method is better in one and "
@@ -99,17 +158,36 @@ def _over_knobs(lines: pd.DataFrame) -> str:
     )
 
 
-def _duels(judged: pd.DataFrame, i: int) -> list[str]:
-    """Say whom a method beats, to whom it loses, and where it is a trade."""
-    mine = judged.iloc[i]
-    said = (
+def _stands(mine: pd.Series) -> str:
+    return (
         f"{called(mine)}: accuracy {mine['accuracy']:.3f}, balanced accuracy "
         f"{mine['balanced_accuracy']:.3f}, Discrimination {mine['discrimination']:.3f} (chance "
         f"level {mine['discrimination_floor']:.3f}), Delta {mine['delta']:.3f}."
     )
-    if len(judged) == 1:
-        return [said]
-    return [said, *(_duel(judged, i, figure, words) for figure, words in BESIDE.items())]
+
+
+def _tally(judged: pd.DataFrame, i: int, figure: str, words: str) -> str:
+    """Say whom of the others a method beats, to whom it loses, and how clearly."""
+    pairs = dominance(judged, figure)
+    said, left = [], len(judged) - 1
+    for mine, other, verb in (("winner", "loser", "beats"), ("loser", "winner", "loses to")):
+        rows = pairs[pairs[mine] == i]
+        left -= len(rows)
+        for clearly in (True, False):
+            names = [_marked(judged.iloc[j]) for j in rows.loc[rows["clearly"] == clearly, other]]
+            if names:
+                which = listed(names) if len(names) <= NAMED else f"{len(names)} methods"
+                said.append(
+                    f"clearly {verb} {which}" if clearly else f"{verb} {which}, not clearly"
+                )
+    if left:
+        how = "worse in one and better in the other, equal, or with constant models"
+        said.append(f"{_count(left, 'other')} {'is' if left == 1 else 'are'} {how}")
+    return f"In {words} and Discrimination together it {'; '.join(said)}."
+
+
+def _marked(line: pd.Series) -> str:
+    return f"{line['name']} †" if line["needs_attributes"] else str(line["name"])
 
 
 def _duel(judged: pd.DataFrame, i: int, figure: str, words: str) -> str:
@@ -142,10 +220,14 @@ def _duel(judged: pd.DataFrame, i: int, figure: str, words: str) -> str:
     )
 
 
-def _useless(judged: pd.DataFrame) -> str:
+def _useless(judged: pd.DataFrame) -> list[str]:
+    if not len(judged):
+        return []
     right = majority(judged)["accuracy"]
     below = judged[(judged["accuracy"] - right).round(DIGITS) < 0]
-    return f"Less accurate than the majority class ({right:.3f}): {_names(below) or 'none'}."
+    return [f"Less accurate than the majority class ({right:.3f}): {_names(below)}."] * bool(
+        len(below)
+    )
 
 
 def _chance(judged: pd.DataFrame) -> str:
@@ -156,7 +238,7 @@ def _chance(judged: pd.DataFrame) -> str:
     return (
         "Predictions that ignore the protected attribute would show a Discrimination of about "
         f"{varied['discrimination_floor'].mean():.3f} on these test rows by chance; no more than "
-        f"their chance level show: {_names(within) or 'none'}."
+        f"their chance level show: {listed(_marked(line) for _, line in within.iterrows()) or 'none'}."
     )
 
 
@@ -164,18 +246,17 @@ def _names(lines: pd.DataFrame) -> str:
     return listed(called(line) for _, line in lines.iterrows())
 
 
-def _constant(lines: pd.DataFrame) -> str:
+def _constant(lines: pd.DataFrame) -> list[str]:
     rows = lines[(lines["constant"] > 0) & (lines["method"] != MAJORITY)]
-    if not len(rows):
-        return "No model gives everybody the same label."
     named = [
         f"{called(row)} ({row['constant'] * row['models']:.0f} of {row['models']})"
         for _, row in rows.iterrows()
     ]
-    return (
-        f"Models that give everybody the same label, whose Discrimination of 0 and Consistency of 1 "
+    said = (
+        "Models that give everybody the same label, whose Discrimination of 0 and Consistency of 1 "
         f"mean nothing: {listed(named)}."
     )
+    return [said] if named else []
 
 
 def _needs(chosen: pd.DataFrame) -> list[str]:
@@ -201,6 +282,30 @@ def _failed(lines: pd.DataFrame) -> list[str]:
     diverged = lines[lines["diverged"] > 0]
     if len(diverged):
         said.append(f"Models that diverged, without figures: {_counted(diverged, 'diverged')}.")
+    return said
+
+
+def _few(judged: pd.DataFrame) -> list[str]:
+    """Warn of intervals over few models, and of many comparisons."""
+    said = []
+    seeded = judged.loc[judged["seeded"], "models"]
+    if len(seeded) and (least := int(seeded.min())) < FEW:
+        if least == 1:
+            said.append(
+                "Some methods have a single model, and so no interval: how far chance alone moves "
+                "them is not known."
+            )
+        else:
+            reach = float(special.stdtrit(least - 1, (1.0 + LEVEL) / 2.0))
+            said.append(
+                f"Some methods have {least} models only: their 95 % intervals reach {reach:.1f} "
+                "standard errors to either side, so little is clear that more seeds would tell apart."
+            )
+    if len(judged) > 2:
+        said.append(
+            "No interval is corrected for there being many methods: among many, some differences are "
+            "clear by chance."
+        )
     return said
 
 

@@ -6,6 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from html import escape
 from importlib.resources import files
 
+# The parts of the answer at the top of every page.
+STUDIED, FOUND, DISTRUST = "What was studied", "What was found", "What to distrust"
+
 
 def asset(name: str) -> str:
     """Return a file that pages are made with."""

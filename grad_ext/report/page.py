@@ -21,7 +21,18 @@ from grad_ext.report.figures import (
     render,
     spread_figure,
 )
-from grad_ext.report.html import answer, document, figure, heading, items, paragraphs, table
+from grad_ext.report.html import (
+    DISTRUST,
+    FOUND,
+    STUDIED,
+    answer,
+    document,
+    figure,
+    heading,
+    items,
+    paragraphs,
+    table,
+)
 from grad_ext.report.settings import Choices, lines_by
 from grad_ext.report.tables import (
     CASE,
@@ -42,7 +53,6 @@ from grad_ext.report.words import cautions, described, doubts, found, outline, s
 from grad_ext.task import CRITERIA
 from grad_ext.trial import Record
 
-STUDIED, FOUND, DISTRUST = "What was studied", "What was found", "What to distrust"
 LAMBDA_FIGURE = "Accuracy, Discrimination and Consistency against λ"
 
 

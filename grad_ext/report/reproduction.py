@@ -21,6 +21,7 @@ METRICS = ("accuracy", "delta", "discrimination", "consistency")
 # The paper's claim (section 4): "the GRAD approach always increases the Delta and Consistency
 # scores, and reduces the Discrimination".
 BETTER = {"delta": 1.0, "consistency": 1.0, "discrimination": -1.0}
+IMPROVES, WORSENS = "improves", "worsens"
 NAMED = {"delta": "Delta", "consistency": "Consistency", "discrimination": "Discrimination"}
 LEVEL = 0.95
 LINE = ["dataset", "attributes", "recipe", "algorithm"]
@@ -180,26 +181,74 @@ def claims(frame: pd.DataFrame) -> list[str]:
         As for `lines`.
     """
     said = []
-    keys = ["dataset", "attributes", "recipe", "variant"]
-    for (dataset, attributes, recipe, variant), group in _groups(frame, keys):
-        by = group.set_index(["algorithm", "split_seed", "seed"]).sort_index()
-        names = [f"{kind}-{variant.capitalize()}" for kind in ("NN", "GRAD")]
-        if not set(names) <= set(by.index.get_level_values(0)):
-            continue
-        plain, grad = (by.loc[name] for name in names)
-        about = f"{dataset} ({attributes.replace(',', ' and ')}), {recipe} recipe"
-        parts = []
-        for metric, sign in BETTER.items():
-            mean, low, high = _apart(grad[metric], plain[metric])
-            verdict = "is not told apart"
-            if low * sign > 0 and high * sign > 0:
-                verdict = "improves"
-            elif low * sign < 0 and high * sign < 0:
-                verdict = "worsens"
-            parts.append(f"{NAMED[metric]} {verdict} ({mean:+.3f}, {low:+.3f} to {high:+.3f})")
+    for about, attributes, names, by in _comparisons(frame):
+        parts = [
+            f"{NAMED[metric]} {verdict} ({mean:+.3f}, {low:+.3f} to {high:+.3f})"
+            for metric, (verdict, mean, low, high) in _verdicts(by, *names).items()
+        ]
         said.append(f"{about}: from {names[0]} to {names[1]} {', '.join(parts)}.")
         said += _other_attribute(by, names[1], attributes.split(","), about)
     return said
+
+
+def tally(frame: pd.DataFrame) -> list[str]:
+    """Return, in words, in how many comparisons the paper's claims hold; see `claims`.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        As for `lines`.
+    """
+    found = [_verdicts(by, *names) for _, _, names, by in _comparisons(frame)]
+    if not found:
+        return []
+    parts = []
+    for metric in BETTER:
+        verdicts = [one[metric][0] for one in found]
+        better, worse = verdicts.count(IMPROVES), verdicts.count(WORSENS)
+        parts.append(
+            f"{NAMED[metric]} improves in {better}, worsens in {worse} and is not told apart in "
+            f"{len(found) - better - worse}"
+        )
+    return [
+        (
+            "The paper claims that GRAD always raises Delta and Consistency and lowers Discrimination. "
+            f"Of {_count(len(found))} of GRAD with its plain network here: {'; '.join(parts)}."
+        )
+    ]
+
+
+def _count(comparisons: int) -> str:
+    return "1 comparison" if comparisons == 1 else f"{comparisons} comparisons"
+
+
+def _comparisons(
+    frame: pd.DataFrame,
+) -> Iterator[tuple[str, str, tuple[str, str], pd.DataFrame]]:
+    """Yield what is compared, by which attributes, the names of NN and GRAD, and their models."""
+    keys = ["dataset", "attributes", "recipe", "variant"]
+    for (dataset, attributes, recipe, variant), group in _groups(frame, keys):
+        by = group.set_index(["algorithm", "split_seed", "seed"]).sort_index()
+        names = (f"NN-{variant.capitalize()}", f"GRAD-{variant.capitalize()}")
+        if set(names) <= set(by.index.get_level_values(0)):
+            about = f"{dataset} ({attributes.replace(',', ' and ')}), {recipe} recipe"
+            yield about, attributes, names, by
+
+
+def _verdicts(
+    by: pd.DataFrame, plain: str, grad: str
+) -> dict[str, tuple[str, float, float, float]]:
+    """Return, for each metric, whether it gets better, the mean difference and its interval."""
+    found = {}
+    for metric, sign in BETTER.items():
+        mean, low, high = _apart(by.loc[grad][metric], by.loc[plain][metric])
+        verdict = "is not told apart"
+        if low * sign > 0 and high * sign > 0:
+            verdict = IMPROVES
+        elif low * sign < 0 and high * sign < 0:
+            verdict = WORSENS
+        found[metric] = (verdict, mean, low, high)
+    return found
 
 
 def _other_attribute(
@@ -257,6 +306,48 @@ def insensitivity(frame: pd.DataFrame) -> list[str]:
             f"{EQUIVALENT[0]:.0f} to {EQUIVALENT[1]:.0f} moves {'; '.join(parts)}."
         )
     return said
+
+
+def extent(frame: pd.DataFrame) -> str:
+    """Return, in words, which models there are.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        As for `lines`.
+    """
+    algorithms = ", ".join(frame["algorithm"].unique())
+    cases = ", ".join(
+        f"{dataset} (judged by {attributes.replace(',', ' and ')})"
+        for (dataset, attributes), _ in _groups(frame, LINE[:2])
+    )
+    seeds, divisions = frame["seed"].nunique(), frame["split_seed"].nunique()
+    return (
+        f"{len(frame):,} models of {algorithms} on {cases}; recipes: "
+        f"{', '.join(frame['recipe'].unique())}; {seeds} seed{'s' * (seeds > 1)}, "
+        f"up to {divisions} division{'s' * (divisions > 1)} of the rows. All figures are those of "
+        "test rows."
+    )
+
+
+def shared_rows(frame: pd.DataFrame) -> list[str]:
+    """Return which lines have a single division of the rows, so that no spread shows its error.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        As for `lines`.
+    """
+    divisions = frame.groupby("dataset", sort=False)["split_seed"].nunique()
+    alone = divisions.index[divisions == 1]
+    if not len(alone):
+        return []
+    return [
+        (
+            f"On {' and '.join(map(str, alone))} all models share one division of the rows, whose own "
+            "error no spread over seeds shows."
+        )
+    ]
 
 
 def disguised(

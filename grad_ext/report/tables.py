@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import islice
 from typing import Any
 
@@ -104,9 +104,10 @@ def results(records: Sequence[Record]) -> pd.DataFrame:
 
 def flattened(trial: Trial) -> dict[str, Any]:
     """Return everything that makes a trial, by dotted names as in `Trial.to_json`."""
-    own = {name: value for name, value in vars(trial).items() if name != "settings"}
+    own = {part.name: getattr(trial, part.name) for part in fields(trial)}
+    settings = own.pop("settings")
     own["options"] = dict(trial.options)
-    return own | {f"settings.{name}": value for name, value in vars(trial.settings).items()}
+    return own | {f"settings.{name}": value for name, value in vars(settings).items()}
 
 
 def varying(records: Sequence[Record]) -> dict[str, list[Any]]:

@@ -145,7 +145,7 @@ def cautions(frame: pd.DataFrame) -> list[str]:
             "These are test rows, and many models: the best of them is best partly by luck. Choose by "
             "settings, over seeds, and not a single model."
         )
-    return said + _division(judged)
+    return said + one_division(judged)
 
 
 def verdict(frame: pd.DataFrame, curves: Sequence[str] = ()) -> list[str]:
@@ -196,10 +196,11 @@ def doubts(frame: pd.DataFrame, curves: Sequence[str] = ()) -> list[str]:
             "No model without reversal (λ = 0) is among these, so what reversal costs and what it "
             "brings cannot be read off them."
         )
-    return said + _division(frame)
+    return said + one_division(frame)
 
 
-def _division(frame: pd.DataFrame) -> list[str]:
+def one_division(frame: pd.DataFrame) -> list[str]:
+    """Return the warning that all models share one division of the rows, if they do."""
     if frame["split_seed"].nunique() != 1:
         return []
     said = "All models share one division of the rows, whose own error no spread over seeds shows."
