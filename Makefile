@@ -20,7 +20,7 @@ bench: install
 
 # The site lies in docs/_build/html. From scratch every time: a page that is gone must not stay.
 docs: install
-	rm -rf docs/_build docs/api/generated
+	rm -rf docs/_build docs/api/generated docs/gallery
 	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
 	@echo "the site: docs/_build/html/index.html"
 
@@ -54,4 +54,4 @@ chromium:
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis \
-		docs/_build docs/api/generated
+		docs/_build docs/api/generated docs/gallery

@@ -1,15 +1,18 @@
 """How Sphinx makes the site of these pages: `make docs`.
 
 The pages are Markdown that reads well where the code is hosted too, so what only a site can do is
-done here: the reference of docs/api, and the figure of docs/method.md, which becomes a part of its
-page so that a reader can step through it.
+done here: the reference of docs/api, the gallery of docs/examples, whose programs run for it, and the
+figure of docs/method.md, which becomes a part of its page so that a reader can step through it.
 """
 
 import logging
 from pathlib import Path
+from typing import Any
 
 from docutils import nodes
+from matplotlib.figure import Figure
 from sphinx.application import Sphinx
+from sphinx_gallery.scrapers import figure_rst, matplotlib_scraper
 
 from grad_ext import __version__
 
@@ -17,8 +20,14 @@ project = "grad-ext"
 author = "The grad-ext maintainers"
 release = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc"]
-exclude_patterns = ["_build"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "examples"]
 templates_path = ["_templates"]
 
 myst_heading_anchors = 3
@@ -43,6 +52,40 @@ html_theme_options = {
     "footer_end": ["theme-version"],
 }
 project_copyright = "the grad-ext maintainers, Apache License 2.0"
+
+
+def drawn(block: Any, block_vars: dict[str, Any], gallery_conf: dict[str, Any]) -> str:
+    """Save the pictures that a program has made: pyplot's, and those of grad-ext, which it knows not."""
+    made = matplotlib_scraper(block, block_vars, gallery_conf)
+    paths = []
+    for value in block_vars["example_globals"].values():
+        if (
+            isinstance(value, Figure)
+            and not hasattr(value, "number")
+            and not hasattr(value, "saved")
+        ):
+            paths.append(next(block_vars["image_path_iterator"]))
+            value.savefig(paths[-1], dpi=150)
+            value.saved = True
+    return str(made) + str(figure_rst(paths, gallery_conf["src_dir"]))
+
+
+sphinx_gallery_conf = {
+    "examples_dirs": "examples",
+    "gallery_dirs": "gallery",
+    "image_scrapers": (drawn,),
+    "abort_on_example_error": True,
+    "reset_modules": ("matplotlib",),
+    "remove_config_comments": True,
+    "download_all_examples": False,
+    "copyfile_regex": "",
+    "show_memory": False,
+    "min_reported_time": 1000,
+    "write_computation_times": False,
+    "show_signature": False,
+}
+# A function among the settings cannot be kept from one build to the next; each begins from scratch.
+suppress_warnings = ["config.cache"]
 
 # AIF360 says on import which of its optional parts are missing; here nobody asks for them.
 logging.getLogger().addFilter(lambda record: "unavailable" not in record.getMessage())

@@ -15,7 +15,8 @@ LONG = (
     *("tests/test_study_runs.py", "tests/test_compare.py", "tests/test_recipe.py"),
     *("tests/test_terminal.py", "tests/test_study_faults.py", "tests/test_retrain.py"),
     *("tests/test_network.py", "docs/studies.md", "docs/comparing.md", "docs/attach.md"),
-    *("README.md", "docs/report.md", "tests/test_reproduce.py", "tests/test_limits.py"),
+    *("README.md", "docs/report.md", "tests/test_gallery.py", "tests/test_reproduce.py"),
+    "tests/test_limits.py",
 )
 
 

@@ -41,7 +41,8 @@ def test_the_tree_holds_every_page_once():
             names = [line for line in block.split() if not line.startswith(":")]
             reached += [os.path.normpath(page.parent / name) for name in names]
     pages = {str(page.with_suffix("")) for page in DOCS.rglob("*.md") if "_build" not in page.parts}
-    assert sorted(reached) == sorted(pages - {str(DOCS / "index")} | {str(REFERENCE / "index")})
+    made = {str(REFERENCE / "index"), str(DOCS / "gallery" / "index")}
+    assert sorted(reached) == sorted(pages - {str(DOCS / "index")} | made)
 
 
 class Resources(HTMLParser):
@@ -63,7 +64,7 @@ class Resources(HTMLParser):
 def site(tmp_path_factory):
     """The site, built from a copy, since Sphinx writes the reference's pages beside their sources."""
     folder = tmp_path_factory.mktemp("site")
-    skipped = shutil.ignore_patterns("_build", "generated")
+    skipped = shutil.ignore_patterns("_build", "generated", "gallery")
     shutil.copytree(DOCS, folder / "docs", ignore=skipped)
     shutil.copy(ROOT / "CONTRIBUTING.md", folder)
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "docs", "html"]
@@ -75,6 +76,9 @@ def site(tmp_path_factory):
 @pytest.mark.slow
 def test_the_site_is_whole_and_asks_nobody_for_anything(site):
     pages = [page for page in site.rglob("*.html") if "_static" not in page.parts]
+    examples = {path.stem for path in (DOCS / "examples").glob("plot_*.py")}
+    shown = {path.name.split("_001")[0] for path in (site / "_images").glob("*_001.png")}
+    assert shown == {f"sphx_glr_{name}" for name in examples}
     assert {f"{name}.html" for name in listed()} <= {page.name for page in pages}
     for page in pages:
         resources = Resources()

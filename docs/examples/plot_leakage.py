@@ -1,0 +1,34 @@
+"""
+What can still be read off
+==========================
+
+Labels that treat the groups alike do not mean that a model has unlearned them. :func:`~grad_ext.auditing.audit.audit`
+sends fresh probes to the features, the representation, the scores and the labels.
+"""
+
+import numpy as np
+
+from grad_ext import GRADClassifier, audit, load_dataset
+
+german = load_dataset("german", protected=["age"])
+rows = np.random.default_rng(0).permutation(1000)
+train, rest = german.take(rows[:500]), german.take(rows[500:])
+groups = {"age": rest.a()[:, 0]}
+
+# %%
+# The default recipe contests the attribute at the score, so that is where it is hidden. An AUC of 0.5 is chance.
+
+model = GRADClassifier(random_state=0)
+model.fit(train.inputs(), train.y(), sensitive_features=train.a())
+found = audit(model, rest.inputs(), groups, y=rest.y(), folds=3)
+at_score = found.figure()
+print(*found.words(), sep="\n")
+
+# %%
+# ``attributes_read="trunk"`` contests it at the representation, as the paper does.
+
+deeper = GRADClassifier(attributes_read="trunk", random_state=0)
+deeper.fit(train.inputs(), train.y(), sensitive_features=train.a())
+found = audit(deeper, rest.inputs(), groups, y=rest.y(), folds=3)
+at_trunk = found.figure()
+print(*found.words(), sep="\n")
