@@ -28,12 +28,13 @@ class MissingToolkit(ImportError):
         super().__init__(f"{package} is not installed; pip install 'grad-ext[{extra}]' brings it")
 
 
-def unknown(what: str, name: object, known: Iterable[str]) -> InputError:
-    """Return the error for a name that is not among those known, nearest names first."""
+def unknown(what: str, name: object, known: Iterable[str], of: str = "") -> InputError:
+    """Return the error for a name that is not among those known (of something), nearest first."""
     names = list(known)
     near = get_close_matches(str(name), names, n=3)
     hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
-    return InputError(f"unknown {what} {name!r}: {hint}there are {', '.join(map(repr, names))}")
+    whose = f" of {of!r}" if of else ""
+    return InputError(f"unknown {what} {name!r}{whose}: {hint}there are {', '.join(map(repr, names))}")
 
 
 class ConstantPredictionWarning(UserWarning):

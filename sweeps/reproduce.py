@@ -98,7 +98,7 @@ class Reproduction:
             If the table has no such data set.
         """
         if dataset not in self.datasets:
-            raise unknown(f"data set of {self.table}", dataset, self.datasets)
+            raise unknown("data set", dataset, self.datasets, self.table)
         return self.protected.get(dataset, ATTRIBUTES[self.table][dataset])
 
     def in_order(self, trial: Trial) -> list[str]:

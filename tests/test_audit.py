@@ -658,7 +658,7 @@ def test_the_command_audits_saved_models(tmp_path, monkeypatch, capsys):
 
 BAD_COMMANDS = {
     "--dataset germna": "unknown data set 'germna': did you mean 'german'?",
-    "--protected agee": "unknown protected attribute of 'german' 'agee': did you mean 'age'",
+    "--protected agee": "unknown protected attribute 'agee' of 'german': did you mean 'age'",
     "--lam=-1": "lambda must be a finite number of at least 0, got -1",
     "--epochs 0": "epochs must be",
     "--variant prod": "unknown variant 'prod'",
@@ -691,7 +691,7 @@ def test_a_model_of_other_columns_is_refused(tmp_path, monkeypatch, capsys):
     frame = pd.DataFrame(X, columns=["duration", "b", "c"])
     refused = {
         "array": (X, "expected a model fitted on named columns of german, got one fitted on an"),
-        "frame": (frame, "unknown feature of 'german' 'b'"),
+        "frame": (frame, "unknown feature 'b' of 'german'"),
     }
     for name, (rows, message) in refused.items():
         with warnings.catch_warnings():

@@ -150,7 +150,7 @@ print("LEFT", [(t.lam, t.seed) for t in opened.study.missing()])
 
 BAD = {
     "--dataset germna": "unknown data set 'germna': did you mean 'german'?",
-    "--protected agee": "unknown protected attribute of 'german' 'agee': did you mean 'age'",
+    "--protected agee": "unknown protected attribute 'agee' of 'german': did you mean 'age'",
     "--values=-1": "lambda must be a finite number of at least 0, got '-1'",
     "--values 1,abc": "lambda must be a number of at least 0, got 'abc'",
     "--values nan": "lambda must be a finite number",

@@ -212,7 +212,7 @@ def _columns(model: Any, audited: Table) -> pd.DataFrame:
         )
     for name in names:
         if name not in audited.features:
-            raise unknown(f"feature of {audited.name!r}", name, audited.features)
+            raise unknown("feature", name, audited.features, audited.name)
     return audited.frame[list(names)]
 
 

@@ -122,7 +122,7 @@ def reproduce(
     resources = resources_of(given)
     for name in _split(datasets):
         if name not in asked.datasets:
-            raise unknown(f"data set of {table}", name, asked.datasets)
+            raise unknown("data set", name, asked.datasets, table)
     wanted, there, missing = _split(datasets) or asked.datasets, [], []
     for name in wanted:
         try:

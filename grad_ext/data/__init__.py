@@ -61,5 +61,5 @@ def load_dataset(
     for attribute in chosen:
         # Before a file is read or downloaded for nothing.
         if attribute not in known:
-            raise unknown(f"protected attribute of {name!r}", attribute, known)
+            raise unknown("protected attribute", attribute, known, name)
     return DATA_SETS[name].load(data_dir).protecting(chosen)

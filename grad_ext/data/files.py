@@ -271,7 +271,7 @@ def _among(wanted: Any, levels: list[Any], column: str) -> tuple[Any, ...]:
         for text in texts:
             same = _same(text, levels)
             if not same:
-                raise unknown(f"value of {column!r}", text, [str(v) for v in levels[:20]])
+                raise unknown("value", text, [str(v) for v in levels[:20]], column)
             meant += same
     return tuple(dict.fromkeys(meant))
 

@@ -252,7 +252,7 @@ class Table:
         by_name = {p.name: p for p in self.protected}
         for name in names:
             if name not in by_name:
-                raise unknown(f"protected attribute of {self.name!r}", name, by_name)
+                raise unknown("protected attribute", name, by_name, self.name)
         if len(set(names)) != len(names):
             raise InputError(f"protected attributes must differ, got {list(names)!r}")
         return replace(self, protected=tuple(by_name[name] for name in names))

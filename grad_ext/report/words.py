@@ -194,7 +194,7 @@ def doubts(frame: pd.DataFrame, curves: Sequence[str] = ()) -> list[str]:
     if several and (frame["lam"] > 0).all():
         said.append(
             "No model without reversal (λ = 0) is among these, so what reversal costs and what it "
-            "brings cannot be read off them."
+            "brings cannot be read off them: 0 among the values (--values 0,...) adds such models."
         )
     return said + one_division(frame)
 
