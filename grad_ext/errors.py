@@ -34,7 +34,9 @@ def unknown(what: str, name: object, known: Iterable[str], of: str = "") -> Inpu
     near = get_close_matches(str(name), names, n=3)
     hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     whose = f" of {of!r}" if of else ""
-    return InputError(f"unknown {what} {name!r}{whose}: {hint}there are {', '.join(map(repr, names))}")
+    return InputError(
+        f"unknown {what} {name!r}{whose}: {hint}there are {', '.join(map(repr, names))}"
+    )
 
 
 class ConstantPredictionWarning(UserWarning):

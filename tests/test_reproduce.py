@@ -80,7 +80,10 @@ def test_other_attributes_can_be_asked_for():
         (lambda: Reproduction("table3"), "did you mean 'table"),
         (lambda: Reproduction("table1", seeds=0), "at least one seed, got 0"),
         (lambda: Reproduction("table1", recipes=("papr",)), "did you mean 'paper'"),
-        (lambda: Reproduction("table2", protected={"adult": ("sex",)}), "unknown data set 'adult' of 'table2'"),
+        (
+            lambda: Reproduction("table2", protected={"adult": ("sex",)}),
+            "unknown data set 'adult' of 'table2'",
+        ),
     ],
 )
 def test_bad_input(call, message):
