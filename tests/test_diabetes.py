@@ -150,7 +150,7 @@ def test_what_is_needed_is_said(alone):
 
 
 def test_an_unknown_attribute_is_refused_before_any_file_is_looked_for(alone):
-    with pytest.raises(InputError, match=r"of 'diabetes' 'sex': .*'gender'"):
+    with pytest.raises(InputError, match=r"'sex' of 'diabetes': .*'gender'"):
         load_dataset("diabetes", ["sex"])
 
 
