@@ -215,6 +215,35 @@ def test_the_verdict_sets_models_beside_the_majority_and_chance():
     assert "0.060, cannot be told from the 0.050 that chance alone" in said
 
 
+def test_the_verdict_says_what_reversal_costs_and_brings():
+    plain = [record(0, s, 0.80, 0.20) for s in range(4)]
+    # 0.02, 0.03 and 0.04 below the plain network of the same seed; the fourth has none beside it.
+    grad = [record(50, s, 0.78 - 0.01 * s, 0.15) for s in range(3)]
+    frame = results([*plain, *grad, *(record(2000, s, 0.5, 0.0) for s in range(3))])
+    reach = stats.t.ppf(0.975, 2) * 0.01 / 3**0.5
+    said = found(frame)[-1]
+    assert said.startswith(
+        "What reversal costs and brings, λ = 50 less the plain network of the same seed with 95 % "
+        f"intervals over seeds: accuracy -0.030 ({-0.03 - reach:+.3f} to {-0.03 + reach:+.3f}), "
+        "balanced accuracy +0.000 (+0.000 to +0.000), Discrimination -0.050 (-0.050 to -0.050)."
+    )
+    one = " ".join(found(results([plain[0], grad[0]])))
+    assert "of the same seed: accuracy -0.020, balanced accuracy +0.000, Discr" in one
+    for alone in ([*plain], [*grad], [plain[0], grad[1]]):
+        assert "costs and brings," not in " ".join(found(results(alone)))
+
+
+def test_over_divisions_what_reversal_brings_is_judged_by_them():
+    """Two seeds on each of two divisions: two observations, of -0.02 and -0.04."""
+    records = [record(lam, s) for lam in (0, 100) for s in range(4)]
+    frame = results(records).assign(split_seed=[0, 0, 1, 1] * 2, seed=[0, 1] * 4)
+    frame["accuracy"] = [0.8] * 4 + [0.78, 0.78, 0.75, 0.77]
+    reach = stats.t.ppf(0.975, 1) * 0.02 / 2**0.5 / 2**0.5
+    said = found(frame)[-1]
+    assert "with 95 % intervals over divisions of the rows" in said
+    assert f"accuracy -0.030 ({-0.03 - reach:+.3f} to {-0.03 + reach:+.3f})" in said
+
+
 def test_diverged_models_are_left_out_and_counted():
     records = [record(1, 0), record(1, 1, diverged=True), record(10, 0), record(10, 1)]
     frame = results(records)

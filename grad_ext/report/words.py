@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import special
 
 from grad_ext.data.catalog import DATA_SETS
+from grad_ext.report.reproduction import interval
 from grad_ext.report.tables import CHANCE, by_curve, called, telling, words_of
 from grad_ext.trial import Record
 
@@ -22,6 +23,11 @@ LEVEL = 0.05
 # Shares of the same rows differ by rounding.
 TIE = 1e-9
 PLANE = ("accuracy", "discrimination")
+MOVED = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "discrimination": "Discrimination",
+}
 
 
 def flat_range(means: Sequence[tuple[float, ...]], tolerance: float) -> tuple[int, int]:
@@ -172,7 +178,7 @@ def found(frame: pd.DataFrame, curves: Sequence[str] = ()) -> list[str]:
     said = []
     if frame["lam"].nunique() > 1:
         said += [_flatness(frame), _extremes(frame)]
-    return [*said, _constants(frame), *_at_the_papers(frame)]
+    return [*said, _constants(frame), *_at_the_papers(frame), *_against_none(frame)]
 
 
 def doubts(frame: pd.DataFrame, curves: Sequence[str] = ()) -> list[str]:
@@ -315,6 +321,37 @@ def _at_the_papers(frame: pd.DataFrame) -> list[str]:
         "would show on these test rows for predictions that ignore the protected attribute."
     )
     return said
+
+
+def _against_none(frame: pd.DataFrame) -> list[str]:
+    """Return what reversal costs and brings against the plain network, if there is one."""
+    reversing = frame[frame["lam"] > 0]
+    if len(reversing) in {0, len(frame)}:
+        return []
+    at, chosen = _nearest(reversing, 100.0)
+    pairs = ["split_seed", "seed"]
+    moved = (
+        chosen.set_index(pairs)[list(MOVED)]
+        - frame[frame["lam"] == 0].set_index(pairs)[list(MOVED)]
+    )
+    moved = moved.dropna()
+    if not len(moved):
+        return []
+    by_division = moved.groupby(level="split_seed").mean()
+    units = by_division if len(by_division) > 1 else moved
+    parts = []
+    for name, what in MOVED.items():
+        mean, low, high = interval(units[name])
+        ends = f" ({low:+.3f} to {high:+.3f})" if len(units) > 1 else ""
+        parts.append(f"{what} {mean:+.3f}{ends}")
+    over = "divisions of the rows" if units is by_division else "seeds"
+    known = f" with 95 % intervals over {over}" if len(units) > 1 else ""
+    return [
+        (
+            f"What reversal costs and brings, λ = {at:g} less the plain network of the same seed{known}: "
+            f"{', '.join(parts)}."
+        )
+    ]
 
 
 def _better(frame: pd.DataFrame) -> int:
