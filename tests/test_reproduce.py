@@ -9,7 +9,7 @@ from command import grad_ext
 
 from grad_ext.cli import main
 from grad_ext.errors import InputError
-from grad_ext.report.html import DISTRUST, FOUND, STUDIED
+from grad_ext.report.html import ANSWER
 from grad_ext.report.published import TABLES
 from grad_ext.report.reproduction import (
     claims,
@@ -280,7 +280,7 @@ def test_a_figure_for_each_recipe(tmp_path):
     assert text.count("<svg") == 2
     # What holds for every group is said once, at the top.
     assert text.count("All models share one division of the rows") == 1
-    assert [text.count(f"<h2>{part}</h2>") for part in (STUDIED, FOUND, DISTRUST)] == [1, 1, 1]
+    assert [text.count(f"<h2>{part}</h2>") for part in ANSWER] == [1, 1, 1]
     assert (tmp_path / "figure2-adult-other.png").stat().st_size > 10_000
 
 

@@ -23,18 +23,7 @@ from grad_ext.report.comparison import (
 )
 from grad_ext.report.comparison_words import doubts, duels, found, listed, over_knobs, studied
 from grad_ext.report.figures import CHANCE, _style
-from grad_ext.report.html import (
-    DISTRUST,
-    FOUND,
-    STUDIED,
-    answer,
-    document,
-    figure,
-    heading,
-    items,
-    paragraphs,
-    table,
-)
+from grad_ext.report.html import answer, document, figure, heading, items, paragraphs, table
 from grad_ext.report.tables import PARITY, cell
 
 PANELS = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy"}
@@ -254,7 +243,7 @@ def page(
     order = {name: i for i, name in enumerate(chosen["name"])}
     by_method = lines.sort_values("name", key=lambda n: n.map(order), kind="stable")
     parts = [
-        answer({STUDIED: studied(frame), FOUND: found(frame), DISTRUST: doubts(frame)}),
+        answer(studied(frame), found(frame), doubts(frame)),
         *first,
         heading("The methods in one picture"),
         figure(svg, f"Accuracy and balanced accuracy against Discrimination. {_title(models)}"),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from html import escape
 from importlib.resources import files
 
-# The parts of the answer at the top of every page.
-STUDIED, FOUND, DISTRUST = "What was studied", "What was found", "What to distrust"
+ANSWER = ("What was studied", "What was found", "What to distrust")
 
 
 def asset(name: str) -> str:
@@ -20,16 +19,18 @@ def paragraphs(texts: Sequence[str]) -> str:
     return "\n".join(f"<p>{escape(text)}</p>" for text in texts)
 
 
-def answer(parts: Mapping[str, Sequence[str]]) -> str:
-    """Return what was found, in words, as the part that stands out.
+def answer(studied: Sequence[str], found: Sequence[str], distrust: Sequence[str]) -> str:
+    """Return what a page is about, in words, as the part at its top that stands out.
 
     Parameters
     ----------
-    parts : mapping of str to sequence of str
-        Sentences by what they say, such as what to distrust; a part without any is left out.
+    studied, found, distrust : sequence of str
+        What was studied, what was found, and what to distrust, a few sentences an entry; a part
+        without any is left out.
     """
+    parts = zip(ANSWER, (studied, found, distrust), strict=True)
     said = "\n".join(
-        f"<h2>{escape(name)}</h2>\n{paragraphs(texts)}" for name, texts in parts.items() if texts
+        f"<h2>{escape(name)}</h2>\n{paragraphs(texts)}" for name, texts in parts if texts
     )
     return f'<section class="answer" aria-label="The answer">\n{said}\n</section>'
 

@@ -21,18 +21,7 @@ from grad_ext.report.figures import (
     render,
     spread_figure,
 )
-from grad_ext.report.html import (
-    DISTRUST,
-    FOUND,
-    STUDIED,
-    answer,
-    document,
-    figure,
-    heading,
-    items,
-    paragraphs,
-    table,
-)
+from grad_ext.report.html import answer, document, figure, heading, items, paragraphs, table
 from grad_ext.report.settings import Choices, lines_by
 from grad_ext.report.tables import (
     CASE,
@@ -138,13 +127,7 @@ def write_report(
         document(
             heading_,
             [
-                answer(
-                    {
-                        STUDIED: [studied(records), *described(records)],
-                        FOUND: said,
-                        DISTRUST: doubted,
-                    }
-                ),
+                answer([studied(records), *described(records)], said, doubted),
                 explorer(frame, records, [source]),
                 *parts,
                 *audited,
@@ -199,7 +182,7 @@ def write_together(
         draw(spread_figure(judged, name, kept), folder / "spread", formats)
     columns, body = study_lines(frame)
     parts = [
-        answer({STUDIED: said, FOUND: outline(frame), DISTRUST: doubted}),
+        answer(said, outline(frame), doubted),
         explorer(frame, records, sources),
         heading("By study"),
         paragraphs([TOGETHER]),

@@ -10,18 +10,7 @@ import pandas as pd
 
 from grad_ext.files import write_atomically
 from grad_ext.report.figures import WRITTEN, draw, lambda_figure, render
-from grad_ext.report.html import (
-    DISTRUST,
-    FOUND,
-    STUDIED,
-    answer,
-    document,
-    figure,
-    heading,
-    items,
-    paragraphs,
-    table,
-)
+from grad_ext.report.html import answer, document, figure, heading, items, paragraphs, table
 from grad_ext.report.published import Published
 from grad_ext.report.reproduction import (
     AS_PUBLISHED,
@@ -114,11 +103,9 @@ def write_reproduction(
     title = f"Table {name[-1]} of the GRAD paper, and the same models here"
     parts = [
         answer(
-            {
-                STUDIED: [extent(frame), *missing],
-                FOUND: tally(frame),
-                DISTRUST: [*disguised(frame, published, about), *shared_rows(frame), CHOSEN],
-            }
+            [extent(frame), *missing],
+            tally(frame),
+            [*disguised(frame, published, about), *shared_rows(frame), CHOSEN],
         ),
         interactive,
         heading("The table, and what the same models do here"),
@@ -192,11 +179,9 @@ def write_figure2(
     groups = list(frame.groupby(["dataset", "attributes", "recipe"], sort=False))
     parts = [
         answer(
-            {
-                STUDIED: [extent(frame), *missing],
-                FOUND: [QUESTION, *insensitivity(frame)],
-                DISTRUST: list(dict.fromkeys(d for _, g in groups for d in doubts(g))),
-            }
+            [extent(frame), *missing],
+            [QUESTION, *insensitivity(frame)],
+            list(dict.fromkeys(d for _, g in groups for d in doubts(g))),
         ),
         interactive,
     ]
