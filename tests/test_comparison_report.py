@@ -315,7 +315,12 @@ def test_the_findings_say_who_beats_whom():
     assert studied(rows)[0].startswith("13 models of 7 methods on german, protecting age; 6 of the")
     frontier = "as good in the other: DEAR † (0.900, 0.200), BEATS (0.850, 0.060)"
     assert frontier in top
-    assert "GRAD-PRED, λ = 100: accuracy 0.800, balanced accuracy 0.700, Discr" in top
+    # Balanced accuracy less Discrimination: 0.69 of BEATS, then 0.60.
+    assert (
+        "GRAD-PRED, λ = 100, number 2 of 6 methods by balanced accuracy less Discrimination and on "
+        "neither frontier: accuracy 0.800, balanced accuracy 0.700, Discr"
+    ) in top
+    assert "Clearly: better in one of the two by so much" in top
     assert (
         "In accuracy and Discrimination together it clearly beats BEATEN; loses to BEATS, not "
         "clearly; 3 others are worse in one and better in the other, equal, or with constant models."
@@ -336,6 +341,42 @@ def test_the_findings_say_who_beats_whom():
     assert balanced.startswith("GRAD-PRED in balanced accuracy and Discrimination")
     assert over_knobs(rows).endswith("DEAR (beta = 0) and CHEAP (beta = 0).")
     assert listed(["a", "b", "c"]) == "a, b and c"
+
+
+def test_grad_is_set_against_its_plain_network():
+    rows = frame(
+        *(model("GRAD-Pred", s, 0.80 + 0.01 * s, 0.05) for s in range(2)),
+        *(model("NN-Pred", s, 0.85 + 0.01 * s, 0.15) for s in range(2)),
+    ).replace({"title": {"GRAD-PRED": "GRAD-Pred", "NN-PRED": "NN-Pred"}})
+    # Welch's: standard errors of 0.005 each, two degrees of freedom.
+    reach = stats.t.ppf(0.975, 2) * (2 * 0.005**2) ** 0.5
+    said = " ".join(found(rows))
+    assert "number 1 of 2 methods by" in said
+    assert "on the frontier of accuracy and balanced accuracy: accuracy" in said
+    assert (
+        "It has more than NN-Pred, the same network without reversal: accuracy -0.050 "
+        f"({-0.05 - reach:+.3f} to {-0.05 + reach:+.3f}), balanced accuracy -0.050 "
+    ) in said
+    assert "Discrimination -0.100." in said
+    assert "clearly" not in " ".join(found(frame(model("GRAD-Pred"))))
+
+
+def test_what_looks_like_several_methods_and_is_one_is_named():
+    rows = frame(
+        model("a", 0, 0.8, 0.1, seeded=False),
+        model("b", 0, 0.8, 0.1, seeded=False),
+        model("c", 0, 0.8, 0.2),
+        model("dull", 0, 0.7, 0.0, constant=True, chosen=False, lam=1.0),
+        model("dull", 0, 0.75, 0.1, lam=2.0),
+    )
+    warned = " ".join(doubts(rows))
+    assert "so most likely in every prediction: A and B." in warned
+    assert "DULL, beta = 1 (1 of 1, not at the chosen value)." in warned
+    assert "Methods that draw nothing at random have a single model and no interval" in warned
+    assert "every method shows more than its chance level." in " ".join(found(rows))
+    different = " ".join(doubts(frame(*pair("a", 0.8, 0.1), *pair("b", 0.8, 0.2))))
+    assert "most likely in every prediction" not in different
+    assert "draw nothing at random" not in different
 
 
 def test_many_names_are_counted_and_all_may_vary():

@@ -133,8 +133,9 @@ def test_flat_range_by_hand():
 def test_the_verdict_says_where_the_curve_is_flat():
     said = verdict(results(study({1: 0.80, 10: 0.75, 100: 0.752, 1000: 0.748})))
     assert "flat for λ from 10 to 1000 (3 of 4 values)" in said[0]
-    assert "accuracy stays within 0.010 and that of Discrimination within 0.010." in said[0]
-    assert "accuracy moves by 0.052" in said[0]
+    moves = "the means of accuracy, balanced accuracy and Discrimination move by"
+    assert f"there {moves} 0.004, 0.000 and 0.000, no more than 0.010." in said[0]
+    assert f"Over all λ {moves} 0.052, 0.000 and 0.000." in said[0]
     assert "flat over the whole range" in verdict(results(study({1: 0.75, 10: 0.75})))[0]
     assert "flat nowhere" in verdict(results(study({1: 0.7, 10: 0.8, 100: 0.7})))[0]
 
@@ -142,10 +143,29 @@ def test_the_verdict_says_where_the_curve_is_flat():
 def test_the_verdict_claims_no_more_than_the_seeds_can_tell():
     said = verdict(results(study({1: 0.80, 10: 0.75}, noise=0.05)))
     # Standard error of a difference of two means of 4: sqrt(2 · 0.05² · 4/3 / 4); for a single pair
-    # it is Student's test, with 6 degrees of freedom.
-    expected = stats.t.ppf(0.975, 6) * np.sqrt(2 * 0.05**2 * 4 / 3 / 4)
-    limits = f"accuracy stays within {expected:.3f} and that of Discrimination within 0.010"
-    assert f"{limits}, the least that 4 seeds can tell apart here" in said[0]
+    # it is Student's test, with 6 degrees of freedom, of three figures.
+    expected = stats.t.ppf(1 - 0.025 / 3, 6) * np.sqrt(2 * 0.05**2 * 4 / 3 / 4)
+    limits = f"no more than the {expected:.3f}, 0.010 and 0.010 that 4 seeds can tell apart here"
+    assert limits in said[0]
+
+
+def test_a_curve_that_is_flat_but_for_balanced_accuracy_is_not():
+    frame = results(study({1: 0.80, 10: 0.80, 100: 0.80}))
+    assert "flat over the whole range" in verdict(frame)[0]
+    frame["balanced_accuracy"] = frame["lam"].map({1: 0.7, 10: 0.65, 100: 0.65})
+    assert "flat for λ from 10 to 100" in verdict(frame)[0]
+    first = next(said for said in found(frame) if said.startswith("By balanced accuracy less"))
+    assert first.startswith(
+        "By balanced accuracy less Discrimination λ = 1 is first here; it has more"
+    )
+    assert (
+        "than λ = 100 with the same seed, with 95 % intervals over seeds of this one pair: "
+        in first
+    )
+    assert "balanced accuracy +0.050 (+0.050 to +0.050), Discrimination +0.000" in first
+    # The first of equals, and nothing to set beside the paper's own.
+    alike = [said for said in found(results(study({100: 0.8, 200: 0.8}))) if "first here" in said]
+    assert alike == ["By balanced accuracy less Discrimination λ = 100 is first here."]
 
 
 def test_noise_alone_is_flat_however_many_values_there_are():
@@ -167,12 +187,14 @@ def test_the_verdict_says_which_values_can_be_told_apart():
     ]
     assert verdict(results(made))[1] == (
         "The highest mean accuracy, 0.800, has λ = 1, which the seeds can tell apart only from λ = 100; the "
+        "highest mean balanced accuracy, 0.650, has λ = 1, which the seeds can tell apart from no other; the "
         "least mean Discrimination, 0.040, has λ = 100, which the seeds can tell apart from every other."
     )
     # Single models: nothing says how far seeds would move them.
     alone = verdict(results([record(1, 0, 0.8), record(10, 0, 0.7, 0.0, constant=True)]))
     assert alone[1] == (
-        "The highest mean accuracy, 0.800, has λ = 1; the least mean Discrimination, 0.000, has λ = 10 "
+        "The highest mean accuracy, 0.800, has λ = 1; the highest mean balanced accuracy, 0.650, has λ = 1; "
+        "the least mean Discrimination, 0.000, has λ = 10 "
         "(1 of its 1 model constant)."
     )
     assert "Each λ has a single model" in " ".join(alone)
@@ -223,8 +245,8 @@ def test_the_verdict_says_what_reversal_costs_and_brings():
     reach = stats.t.ppf(0.975, 2) * 0.01 / 3**0.5
     said = found(frame)[-1]
     assert said.startswith(
-        "What reversal costs and brings, λ = 50 less the plain network of the same seed with 95 % "
-        f"intervals over seeds: accuracy -0.030 ({-0.03 - reach:+.3f} to {-0.03 + reach:+.3f}), "
+        "What reversal costs and brings, λ = 50 less the plain network of the same seed, with 95 % "
+        f"intervals over seeds of this one pair: accuracy -0.030 ({-0.03 - reach:+.3f} to {-0.03 + reach:+.3f}), "
         "balanced accuracy +0.000 (+0.000 to +0.000), Discrimination -0.050 (-0.050 to -0.050)."
     )
     one = " ".join(found(results([plain[0], grad[0]])))

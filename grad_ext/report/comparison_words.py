@@ -13,6 +13,7 @@ from grad_ext.report.comparison import (
     MAJORITY,
     at_chosen,
     called,
+    differences,
     dominance,
     majority,
     summary,
@@ -23,6 +24,10 @@ from grad_ext.report.words import one_division
 # Models of a method below which a page warns of it.
 FEW = 5
 VARIED = "No model gives everybody the same label."
+CLEARLY = (
+    "Clearly: better in one of the two by so much that the 95 % intervals do not overlap, and at least as "
+    "good in the other."
+)
 # Methods that a sentence names one by one.
 NAMED = 5
 BESIDE = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy"}
@@ -55,10 +60,12 @@ def found(frame: pd.DataFrame) -> list[str]:
         return []
     said = []
     for i in np.flatnonzero(judged["method"].str.startswith("GRAD")):
-        parts = [_stands(judged.iloc[i])]
+        parts = [_stands(judged, int(i))]
         if len(judged) > 1:
             parts += [_tally(judged, int(i), *figure) for figure in reversed(BESIDE.items())]
-        said.append(" ".join(parts))
+        said.append(" ".join([*parts, *_against_plain(frame, judged, int(i))]))
+    if any("clearly" in sentence for sentence in said):
+        said.append(CLEARLY)
     said += [_frontier(judged, *figure) for figure in reversed(BESIDE.items())]
     return [*said, _chance(judged), *([] if _constant(lines) else [VARIED])]
 
@@ -67,7 +74,7 @@ def doubts(frame: pd.DataFrame) -> list[str]:
     """Return what to distrust in a comparison; parameters as those of `findings`."""
     lines, chosen, judged = _lines_of(frame)
     said = [*_useless(judged), *_constant(lines), *_needs(chosen), *_failed(lines)]
-    return [*said, *_few(judged), *one_division(frame)]
+    return [*said, *_alike(judged), *_few(judged), *one_division(frame)]
 
 
 def duels(frame: pd.DataFrame, name: str) -> list[str]:
@@ -122,10 +129,15 @@ def listed(names: Iterable[str], last: str = " and ") -> str:
     return last.join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
 
 
-def _frontier(judged: pd.DataFrame, figure: str, words: str) -> str:
-    """Say which lines no other dominates; those with constant models are named elsewhere."""
+def _free(judged: pd.DataFrame, figure: str) -> pd.DataFrame:
+    """Return the lines that no other dominates; those with constant models are named elsewhere."""
     beaten = dominance(judged, figure)["loser"]
-    free = judged[~judged.index.isin(beaten) & (judged["constant"] == 0)]
+    return judged[~judged.index.isin(beaten) & (judged["constant"] == 0)]
+
+
+def _frontier(judged: pd.DataFrame, figure: str, words: str) -> str:
+    """Say which lines no other dominates."""
+    free = _free(judged, figure)
     if not len(free):
         return (
             f"No method is on the frontier of {words} and Discrimination without constant models."
@@ -158,12 +170,33 @@ def _over_knobs(lines: pd.DataFrame) -> str:
     )
 
 
-def _stands(mine: pd.Series) -> str:
+def _stands(judged: pd.DataFrame, i: int) -> str:
+    mine, place = judged.iloc[i], ""
+    if len(judged) > 1:
+        on = [words for figure, words in BESIDE.items() if i in _free(judged, figure).index]
+        place = (
+            f", number {i + 1} of {len(judged)} methods by balanced accuracy less Discrimination and on "
+            f"{'neither frontier' if not on else f'the frontier of {listed(on)}'}"
+        )
     return (
-        f"{called(mine)}: accuracy {mine['accuracy']:.3f}, balanced accuracy "
+        f"{called(mine)}{place}: accuracy {mine['accuracy']:.3f}, balanced accuracy "
         f"{mine['balanced_accuracy']:.3f}, Discrimination {mine['discrimination']:.3f} (chance "
         f"level {mine['discrimination_floor']:.3f}), Delta {mine['delta']:.3f}."
     )
+
+
+def _against_plain(frame: pd.DataFrame, judged: pd.DataFrame, i: int) -> list[str]:
+    """Say what reversal costs and brings, if the plain network is among the methods."""
+    name = str(judged["name"][i])
+    plain = name.replace("GRAD-", "NN-", 1)
+    if plain not in set(judged["name"]):
+        return []
+    row, parts = differences(frame, name).loc[plain], []
+    for figure, words in {**BESIDE, "discrimination": "Discrimination"}.items():
+        low, high = row[f"{figure}_low"], row[f"{figure}_high"]
+        ends = "" if np.isnan(low) else f" ({low:+.3f} to {high:+.3f})"
+        parts.append(f"{words} {row[figure]:+.3f}{ends}")
+    return [f"It has more than {plain}, the same network without reversal: {', '.join(parts)}."]
 
 
 def _tally(judged: pd.DataFrame, i: int, figure: str, words: str) -> str:
@@ -235,10 +268,15 @@ def _chance(judged: pd.DataFrame) -> str:
     if not len(varied):
         return "All are constant."
     within = varied[varied["discrimination"] <= varied["discrimination_floor"]]
+    shown = "every method shows more than its chance level"
+    if len(within):
+        shown = (
+            "no more than their chance level show "
+            f"{listed(_marked(line) for _, line in within.iterrows())}"
+        )
     return (
         "Predictions that ignore the protected attribute would show a Discrimination of about "
-        f"{varied['discrimination_floor'].mean():.3f} on these test rows by chance; no more than "
-        f"their chance level show: {listed(_marked(line) for _, line in within.iterrows()) or 'none'}."
+        f"{varied['discrimination_floor'].mean():.3f} on these test rows by chance; {shown}."
     )
 
 
@@ -248,10 +286,13 @@ def _names(lines: pd.DataFrame) -> str:
 
 def _constant(lines: pd.DataFrame) -> list[str]:
     rows = lines[(lines["constant"] > 0) & (lines["method"] != MAJORITY)]
-    named = [
-        f"{called(row)} ({row['constant'] * row['models']:.0f} of {row['models']})"
-        for _, row in rows.iterrows()
-    ]
+    decided = set(lines.loc[lines["chosen"], "name"])
+    named = []
+    for _, row in rows.iterrows():
+        counted = f"{row['constant'] * row['models']:.0f} of {row['models']}"
+        if row["name"] in decided and not row["chosen"]:
+            counted += ", not at the chosen value"
+        named.append(f"{called(row)} ({counted})")
     said = (
         "Models that give everybody the same label, whose Discrimination of 0 and Consistency of 1 "
         f"mean nothing: {listed(named)}."
@@ -285,6 +326,16 @@ def _failed(lines: pd.DataFrame) -> list[str]:
     return said
 
 
+def _alike(judged: pd.DataFrame) -> list[str]:
+    """Name methods that have the same figures, which count as several and are one."""
+    same = judged[["accuracy", "balanced_accuracy", "discrimination", "consistency"]].round(DIGITS)
+    groups = judged.groupby([same[c] for c in same], sort=False)["name"].agg(list)
+    named = [listed(names) for names in groups if len(names) > 1]
+    if not named:
+        return []
+    return [f"Alike in these figures, and so most likely in every prediction: {'; '.join(named)}."]
+
+
 def _few(judged: pd.DataFrame) -> list[str]:
     """Warn of intervals over few models, and of many comparisons."""
     said = []
@@ -301,6 +352,11 @@ def _few(judged: pd.DataFrame) -> list[str]:
                 f"Some methods have {least} models only: their 95 % intervals reach {reach:.1f} "
                 "standard errors to either side, so little is clear that more seeds would tell apart."
             )
+    if (judged["models"] == 1).any() and not judged["seeded"].all():
+        said.append(
+            "Methods that draw nothing at random have a single model and no interval: how far other rows "
+            "would move them is not known."
+        )
     if len(judged) > 2:
         said.append(
             "No interval is corrected for there being many methods: among many, some differences are "

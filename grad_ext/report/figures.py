@@ -71,11 +71,23 @@ def lambda_figure(frame: pd.DataFrame, title: str, curves: Sequence[str] = ()) -
             for k, (curve, group) in enumerate(named):
                 _curve(axes, group, metric, k, curve)
             _panel(axes, frame, metric, label)
-        handles, labels = panels[1].get_legend_handles_labels()
-        columns = -(-len(labels) // (1 if len(named) == 1 else 2))
-        figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
+        _legend(figure, panels[1])
         figure.suptitle(title)
     return figure
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    """Put a panel's legend below the figure, in as few rows as there is room for."""
+    handles, labels = axes.get_legend_handles_labels()
+    most = len(labels)
+    for rows in range(1, most + 1):
+        columns = -(-most // rows)
+        legend = figure.legend(
+            handles, labels, loc="outside lower center", ncols=columns, frameon=False
+        )
+        if columns == 1 or legend.get_window_extent().width <= figure.bbox.width:
+            return
+        legend.remove()
 
 
 def _curve(axes: Axes, frame: pd.DataFrame, metric: str, k: int, called: str) -> None:
@@ -312,8 +324,7 @@ def frontier_figure(points: pd.DataFrame, title: str) -> Figure:
             axes.set_title(f"{dataset}, protecting {str(protected).replace(',', ' and ')}")
             axes.set_xlabel("Discrimination")
             axes.set_ylabel("Accuracy")
-        handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+        _legend(figure, panels[0])
         figure.suptitle(title)
     return figure
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,8 +22,7 @@ TOLERANCE = 0.01
 LEVEL = 0.05
 # Shares of the same rows differ by rounding.
 TIE = 1e-9
-PLANE = ("accuracy", "discrimination")
-MOVED = {
+FIGURES = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
     "discrimination": "Discrimination",
@@ -177,7 +176,7 @@ def found(frame: pd.DataFrame, curves: Sequence[str] = ()) -> list[str]:
         return []
     said = []
     if frame["lam"].nunique() > 1:
-        said += [_flatness(frame), _extremes(frame)]
+        said += [_flatness(frame), _extremes(frame), *_first(frame)]
     return [*said, _constants(frame), *_at_the_papers(frame), *_against_none(frame)]
 
 
@@ -200,7 +199,7 @@ def doubts(frame: pd.DataFrame, curves: Sequence[str] = ()) -> list[str]:
     if several and (frame["lam"] > 0).all():
         said.append(
             "No model without reversal (λ = 0) is among these, so what reversal costs and what it "
-            "brings cannot be read off them: 0 among the values (--values 0,...) adds such models."
+            "brings cannot be read off them: 0 among the values of λ adds such models."
         )
     return said + one_division(frame)
 
@@ -217,62 +216,81 @@ def _resolved(frame: pd.DataFrame) -> pd.Series[float]:
     """Return how far two means over seeds have to differ, for each figure, to be told apart.
 
     Student's t times the standard error of a difference that is typical of the λ; at 5 % for all pairs
-    of λ together (Bonferroni), since whoever looks at a curve compares them all.
+    of λ and all figures together (Bonferroni), since whoever looks at curves compares them all.
     """
-    groups = frame.groupby("lam", sort=True)[list(PLANE)]
+    groups = frame.groupby("lam", sort=True)[list(FIGURES)]
     count = frame["lam"].nunique()
     free = len(frame) - count
     if count < 2 or free < 1:
-        return pd.Series(TOLERANCE, index=list(PLANE))
-    quantile = float(special.stdtrit(free, 1.0 - LEVEL / (count * (count - 1))))
+        return pd.Series(TOLERANCE, index=list(FIGURES))
+    compared = len(FIGURES) * count * (count - 1) / 2
+    quantile = float(special.stdtrit(free, 1.0 - LEVEL / compared / 2.0))
     errors = np.sqrt(2.0 * groups.var() / groups.count()).mean().fillna(0.0)
     resolved: pd.Series[float] = (quantile * errors).clip(lower=TOLERANCE).round(3)
     return resolved
 
 
 def _flatness(frame: pd.DataFrame) -> str:
-    groups = frame.groupby("lam", sort=True)[list(PLANE)]
+    groups = frame.groupby("lam", sort=True)[list(FIGURES)]
     means, lams = groups.mean(), sorted(frame["lam"].unique())
     tolerance = _resolved(frame)
     first, last = flat_range([tuple(row) for row in (means / tolerance).to_numpy()], 1.0)
-    limits = (
-        f"accuracy stays within {tolerance['accuracy']:.3f} and that of Discrimination within "
-        f"{tolerance['discrimination']:.3f}"
-    )
+    limits = f"{TOLERANCE:.3f}"
     if (tolerance > TOLERANCE).any():
-        limits += f", the least that {_seeds(groups)} can tell apart here"
+        limits = (
+            f"the {_values(tolerance)} that {_seeds(groups)} can tell apart here (at 5 % for all pairs of "
+            "λ and these figures together)"
+        )
+    within = f"there {_moves(means.iloc[first : last + 1])}, no more than {limits}"
     if first == last:
-        text = f"The curve is flat nowhere: between no two neighbouring λ the mean {limits}."
+        text = (
+            f"The curve is flat nowhere: between neighbouring λ a mean moves by more than {limits}."
+        )
     elif (first, last) == (0, len(lams) - 1):
         text = (
-            f"The curve is flat over the whole range: for λ from {lams[0]:g} to {lams[-1]:g} the "
-            f"mean {limits}."
+            f"The curve is flat over the whole range, λ from {lams[0]:g} to {lams[-1]:g}: {within}."
         )
     else:
         text = (
             f"The curve is flat for λ from {lams[first]:g} to {lams[last]:g} "
-            f"({last - first + 1} of {len(lams)} values): there the mean {limits}."
+            f"({last - first + 1} of {len(lams)} values): {within}."
         )
-    inside = frame[frame["lam"].between(lams[first], lams[last])]
-    if inside["constant"].mean() > 0.5 and first != last:
+    constant = frame.loc[frame["lam"].between(lams[first], lams[last]), "constant"].mean() > 0.5
+    if constant and first != last:
         text += " It is flat because most of those models are constant predictors."
     elif first != last:
-        text += " Among these λ the figures give no reason to prefer one."
-    moves = means.max() - means.min()
-    return text + (
-        f" Over all λ the mean accuracy moves by {moves['accuracy']:.3f} and the mean "
-        f"Discrimination by {moves['discrimination']:.3f}."
-    )
+        text += " No two of these λ can be told apart."
+    if first != last and last - first + 1 < len(lams):
+        text += f" Over all λ {_moves(means)}."
+    return text
+
+
+def _values(values: Iterable[float]) -> str:
+    """Return a value for each of the figures, such as "0.010, 0.020 and 0.030"."""
+    *first, last = (f"{value:.3f}" for value in values)
+    return f"{', '.join(first)} and {last}"
+
+
+def _moves(means: pd.DataFrame) -> str:
+    """Return how far the means of the figures move."""
+    *first, last = FIGURES.values()
+    moved = _values(np.ptp(means.to_numpy(), axis=0))
+    return f"the means of {', '.join(first)} and {last} move by {moved}"
 
 
 def _extremes(frame: pd.DataFrame) -> str:
     """Return which λ has the highest accuracy and the least Discrimination, and how sure that is."""
     groups = frame.groupby("lam", sort=True)
-    means, tolerance = groups[list(PLANE)].mean(), _resolved(frame)
+    means, tolerance = groups[list(FIGURES)].mean(), _resolved(frame)
     lams = sorted(frame["lam"].unique())
     parts = []
     for name, what, best in (
         ("accuracy", "The highest mean accuracy", means["accuracy"].argmax()),
+        (
+            "balanced_accuracy",
+            "the highest mean balanced accuracy",
+            means["balanced_accuracy"].argmax(),
+        ),
         ("discrimination", "the least mean Discrimination", means["discrimination"].argmin()),
     ):
         at, values = lams[best], means[name]
@@ -323,35 +341,53 @@ def _at_the_papers(frame: pd.DataFrame) -> list[str]:
     return said
 
 
+def _first(frame: pd.DataFrame) -> list[str]:
+    """Return which λ is first by balanced Delta, and what it has more than the paper's."""
+    if frame["lam"].nunique() < 2:
+        return []
+    means = frame.groupby("lam")[list(FIGURES)].mean()
+    best = means.index[int((means["balanced_accuracy"] - means["discrimination"]).argmax())]
+    at, chosen = _nearest(frame, 100.0)
+    said = f"By balanced accuracy less Discrimination λ = {best:g} is first here"
+    if best == at:
+        return [f"{said}."]
+    more = _less(frame[frame["lam"] == best], chosen)
+    return [f"{said}; it has more than λ = {at:g} with the same seed{more}."] if more else []
+
+
 def _against_none(frame: pd.DataFrame) -> list[str]:
     """Return what reversal costs and brings against the plain network, if there is one."""
-    reversing = frame[frame["lam"] > 0]
-    if len(reversing) in {0, len(frame)}:
+    reversing, plain = frame[frame["lam"] > 0], frame[frame["lam"] == 0]
+    if not len(reversing) or not len(plain):
         return []
     at, chosen = _nearest(reversing, 100.0)
+    less = _less(chosen, plain)
+    about = f"What reversal costs and brings, λ = {at:g} less the plain network of the same seed"
+    return [f"{about}{less}."] if less else []
+
+
+def _less(models: pd.DataFrame, others: pd.DataFrame) -> str:
+    """Return by how much models differ from others of the same seed and division; empty if by none.
+
+    With the 95 % interval by Student's t: over divisions of the rows where there are several, else
+    over seeds.
+    """
     pairs = ["split_seed", "seed"]
-    moved = (
-        chosen.set_index(pairs)[list(MOVED)]
-        - frame[frame["lam"] == 0].set_index(pairs)[list(MOVED)]
-    )
-    moved = moved.dropna()
+    one, other = (each.set_index(pairs)[list(FIGURES)] for each in (models, others))
+    moved = (one - other).dropna()
     if not len(moved):
-        return []
+        return ""
     by_division = moved.groupby(level="split_seed").mean()
-    units = by_division if len(by_division) > 1 else moved
+    over, units = "seeds", moved
+    if len(by_division) > 1:
+        over, units = "divisions of the rows", by_division
     parts = []
-    for name, what in MOVED.items():
+    for name, what in FIGURES.items():
         mean, low, high = interval(units[name])
         ends = f" ({low:+.3f} to {high:+.3f})" if len(units) > 1 else ""
         parts.append(f"{what} {mean:+.3f}{ends}")
-    over = "divisions of the rows" if units is by_division else "seeds"
-    known = f" with 95 % intervals over {over}" if len(units) > 1 else ""
-    return [
-        (
-            f"What reversal costs and brings, λ = {at:g} less the plain network of the same seed{known}: "
-            f"{', '.join(parts)}."
-        )
-    ]
+    known = f", with 95 % intervals over {over} of this one pair" if len(units) > 1 else ""
+    return f"{known}: {', '.join(parts)}"
 
 
 def _better(frame: pd.DataFrame) -> int:
