@@ -47,7 +47,8 @@ html_context = {"default_mode": "auto"}
 html_theme_options = {
     "show_toc_level": 2,
     "navigation_with_keys": False,
-    "secondary_sidebar_items": ["page-toc"],
+    # Pages whose tables are wide have the room of the list of their parts.
+    "secondary_sidebar_items": {"**": ["page-toc"], "comparison": [], "reproduction": []},
     "footer_start": ["copyright"],
     "footer_end": ["theme-version"],
 }

@@ -525,6 +525,7 @@ def _whole(name: str, given: object, least: int) -> None:
 
 def _seeds(given: object) -> tuple[int, ...]:
     if type(given) is int:
+        _whole("seeds", given, 1)
         given = range(given)
     if not isinstance(given, (list, tuple, range)):
         raise InputError(f"seeds: expected how many, or a list of them, got {given!r}")

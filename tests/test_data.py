@@ -274,6 +274,7 @@ def test_groups_numbers_and_missing_values_of_protected_attributes():
 FRAME = small().frame
 BAD_TABLES = {
     "unknown data set": (lambda: load_dataset("germna"), "did you mean 'german'"),
+    "a file": (lambda: load_dataset("./people.csv"), "'./people.csv' is none of grad-ext's data sets"),
     "unknown attribute": (lambda: load_dataset("german", ["agee"]), "did you mean 'age'"),
     "attribute twice": (lambda: load_dataset("german", ["age", "age"]), "must differ"),
     "no attribute": (lambda: load_dataset("german", []), "protected is empty"),

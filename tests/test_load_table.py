@@ -191,7 +191,7 @@ BAD = {
     "one group": (lambda p: load(changed(p, ",f,", ",m,")), "at least two groups, got only 'm'"),
     "which label": (lambda p: load(p, favorable=None), r"2 values \('no', 'yes'\); say which"),
     "no such label": (lambda p: load(p, favorable="maybe"), "unknown value 'maybe' of 'paid'"),
-    "one class": (lambda p: load(changed(p, ",no\n", ",yes\n")), "two values or more, got only"),
+    "one class": (lambda p: load(changed(p, ",no\n", ",yes\n")), "or more, got only the value"),
     "all favorable": (lambda p: load(p, favorable="yes|no"), "all values are favorable"),
     "label as feature": (lambda p: load(p, features=["paid"]), "'paid' plays another part"),
     "unit as feature": (lambda p: load(p, features=["who"], groups="who"), "'who' plays another"),

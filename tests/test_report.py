@@ -11,6 +11,7 @@ from scipy import stats
 
 from grad_ext.errors import InputError
 from grad_ext.report.figures import lambda_figure, render
+from grad_ext.report.html import NAMES
 from grad_ext.report.page import title, write_report
 from grad_ext.report.tables import by_lambda, cell, lines, results
 from grad_ext.report.words import doubts, flat_range, found, verdict
@@ -214,6 +215,8 @@ def test_what_to_distrust_is_said_apart(tmp_path):
     parts = re.split("<h2>(What [^<]+)</h2>", page)
     assert parts[1::2] == ["What was studied", "What was found", "What to distrust"]
     assert "partly by luck" in parts[6]
+    meant = page[page.index("What the names mean") : page.index("</section>")]
+    assert all(f"<dt>{name}</dt>" in meant for name in NAMES)
 
 
 def test_the_verdict_names_constant_predictors():
@@ -285,6 +288,18 @@ def test_all_diverged_is_said_and_drawn():
 
 def texts(svg):
     return [e.text for e in ElementTree.fromstring(svg).iter() if e.text and e.tag.endswith("text")]
+
+
+def test_the_legend_is_no_wider_than_the_figure():
+    two = results([*study({1: 0.8, 10: 0.75}, 2, 0.01), record(0, 0)])
+    two = pd.concat([two, two.assign(recipe="a recipe with a name that is rather long")])
+    for frame, curves in ((two[two["recipe"] == "steady"], ()), (two, ["recipe"])):
+        figure = lambda_figure(frame, "GRAD-Pred on german", curves)
+        figure.canvas.draw()
+        (legend,) = figure.legends
+        box = legend.get_window_extent()
+        assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+        assert len(legend.get_texts()) == len(figure.axes[1].get_legend_handles_labels()[1])
 
 
 def test_the_figure_shows_what_the_papers_does():

@@ -470,6 +470,10 @@ def test_any_setting_that_varies_is_a_column_and_an_axis(browser, tmp_path):
     assert "trunk 40, 40 and 8" in find(browser, ".answer").text
     drawn = [e.get_attribute("textContent") for e in found(browser, "#spread text")]
     assert drawn.count("trunk 40, 40, dropout 0.25") == 1
+    # A value of words has its chance level beside its models, in the one panel that it belongs to.
+    find(browser, "#curve-x option[value=trunk]").click()
+    chance = found(browser, "#curves .chance")
+    assert [line.tag_name for line in chance] == ["line", "line"]
     assert not any(words.startswith("…") for words in drawn)
     no_complaint(browser, page)
 

@@ -32,5 +32,5 @@ for sentence in verdict(frame):
     print("-", sentence)
 
 # %%
-# ``grad-ext sweep lambda --dataset german`` does this for eleven values and ten seeds, keeps every model's record,
-# and goes on where it was interrupted: :doc:`/studies`.
+# ``grad-ext sweep lambda --dataset german --recipe paper`` does this for eleven values and ten seeds, keeps every
+# model's record, and goes on where it was interrupted: :doc:`/studies`.

@@ -51,6 +51,11 @@ def load_dataset(
     (1000, ('age',))
     """
     if name not in DATA_SETS:
+        if Path(name).suffix or "/" in name:
+            raise InputError(
+                f"{name!r} is none of grad-ext's data sets ({', '.join(DATA_SETS)}): a file of your own is "
+                "for load_table, on the command line for --data"
+            )
         raise unknown("data set", name, DATA_SETS)
     if isinstance(protected, str):
         raise InputError(f"protected must be a list of names, got the string {protected!r}")

@@ -290,7 +290,9 @@ def _target(frame: pd.DataFrame, label: str, favorable: Any) -> tuple[pd.DataFra
     """Return the label's two values; of more, a column that says whether it is a favorable one."""
     levels = _levels(frame[label])
     if len(levels) < 2:
-        raise InputError(f"label {label!r}: expected two values or more, got only {levels[0]!r}")
+        raise InputError(
+            f"label {label!r}: expected two values or more, got only the value {levels[0]!r}"
+        )
     if favorable is None:
         if set(levels) != {0, 1}:
             shown = ", ".join([*map(repr, levels[:10]), *(["..."] if len(levels) > 10 else [])])

@@ -333,6 +333,7 @@
 
   // --- curves ----------------------------------------------------------------------------------
 
+  const TILTED = 30;
   const PANELS = ["accuracy", "balanced_accuracy", "discrimination", "consistency"];
   function groupsOf(c, rows) {
     if (c.kind !== "number") return { of: (i) => c.values[i], note: "" };
@@ -370,7 +371,9 @@
   }
   function panel(c, x, rows, cells, look, group) {
     const named = x.kind !== "number", tilted = named && new Set(cells.map((g) => g.x)).size > 4;
-    const W = 420, L = 46, R = 10, T = 24, B = tilted ? 104 : 40, H = 200 + B;
+    // Names have room for what tells long ones apart.
+    const longest = tilted ? Math.min(TILTED, Math.max(...cells.map((g) => xWords(x, g.x).length))) : 0;
+    const W = 420, L = 46, R = 10, T = 24, B = 40 + 6.2 * longest, H = 200 + B;
     const known = cells.filter((g) => g.figures[c.name]);
     const reference = majorityOf(c.name);
     const ends = known.flatMap((g) => [g.figures[c.name].low, g.figures[c.name].high]).concat(reference === null ? [] : [reference], c.name === "discrimination" ? [0] : []);
@@ -382,8 +385,8 @@
     const every = Math.max(1, Math.ceil((across.ticks.length * (tilted ? 13 : named ? 64 : 34)) / (W - L - R)));
     across.ticks.forEach(([at, words], k) => {
       if (k % every) return;
-      const said = tilted ? label(0, 0, clip(words, 16), "end") : label(at, H - B + 16, clip(words));
-      if (tilted) said.setAttribute("transform", `translate(${at + 4} ${H - B + 12}) rotate(-40)`);
+      const said = tilted ? label(0, 0, clip(words, TILTED), "end") : label(at, H - B + 16, clip(words));
+      if (tilted) said.setAttribute("transform", `translate(${at + 4} ${H - B + 12}) rotate(-65)`);
       made.append(said);
     });
     made.append(label(L + (W - L - R) / 2, H - 6, x.label));
@@ -399,7 +402,8 @@
       line.forEach((g, j) => made.append(svg("circle", { cx: xs[j] + (across.words ? shift(k, look) : 0), cy: of("mid")[j], r: 3, fill: l.colour }, svg("title", {}, `${l.words ? `${l.words}, ` : ""}${x.label} ${xWords(x, g.x)}: ${figure(g.figures[c.name].mid)} (${figure(g.figures[c.name].low)} to ${figure(g.figures[c.name].high)}), ${g.figures[c.name].n} models`))));
       if (c.name === "discrimination" && floors && k === line[0].series) {
         const chanceAt = line.map((g) => spreadOf(floors, g.rows)).map((s) => (s ? up.at(s.mid) : null));
-        if (!across.words && chanceAt.every((v) => v !== null)) made.append(svg("path", { d: `M${path(chanceAt)}`, class: "chance" }));
+        if (across.words) chanceAt.forEach((y, j) => { if (y !== null) made.append(svg("line", { x1: xs[j] - 7, x2: xs[j] + 7, y1: y, y2: y, class: "chance" })); });
+        else if (chanceAt.every((v) => v !== null)) made.append(svg("path", { d: `M${path(chanceAt)}`, class: "chance" }));
       }
     });
     return made;

@@ -7,6 +7,21 @@ from html import escape
 from importlib.resources import files
 
 ANSWER = ("What was studied", "What was found", "What to distrust")
+NAMES = {
+    "Balanced accuracy": "the mean of the accuracies among the rows of either label; 0.5 for a constant.",
+    "Majority class": "gives everybody the more frequent label, and is right for its share.",
+    "Discrimination": "the difference between the groups' mean predictions, of several attributes the mean; "
+    "0 is the best, and what a constant has.",
+    "Chance level": "the Discrimination that predictions which ignore the attribute show on so few rows.",
+    "Delta": "accuracy less Discrimination; balanced Delta: balanced accuracy less Discrimination.",
+    "Consistency": "one less the mean difference between a row's prediction and that of its nearest "
+    "neighbours; 1 is the best, and what a constant has.",
+    "GRAD-Pred, GRAD-Auto": "the networks with reversed gradients: the target branch predicts labels, or "
+    "reconstructs the features, on which a logistic regression then predicts.",
+    "NN-Pred, NN-Auto": "the same networks without attribute branches, λ = 0.",
+    "λ": "how strongly the attribute branches' gradients are reversed into the trunk.",
+    "Recipe": "how a network is trained: the paper's, or grad-ext's own, steady.",
+}
 
 
 def asset(name: str) -> str:
@@ -32,7 +47,17 @@ def answer(studied: Sequence[str], found: Sequence[str], distrust: Sequence[str]
     said = "\n".join(
         f"<h2>{escape(name)}</h2>\n{paragraphs(texts)}" for name, texts in parts if texts
     )
-    return f'<section class="answer" aria-label="The answer">\n{said}\n</section>'
+    meant = "\n".join(
+        f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in NAMES.items()
+    )
+    return f"""<section class="answer" aria-label="The answer">
+{said}
+<details><summary>What the names mean</summary>
+<dl>
+{meant}
+</dl>
+</details>
+</section>"""
 
 
 def heading(text: str) -> str:
