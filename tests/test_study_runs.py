@@ -154,7 +154,7 @@ BAD = {
     "--values=-1": "lambda must be a finite number of at least 0, got '-1'",
     "--values 1,abc": "lambda must be a number of at least 0, got 'abc'",
     "--values nan": "lambda must be a finite number",
-    "--seeds 0": "at least one seed",
+    "--seeds 0": "seeds must be a whole number of at least 1, got 0",
     "--seeds many": "Invalid value for '--seeds'",
     "--epochs 0": "epochs must be a whole number of at least 1, got 0",
     "--variant prod": "unknown variant 'prod'",
