@@ -24,11 +24,11 @@ from grad_ext.report.comparison_words import (
     duels,
     findings,
     found,
-    listed,
     over_knobs,
     studied,
 )
 from grad_ext.report.figures import render
+from grad_ext.report.words import listed
 
 FILES = ["comparison.csv", "plane.png", "plane.svg", "report.html", "results.csv"]
 
@@ -329,6 +329,7 @@ def test_the_findings_say_who_beats_whom():
     assert "gives everybody" not in top
     assert "Less accurate than the majority class (0.700): CHEAP, beta = 0." in warned
     assert "mean nothing: DULL, beta = 0 (1 of 1)." in warned
+    assert "Behind the majority class by" not in warned
     assert "DEAR (†) needs the protected attributes at prediction" in warned
     assert "Failed: GONE (1 model). fairlearn is not installed" in warned
     assert "Some methods have a single model, and so no interval" in warned
@@ -370,6 +371,11 @@ def test_what_looks_like_several_methods_and_is_one_is_named():
         model("dull", 0, 0.75, 0.1, lam=2.0),
     )
     warned = " ".join(doubts(rows))
+    # 0.7 less 0.1 is above the 0.5 of the majority class; 0.65 less 0.1 is, too.
+    assert "Behind the majority class by" not in warned
+    behind = " ".join(doubts(frame(model("a", 0, 0.8, 0.25))))
+    assert "balanced accuracy less Discrimination (0.500): A, beta = 0." in behind
+    assert "Less accurate" not in behind
     assert "so most likely in every prediction: A and B." in warned
     assert "DULL, beta = 1 (1 of 1, not at the chosen value)." in warned
     assert "Methods that draw nothing at random have a single model and no interval" in warned

@@ -14,7 +14,7 @@ from grad_ext.report.figures import lambda_figure, render
 from grad_ext.report.html import NAMES
 from grad_ext.report.page import title, write_report
 from grad_ext.report.tables import by_lambda, cell, lines, results
-from grad_ext.report.words import doubts, flat_range, found, verdict
+from grad_ext.report.verdict import doubts, flat_range, found, verdict
 from grad_ext.trial import Record, Trial
 
 COLUMNS = [
@@ -137,6 +137,9 @@ def test_the_verdict_says_where_the_curve_is_flat():
     moves = "the means of accuracy, balanced accuracy and Discrimination move by"
     assert f"there {moves} 0.004, 0.000 and 0.000, no more than 0.010." in said[0]
     assert f"Over all λ {moves} 0.052, 0.000 and 0.000." in said[0]
+    # As the seeds do tell these apart, only that they are alike enough is said.
+    assert "That gives no reason to prefer one of these λ." in said[0]
+    assert "has λ = 1, which the seeds can tell apart from every other" in said[1]
     assert "flat over the whole range" in verdict(results(study({1: 0.75, 10: 0.75})))[0]
     assert "flat nowhere" in verdict(results(study({1: 0.7, 10: 0.8, 100: 0.7})))[0]
 
@@ -146,7 +149,7 @@ def test_the_verdict_claims_no_more_than_the_seeds_can_tell():
     # Standard error of a difference of two means of 4: sqrt(2 · 0.05² · 4/3 / 4); for a single pair
     # it is Student's test, with 6 degrees of freedom, of three figures.
     expected = stats.t.ppf(1 - 0.025 / 3, 6) * np.sqrt(2 * 0.05**2 * 4 / 3 / 4)
-    limits = f"no more than the {expected:.3f}, 0.010 and 0.010 that 4 seeds can tell apart here"
+    limits = f"no more than {expected:.3f}, 0.010 and 0.010 (what 4 seeds can tell apart at 5 %"
     assert limits in said[0]
 
 
@@ -164,6 +167,11 @@ def test_a_curve_that_is_flat_but_for_balanced_accuracy_is_not():
         in first
     )
     assert "balanced accuracy +0.050 (+0.050 to +0.050), Discrimination +0.000" in first
+    # A constant has 0.5, which may be the most.
+    dull = [record(1, s, 0.7, 0.0, constant=True) for s in range(2)]
+    worse = [record(lam, s, 0.7, 0.3) for lam in (10, 100) for s in range(2)]
+    (first,) = (said for said in found(results([*dull, *worse])) if "first here" in said)
+    assert "Discrimination λ = 1 (2 of its 2 models constant) is first here" in first
     # The first of equals, and nothing to set beside the paper's own.
     alike = [said for said in found(results(study({100: 0.8, 200: 0.8}))) if "first here" in said]
     assert alike == ["By balanced accuracy less Discrimination λ = 100 is first here."]

@@ -12,7 +12,7 @@ from grad_ext.evaluate import evaluate, prepare
 from grad_ext.method import GRAD
 from grad_ext.report.figures import lambda_figure
 from grad_ext.report.tables import results
-from grad_ext.report.words import verdict
+from grad_ext.report.verdict import verdict
 from grad_ext.trial import Settings, Trial
 
 settings = Settings(recipe="paper")

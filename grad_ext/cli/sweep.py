@@ -577,7 +577,7 @@ def _show(outcome: Outcome) -> None:
     from grad_ext.cli.studies import counts
     from grad_ext.report.settings import lines_by, majorities
     from grad_ext.report.tables import CASE, by_curve, by_lambda, lines
-    from grad_ext.report.words import verdict
+    from grad_ext.report.verdict import verdict
     from grad_ext.sweeps.study import StudyFolder
 
     out = output()

@@ -77,8 +77,9 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
         - ``<figure>``, ``<figure>_sd``, ``<figure>_low``, ``<figure>_high``: mean and standard
           deviation over the models for which it is defined, and the 95 % interval of the mean by
           Student's t, as far as the figure goes (`BOUNDS`): over divisions where there are several,
-          for models of one division share its rows; else over models. It covers the choice of seeds and divisions, but not that of the
-          test rows, which all models of a division share. nan for a single one.
+          for models of one division share its rows; else over models. It covers the choice of seeds
+          and divisions, but not that of the test rows, which all models of a division share. nan for
+          a single one.
         - dominated: there is a line, of this method or another, whose mean accuracy is at least as
           high and whose mean Discrimination is at least as low, one of them strictly; dominated_by
           names one, with its setting where methods have several lines: the clearest, then that of

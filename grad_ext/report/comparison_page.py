@@ -21,10 +21,11 @@ from grad_ext.report.comparison import (
     share,
     summary,
 )
-from grad_ext.report.comparison_words import doubts, duels, found, listed, over_knobs, studied
+from grad_ext.report.comparison_words import doubts, duels, found, over_knobs, studied
 from grad_ext.report.figures import CHANCE, _style
 from grad_ext.report.html import answer, document, figure, heading, items, paragraphs, table
 from grad_ext.report.tables import PARITY, cell
+from grad_ext.report.words import listed
 
 PANELS = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy"}
 # Okabe and Ito's colours but yellow; 6 and 11 have no common divisor, so that each pair of colour

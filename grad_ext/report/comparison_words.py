@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 import pandas as pd
 from scipy import special
@@ -19,7 +17,7 @@ from grad_ext.report.comparison import (
     summary,
 )
 from grad_ext.report.reproduction import LEVEL
-from grad_ext.report.words import one_division
+from grad_ext.report.words import NAMED, count, listed, one_division
 
 # Models of a method below which a page warns of it.
 FEW = 5
@@ -28,8 +26,6 @@ CLEARLY = (
     "Clearly: better in one of the two by so much that the 95 % intervals do not overlap, and at least as "
     "good in the other."
 )
-# Methods that a sentence names one by one.
-NAMED = 5
 BESIDE = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy"}
 
 
@@ -113,20 +109,10 @@ def _extent(frame: pd.DataFrame, chosen: pd.DataFrame, judged: pd.DataFrame) -> 
     if len(judged) < len(chosen):
         figures = f"; {len(judged)} of the methods have figures"
     return (
-        f"{_count(len(frame), 'model')} of {_count(len(chosen), 'method')} on {first['dataset']}, "
+        f"{count(len(frame), 'model')} of {count(len(chosen), 'method')} on {first['dataset']}, "
         f"protecting {protected}{figures}. Unless said otherwise each stands at the value of its "
         "knob that was chosen on validation rows; all figures are means on test rows."
     )
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}" if n == 1 else f"{n} {what}s"
-
-
-def listed(names: Iterable[str], last: str = " and ") -> str:
-    """Return names as a list within a sentence."""
-    names = list(names)
-    return last.join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
 
 
 def _free(judged: pd.DataFrame, figure: str) -> pd.DataFrame:
@@ -215,7 +201,7 @@ def _tally(judged: pd.DataFrame, i: int, figure: str, words: str) -> str:
                 )
     if left:
         how = "worse in one and better in the other, equal, or with constant models"
-        said.append(f"{_count(left, 'other')} {'is' if left == 1 else 'are'} {how}")
+        said.append(f"{count(left, 'other')} {'is' if left == 1 else 'are'} {how}")
     return f"In {words} and Discrimination together it {'; '.join(said)}."
 
 
@@ -254,13 +240,16 @@ def _duel(judged: pd.DataFrame, i: int, figure: str, words: str) -> str:
 
 
 def _useless(judged: pd.DataFrame) -> list[str]:
-    if not len(judged):
-        return []
-    right = majority(judged)["accuracy"]
-    below = judged[(judged["accuracy"] - right).round(DIGITS) < 0]
-    return [f"Less accurate than the majority class ({right:.3f}): {_names(below)}."] * bool(
-        len(below)
-    )
+    """Name what the majority class, which takes no method, is before."""
+    top, said = majority(judged), []
+    for figure, words in (
+        ("accuracy", "Less accurate than the majority class"),
+        ("balanced_delta", "Behind the majority class by balanced accuracy less Discrimination"),
+    ):
+        below = judged[(judged[figure] - top[figure]).round(DIGITS) < 0]
+        if len(below):
+            said.append(f"{words} ({top[figure]:.3f}): {_names(below)}.")
+    return said
 
 
 def _chance(judged: pd.DataFrame) -> str:
@@ -368,4 +357,4 @@ def _few(judged: pd.DataFrame) -> list[str]:
 def _counted(group: pd.DataFrame, what: str) -> str:
     names = dict.fromkeys(str(name) for name in group["name"])
     totals = {name: int(group.loc[group["name"] == name, what].sum()) for name in names}
-    return listed(f"{name} ({_count(n, 'model')})" for name, n in totals.items())
+    return listed(f"{name} ({count(n, 'model')})" for name, n in totals.items())

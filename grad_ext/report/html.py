@@ -10,7 +10,7 @@ ANSWER = ("What was studied", "What was found", "What to distrust")
 NAMES = {
     "Balanced accuracy": "the mean of the accuracies among the rows of either label; 0.5 for a constant.",
     "Majority class": "gives everybody the more frequent label, and is right for its share.",
-    "Discrimination": "the difference between the groups' mean predictions, of several attributes the mean; "
+    "Discrimination": "how far apart the groups' mean predictions lie, of several attributes the mean; "
     "0 is the best, and what a constant has.",
     "Chance level": "the Discrimination that predictions which ignore the attribute show on so few rows.",
     "Delta": "accuracy less Discrimination; balanced Delta: balanced accuracy less Discrimination.",

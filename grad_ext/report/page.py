@@ -38,7 +38,8 @@ from grad_ext.report.tables import (
     varying,
     with_figures,
 )
-from grad_ext.report.words import cautions, described, doubts, found, outline, studied
+from grad_ext.report.verdict import doubts, found
+from grad_ext.report.words import cautions, described, outline, studied
 from grad_ext.task import CRITERIA
 from grad_ext.trial import Record
 

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from grad_ext.report.published import Published
+from grad_ext.report.words import count
 
 METRICS = ("accuracy", "delta", "discrimination", "consistency")
 # The paper's claim (section 4): "the GRAD approach always increases the Delta and Consistency
@@ -213,13 +214,9 @@ def tally(frame: pd.DataFrame) -> list[str]:
     return [
         (
             "The paper claims that GRAD always raises Delta and Consistency and lowers Discrimination. "
-            f"Of {_count(len(found))} of GRAD with its plain network here: {'; '.join(parts)}."
+            f"Of {count(len(found), 'comparison')} of GRAD with its plain network here: {'; '.join(parts)}."
         )
     ]
-
-
-def _count(comparisons: int) -> str:
-    return "1 comparison" if comparisons == 1 else f"{comparisons} comparisons"
 
 
 def _comparisons(
@@ -324,8 +321,8 @@ def extent(frame: pd.DataFrame) -> str:
     seeds, divisions = frame["seed"].nunique(), frame["split_seed"].nunique()
     return (
         f"{len(frame):,} models of {algorithms} on {cases}; recipes: "
-        f"{', '.join(frame['recipe'].unique())}; {seeds} seed{'s' * (seeds > 1)}, "
-        f"up to {divisions} division{'s' * (divisions > 1)} of the rows. All figures are those of "
+        f"{', '.join(frame['recipe'].unique())}; {count(seeds, 'seed')}, "
+        f"up to {count(divisions, 'division')} of the rows. All figures are those of "
         "test rows."
     )
 

@@ -26,7 +26,7 @@ from grad_ext.report.reproduction import (
 )
 from grad_ext.report.tables import by_lambda
 from grad_ext.report.tables import lines as lambda_lines
-from grad_ext.report.words import doubts, found
+from grad_ext.report.verdict import doubts, found
 
 # What the paper does not say, the choice made here, and why.
 CHOICES = (
