@@ -272,6 +272,10 @@ def test_differences_over_seeds_are_welchs():
     assert made.loc["FIXED", "accuracy_low"] == pytest.approx(expected.low - 0.75)
     assert made.loc["FIXED", "accuracy_high"] == pytest.approx(expected.high - 0.75)
     assert np.isnan(made.loc["ONCE", "accuracy_low"])
+    # 0.5 and 0.5 ± 6.35, which ends where a difference of shares does.
+    wide = frame(*(model("a", s, float(s)) for s in range(2)), model("b", 0, 0.0, seeded=False))
+    ends = differences(wide, "A").loc["B", ["accuracy", "accuracy_low", "accuracy_high"]]
+    assert ends.tolist() == [0.5, -1.0, 1.0]
     # Nothing varies in Discrimination, so there is nothing to judge a difference by.
     assert np.isnan(made.loc["B", "discrimination_low"])
 
