@@ -15,10 +15,10 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from grad_ext.adapters.estimators import Estimators, knob, seed_32
 from grad_ext.adapters.plain import boosting, logistic
+from grad_ext.adapters.sklearn import Estimators, knob, seed_32
+from grad_ext.data.sensitive import crossed
 from grad_ext.errors import InputError, MissingToolkit, unknown
-from grad_ext.sensitive import crossed
 from grad_ext.trial import Trial
 
 try:

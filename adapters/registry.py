@@ -118,7 +118,7 @@ RIVALS: dict[str, Rival] = {
     ),
     "vfae": Rival(
         "VFAE",
-        "grad_ext.adapters.vfae:VFAE",
+        "grad_ext.adapters.neural.vfae:VFAE",
         knob="beta",
         # At 1000 German gets one label for everybody, at 3000 Adult does.
         values=(0.0, 30.0, 100.0, 300.0),
@@ -130,7 +130,7 @@ RIVALS: dict[str, Rival] = {
     ),
     "alfr": Rival(
         "ALFR",
-        "grad_ext.adapters.alfr:ALFR",
+        "grad_ext.adapters.neural.alfr:ALFR",
         knob="beta",
         values=(0.0, 0.1, 1.0, 5.0, 50.0),
         default=5.0,

@@ -14,12 +14,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from grad_ext.encode import Arrays
+from grad_ext.data.encoding import Arrays
+from grad_ext.engine.logistic import Readout
+from grad_ext.engine.module_trunk import Factory, ModuleTrunk
+from grad_ext.engine.network import Network
 from grad_ext.errors import InputError
-from grad_ext.network import Network
-from grad_ext.readout import Readout
-from grad_ext.select import History, Rule, last, rule_named
-from grad_ext.train import (
+from grad_ext.training.checkpoint import History, Rule, last, rule_named
+from grad_ext.training.loop import (
     check_cells,
     location_and_scale,
     one_thread,
@@ -27,9 +28,8 @@ from grad_ext.train import (
     shared_tensor,
     train,
 )
+from grad_ext.training.validation import predictions
 from grad_ext.trial import Trial
-from grad_ext.trunk import Factory, ModuleTrunk
-from grad_ext.validate import predictions
 
 
 class Fitted(Protocol):
@@ -131,7 +131,7 @@ class GRAD:
         Which epoch to keep, instead of the one that the settings name.
     trunk : callable, optional
         Gets the number of features and returns a `torch.nn.Module` that is the trunk, instead of
-        the layers that the settings name: see `grad_ext.trunk.ModuleTrunk`.
+        the layers that the settings name: see `grad_ext.engine.module_trunk.ModuleTrunk`.
     device : str, default 'cpu'
         Where packs are trained and score rows, by torch's name such as 'cuda'; the fitted networks
         are on the CPU.

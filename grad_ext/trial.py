@@ -12,8 +12,8 @@ from functools import cached_property
 from typing import Any
 
 from grad_ext.errors import InputError, unknown
-from grad_ext.select import rule_named
-from grad_ext.task import CRITERIA, READS
+from grad_ext.outputs import CRITERIA, READS
+from grad_ext.training.checkpoint import rule_named
 
 VARIANTS = ("pred", "auto")
 ENCODINGS = ("standard", "quantile")
@@ -122,7 +122,7 @@ class Settings:
         et al. 2014, "Dropout"). The attribute branches keep all of theirs, to see what they can.
     attributes_read : {'trunk', 'score'}, trunk | score
         What the attribute branches see: the trunk's output, or what the target branch says, as a
-        probability and as nearly the label (`grad_ext.passes.seen`). The latter are one linear
+        probability and as nearly the label (`grad_ext.engine.backprop.seen`). The latter are one linear
         layer each, and their gradient is reversed into the target branch and through it into the
         trunk (Zhang et al. 2018, "Mitigating Unwanted Biases with Adversarial Learning"): what must
         not tell the groups apart is the prediction, and to hide them from all else as well costs
@@ -453,8 +453,8 @@ class Record:
     device : str
         Where it was fitted, by torch's name; rounding and dropped units depend on it.
     history : mapping of str to tuple of float
-        An epoch's figure after another, by name, rounded: what `grad_ext.evaluate.told` keeps of a
-        `grad_ext.select.History`; empty for methods without one, and in old records.
+        An epoch's figure after another, by name, rounded: what `grad_ext.evaluation.told` keeps of a
+        `grad_ext.training.checkpoint.History`; empty for methods without one, and in old records.
     """
 
     trial: Trial

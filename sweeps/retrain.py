@@ -20,21 +20,21 @@ from numpy.typing import NDArray
 
 from grad_ext.adapters.registry import RIVALS, rival
 from grad_ext.data import DATA_SETS, load_dataset
+from grad_ext.data.encoding import Arrays, Encoder
 from grad_ext.data.options import table_from_options
+from grad_ext.data.sensitive import Attribute
 from grad_ext.data.split import Split, split
 from grad_ext.data.table import Protected, Table
-from grad_ext.encode import Arrays, Encoder
 from grad_ext.errors import ConstantPredictionWarning, InputError
-from grad_ext.estimator import GRADClassifier, GRADEncoder
-from grad_ext.evaluate import VALIDATED, Judging, Problem, evaluate, prepare
+from grad_ext.evaluation import VALIDATED, Judging, Problem, evaluate, prepare
 from grad_ext.files import cache_folder
 from grad_ext.method import GRAD, FittedGRAD, Method
+from grad_ext.models.fit import Model, constant, exact
+from grad_ext.models.sklearn import GRADClassifier, GRADEncoder
 from grad_ext.report.tables import LABELS, MAIN, majority_row, results
-from grad_ext.sensitive import Attribute
-from grad_ext.single import Model, constant, exact
-from grad_ext.sweeps import compare, reproduce
-from grad_ext.sweeps.plan import Study
-from grad_ext.sweeps.study import StudyFolder, versions
+from grad_ext.sweeps.folder import StudyFolder, versions
+from grad_ext.sweeps.studies import comparison
+from grad_ext.sweeps.studies.plan import Study
 from grad_ext.trial import DECIDED, Record, Trial
 
 # Figures named in words at most.
@@ -272,7 +272,7 @@ class _Keeping:
 
 def _rows(study: StudyFolder) -> list[Record]:
     """Return the records of a study in the order of results.csv."""
-    return compare.listed(study) if study.about.get("kind") == "compare" else study.records()
+    return comparison.listed(study) if study.about.get("kind") == "compare" else study.records()
 
 
 def _method(trial: Trial, keep: bool) -> Method:
@@ -345,7 +345,7 @@ def _protocol(about: Mapping[str, Any], trial: Trial) -> str:
 
 
 def _prepared(about: Mapping[str, Any], cut: Split, trial: Trial) -> Problem:
-    others = reproduce.OTHERS if str(about.get("kind")).startswith("reproduce-") else None
+    others = reproduction.OTHERS if str(about.get("kind")).startswith("reproduce-") else None
     return prepare(cut, trial.settings, Judging(**about["judging"]), others)
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grad_ext.errors import InputError
-from grad_ext.task import CRITERIA
+from grad_ext.outputs import CRITERIA
 from grad_ext.trial import Record, Settings, Trial, checked_lambda, fingerprint
 
 finite = st.floats(min_value=0, allow_nan=False, allow_infinity=False)

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from grad_ext.adapters.aif360.process import Apart, apart
-from grad_ext.adapters.estimators import Estimators, knob, seed_32
 from grad_ext.adapters.plain import ITERATIONS, logistic
+from grad_ext.adapters.sklearn import Estimators, knob, seed_32
 from grad_ext.errors import InputError, MissingToolkit
 from grad_ext.trial import Trial
 

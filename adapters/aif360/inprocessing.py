@@ -12,10 +12,10 @@ from sklearn.exceptions import NotFittedError
 
 from grad_ext.adapters.aif360.datasets import from_aif360
 from grad_ext.errors import InputError, MissingToolkit
+from grad_ext.models.fit import VALIDATION, Model, Rows, fit_rows, lam_by_attribute, table_rows
+from grad_ext.models.persistence import save
 from grad_ext.seeds import seed_from
-from grad_ext.select import Rule
-from grad_ext.single import VALIDATION, Model, Rows, fit_rows, lam_by_attribute, table_rows
-from grad_ext.store import save
+from grad_ext.training.checkpoint import Rule
 from grad_ext.trial import LAMBDA, Settings, checked_lambda
 
 try:
@@ -58,7 +58,7 @@ class GRADInProcessing(Transformer):  # type: ignore[misc]
 dropout, attributes_read, lam_multiplies, saturation, ramp, optimism, balance_groups : optional
         As `grad_ext.trial.Settings` says, or the recipe's.
     select : str or callable, optional
-        Which epoch to keep; see `grad_ext.select`. The recipe's if None: the last, or the paper's
+        Which epoch to keep; see `grad_ext.training.checkpoint`. The recipe's if None: the last, or the paper's
         rule, the lowest Discrimination on validation rows, ties by accuracy.
     validation : float, default 0.2
         Share of the rows held out to choose the epoch by, if `fit` is given no validation set; none
@@ -202,7 +202,7 @@ dropout, attributes_read, lam_multiplies, saturation, ramp, optimism, balance_gr
     def save(self, path: str | Path) -> None:
         """Write the fitted model to a file that `grad_ext.load` reads.
 
-        See `grad_ext.store.save`: a safetensors file, never a pickle.
+        See `grad_ext.models.persistence.save`: a safetensors file, never a pickle.
         """
         save(self, path)
 

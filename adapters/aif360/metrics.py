@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from grad_ext.encode import metric_space
+from grad_ext.data.encoding import metric_space
+from grad_ext.data.sensitive import CROSS
 from grad_ext.errors import InputError, MissingToolkit, unknown
-from grad_ext.metrics import (
+from grad_ext.metrics.group import (
     accuracy,
     balanced_accuracy,
     consistency,
@@ -18,8 +19,7 @@ from grad_ext.metrics import (
     discrimination_floor,
     positive_rate,
 )
-from grad_ext.neighbors import NEIGHBORS, cached_graph
-from grad_ext.sensitive import CROSS
+from grad_ext.metrics.neighbors import NEIGHBORS, cached_graph
 
 try:
     from aif360.datasets import BinaryLabelDataset
@@ -40,7 +40,7 @@ class ZemelMetric(ClassificationMetric):  # type: ignore[misc]
     """Discrimination, Consistency and Delta beside all that AIF360's ClassificationMetric has.
 
     Zemel et al. (2013), "Learning Fair Representations", section 5, as the GRAD paper writes them;
-    see `grad_ext.metrics`. A constant prediction has Discrimination 0 and Consistency 1: read them
+    see `grad_ext.metrics.group`. A constant prediction has Discrimination 0 and Consistency 1: read them
     beside `balanced_accuracy`, `majority_accuracy`, `constant` and `discrimination_floor`.
 
     Instance weights count as in AIF360's own metrics (Consistency has none). Rows in neither group
@@ -179,7 +179,7 @@ class ZemelMetric(ClassificationMetric):  # type: ignore[misc]
     def discrimination_floor_by_attribute(self) -> dict[str, float]:
         """Return the Discrimination that labels of the same positive rate would show by chance.
 
-        See `grad_ext.metrics.discrimination_floor`; of the groups' numbers of rows, without weights.
+        See `grad_ext.metrics.group.discrimination_floor`; of the groups' numbers of rows, without weights.
         """
         rate = positive_rate(None, self._labels, sample_weight=self._weights)
         return self._by_attribute(discrimination_floor(rate, self._groups))
@@ -251,7 +251,7 @@ class ZemelMetric(ClassificationMetric):  # type: ignore[misc]
             Rows tied at the k-th distance share the weight that is left, so that the order of the
             rows does not matter; or those that come first are taken.
         space : {'encoded', 'features'}, default 'encoded'
-            Standardised columns, those of 0 and 1 as they are (`grad_ext.encode.metric_space`); or
+            Standardised columns, those of 0 and 1 as they are (`grad_ext.data.encoding.metric_space`); or
             the data set's features as they come, protected ones too, as AIF360 has it.
         use_protected : bool, default False
             Count the protected attributes in 'encoded' too. Consistency asks whether people who are

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grad_ext.adapters.aif360 import worker
-from grad_ext.adapters.estimators import (
+from grad_ext.adapters.sklearn import (
     checked,
     knob,
     privileged,
@@ -32,7 +32,7 @@ from grad_ext.adapters.estimators import (
     seed_32,
     with_groups,
 )
-from grad_ext.encode import Arrays
+from grad_ext.data.encoding import Arrays
 from grad_ext.errors import InputError, MissingToolkit
 from grad_ext.trial import Trial
 

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 
 from grad_ext import load_dataset
 from grad_ext.data.split import split
-from grad_ext.evaluate import evaluate, prepare
+from grad_ext.evaluation import evaluate, prepare
 from grad_ext.method import GRAD
 from grad_ext.trial import Settings, Trial
 

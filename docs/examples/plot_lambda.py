@@ -8,7 +8,7 @@ that holds with the :doc:`paper's recipe </recipe>`, in the manner of the paper'
 
 from grad_ext import load_dataset
 from grad_ext.data.split import split
-from grad_ext.evaluate import evaluate, prepare
+from grad_ext.evaluation import evaluate, prepare
 from grad_ext.method import GRAD
 from grad_ext.report.figures import lambda_figure
 from grad_ext.report.tables import results

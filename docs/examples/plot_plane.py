@@ -8,7 +8,7 @@ networks (λ = 0) and those with an attribute branch.
 
 from grad_ext import load_dataset
 from grad_ext.data.split import split
-from grad_ext.evaluate import evaluate, prepare
+from grad_ext.evaluation import evaluate, prepare
 from grad_ext.method import GRAD
 from grad_ext.report.figures import plane_figure
 from grad_ext.report.tables import results

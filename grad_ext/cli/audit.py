@@ -123,7 +123,7 @@ def audit(
     audited = parts.test if rows == "test" else table
     fitted = None
     if model is not None:
-        from grad_ext.store import load
+        from grad_ext.models.persistence import load
 
         fitted = load(model)
     asked = {"trial": trial.to_json(), "model": str(model), "rows": rows, "folds": folds}
@@ -149,7 +149,7 @@ def _of_trained(trial: Trial, parts: Split, audited: Table, folds: int) -> Audit
     from dataclasses import replace
 
     from grad_ext.auditing.audit import audit
-    from grad_ext.encode import Encoder, arrays
+    from grad_ext.data.encoding import Encoder, arrays
     from grad_ext.method import GRAD
 
     use = trial.settings.use_protected

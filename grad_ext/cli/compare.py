@@ -102,12 +102,12 @@ def compare(
 
     from grad_ext.cli.studies import counts, formats_of
     from grad_ext.data.options import table_from_options
-    from grad_ext.evaluate import Judging
+    from grad_ext.evaluation import Judging
     from grad_ext.report.comparison import at_chosen, majority, summary_lines
     from grad_ext.report.comparison_words import findings
-    from grad_ext.sweeps.compare import planned
-    from grad_ext.sweeps.limits import Limits, memory_from_text
-    from grad_ext.sweeps.tune import StudyIncomplete
+    from grad_ext.sweeps.run.limits import Limits, memory_from_text
+    from grad_ext.sweeps.run.tune import StudyIncomplete
+    from grad_ext.sweeps.studies.comparison import planned
 
     formats = formats_of(format)
     judging = Judging(prediction=prediction, k=k)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from grad_ext.task import CRITERIA
+from grad_ext.outputs import CRITERIA
 from grad_ext.trial import RECIPES, VARIANTS
 
-# Those of `grad_ext.data.catalog.DATA_SETS` and `grad_ext.sweeps.contenders.METHODS`, which take a
+# Those of `grad_ext.data.catalog.DATA_SETS` and `grad_ext.sweeps.studies.methods.METHODS`, which take a
 # second to import; a test compares them.
 DATA_SETS = ("german", "adult", "diabetes", "health")
 OURS = ("grad-pred", "grad-auto", "nn-pred", "nn-auto")

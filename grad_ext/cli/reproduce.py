@@ -92,7 +92,7 @@ def reproduce(
     from grad_ext.cli.studies import carry_out, counts, formats_of, resources_of
     from grad_ext.data import load_dataset
     from grad_ext.data.split import split
-    from grad_ext.evaluate import Judging, prepare
+    from grad_ext.evaluation import Judging, prepare
     from grad_ext.files import cache_folder
     from grad_ext.report.published import TABLES
     from grad_ext.report.reproduction import (
@@ -105,9 +105,9 @@ def reproduce(
     )
     from grad_ext.report.reproduction_page import text_lines
     from grad_ext.report.settings import by_settings, majorities
-    from grad_ext.sweeps.reproduce import OTHERS, Reproduction, framed, judged, written
-    from grad_ext.sweeps.study import StudyFolder, default_folder
-    from grad_ext.sweeps.tune import run
+    from grad_ext.sweeps.folder import StudyFolder, default_folder
+    from grad_ext.sweeps.run.tune import run
+    from grad_ext.sweeps.studies.reproduction import OTHERS, Reproduction, framed, judged, written
     from grad_ext.trial import RECIPES
 
     formats = formats_of(format)

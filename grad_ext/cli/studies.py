@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from grad_ext.sweeps.resources import Resources
-    from grad_ext.sweeps.study import StudyFolder
+    from grad_ext.sweeps.folder import StudyFolder
+    from grad_ext.sweeps.run.resources import Resources
 
 # Seconds until an interrupt that was lost is raised again.
 AGAIN = 1.0
@@ -53,8 +53,8 @@ def carry_out(study: StudyFolder, work: Callable[[], None], models: int | None =
     1 where packs failed, 130 after Ctrl-C; either way what is done is kept, and
     the reason is on the standard error.
     """
-    from grad_ext.sweeps.study import StudyFolder
-    from grad_ext.sweeps.tune import StudyIncomplete
+    from grad_ext.sweeps.folder import StudyFolder
+    from grad_ext.sweeps.run.tune import StudyIncomplete
 
     try:
         with interruptible():
@@ -82,7 +82,7 @@ def resources_of(given: Mapping[str, Any]) -> Resources:
     InputError
         If something makes no sense, or this machine has no such thing.
     """
-    from grad_ext.sweeps.resources import Resources
+    from grad_ext.sweeps.run.resources import Resources
 
     names = ("num_cpus", "pack_size", "gpus_per_pack", "address", "storage")
     found = {name: given[name] for name in names if given.get(name) is not None}

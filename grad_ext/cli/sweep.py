@@ -14,8 +14,8 @@ from grad_ext.errors import InputError
 from grad_ext.trial import Settings
 
 if TYPE_CHECKING:
-    from grad_ext.sweeps.outcome import Outcome
-    from grad_ext.sweeps.plan import Study
+    from grad_ext.sweeps.studies.outcome import Outcome
+    from grad_ext.sweeps.studies.plan import Study
 
 app = typer.Typer(
     help="""Study how settings change the outcome.
@@ -236,7 +236,7 @@ def sweep_lambda(
     Examples: grad-ext sweep lambda --dataset german --protected age,sex --values 1,100 --seeds 5;
     grad-ext sweep lambda --data people.csv --label income --favorable '>50K' --protected race,sex
     """
-    from grad_ext.sweeps.values import parse_lambdas
+    from grad_ext.sweeps.studies.values import parse_lambdas
 
     lams = {} if values is None else {"lam": parse_lambdas(values)}
     one, several = _curves(curved, {"recipe": recipe, "criterion": criterion, "variant": variant})
@@ -327,7 +327,7 @@ def sweep_grid(
 
     Example: grad-ext sweep grid --dataset german --set lam=1,10,100 --set hidden=20,40 --seeds 3
     """
-    from grad_ext.sweeps.values import assignments
+    from grad_ext.sweeps.studies.values import assignments
 
     return _run("grid", assignments(varied or []), {}, locals())
 
@@ -385,7 +385,7 @@ def sweep_search(
     Example: grad-ext sweep search --dataset german --set lam=1:1000:log --set dropout=0:0.5
     --set hidden=10:80 --models 60
     """
-    from grad_ext.sweeps.values import assignments
+    from grad_ext.sweeps.studies.values import assignments
 
     search = {
         "models": models,
@@ -419,7 +419,7 @@ def sweep_plan(
     given = locals()
     from dataclasses import replace
 
-    from grad_ext.sweeps.plan import Study
+    from grad_ext.sweeps.studies.plan import Study
 
     plan = Study.from_file(file)
     return _carry(plan if out is None else replace(plan, out=out), given)
@@ -440,7 +440,7 @@ def sweep_status(
 
     Example: grad-ext sweep status studies/lambda-german-age-0a1b2c
     """
-    from grad_ext.sweeps.status import status
+    from grad_ext.sweeps.run.status import status
 
     found = status(folder)
     first, *rest = found.lines()
@@ -455,7 +455,7 @@ def _curves(
     texts: Sequence[str] | None, options: dict[str, str | None]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the settings that have one value in a study of λ, and those that have several."""
-    from grad_ext.sweeps.values import assignments
+    from grad_ext.sweeps.studies.values import assignments
 
     one: dict[str, Any] = {}
     several: dict[str, Any] = {
@@ -473,7 +473,7 @@ def _curves(
 
 def _fixed(texts: Sequence[str] | None) -> dict[str, Any]:
     """Return the settings that options of a study fix, a value each."""
-    from grad_ext.sweeps.values import assignments
+    from grad_ext.sweeps.studies.values import assignments
 
     settings = {}
     for name, values in assignments(texts or []).items():
@@ -491,7 +491,7 @@ OF_RECIPE = ("recipe", "criterion", "epochs", "select", "variant")
 
 def _run(kind: str, varied: dict[str, Any], fixed: dict[str, Any], given: dict[str, Any]) -> int:
     """Run the study that a command's options describe."""
-    from grad_ext.sweeps.plan import Study
+    from grad_ext.sweeps.studies.plan import Study
 
     settings = {name: given[name] for name in OF_RECIPE if given[name] is not None}
     described = described_file(given["dataset"], given)
@@ -559,7 +559,7 @@ def _protected(options: Sequence[str] | None) -> Any:
 def _carry(plan: Study, given: dict[str, Any]) -> int:
     """Run a study with what a command's options allow it, and show what came out."""
     from grad_ext.cli.studies import carry_out, formats_of, resources_of
-    from grad_ext.sweeps.loggers import checked_log
+    from grad_ext.sweeps.run.loggers import checked_log
 
     resources = resources_of(given)
     logs, formats = checked_log(_parts(given["log"] or "")), formats_of(given["format"])
@@ -578,7 +578,7 @@ def _show(outcome: Outcome) -> None:
     from grad_ext.report.settings import lines_by, majorities
     from grad_ext.report.tables import CASE, by_curve, by_lambda, lines
     from grad_ext.report.verdict import verdict
-    from grad_ext.sweeps.study import StudyFolder
+    from grad_ext.sweeps.folder import StudyFolder
 
     out = output()
     if outcome.curve:

@@ -77,7 +77,7 @@ def train(
         )
 
     from grad_ext.cli.studies import interruptible
-    from grad_ext.store import save as write
+    from grad_ext.models.persistence import save as write
     from grad_ext.sweeps.retrain import retrain
 
     keep = save is not None

@@ -328,7 +328,7 @@ problem = prepare(parts, trial.settings{judging})
 _GRAD = f"""\
 from grad_ext import {{load}}
 from grad_ext.data.split import split
-from grad_ext.evaluate import {{import}}
+from grad_ext.evaluation import {{import}}
 from grad_ext.method import GRAD
 from grad_ext.trial import Trial
 
@@ -339,7 +339,7 @@ _RIVAL = f"""\
 from grad_ext import {{load}}
 from grad_ext.adapters.registry import rival
 from grad_ext.data.split import split
-from grad_ext.evaluate import {{import}}
+from grad_ext.evaluation import {{import}}
 from grad_ext.trial import Trial
 
 {_SHARED}method = rival(trial.rival).method(**dict(trial.options))

@@ -13,10 +13,10 @@ from ray.cluster_utils import Cluster
 
 from grad_ext.data import load_dataset
 from grad_ext.data.split import split
-from grad_ext.evaluate import prepare
-from grad_ext.sweeps.resources import Resources
-from grad_ext.sweeps.study import StudyFolder
-from grad_ext.sweeps.tune import run
+from grad_ext.evaluation import prepare
+from grad_ext.sweeps.folder import StudyFolder
+from grad_ext.sweeps.run.resources import Resources
+from grad_ext.sweeps.run.tune import run
 from grad_ext.trial import Record, Settings, Trial
 
 PACKS, SECONDS = 16, 4.0

@@ -20,7 +20,7 @@ NAMES = ("loss", "accuracy", "balanced_accuracy", "discrimination")
 
 
 def written(trials, problem, keep, say):
-    from grad_ext.evaluate import judge
+    from grad_ext.evaluation import judge
     from grad_ext.trial import Record
 
     rng = np.random.default_rng(trials[0].seed)
@@ -41,7 +41,7 @@ def peak():
 
 def drive(folder):
     from grad_ext import Study
-    from grad_ext.sweeps.tune import run
+    from grad_ext.sweeps.run.tune import run
 
     start = time.perf_counter()
     opened = Study(
@@ -54,9 +54,9 @@ def drive(folder):
 
 
 def finish(folder):
-    from grad_ext.sweeps.outcome import choices
-    from grad_ext.sweeps.remake import remake
-    from grad_ext.sweeps.study import StudyFolder
+    from grad_ext.sweeps.folder import StudyFolder
+    from grad_ext.sweeps.rebuild import remake
+    from grad_ext.sweeps.studies.outcome import choices
 
     start = time.perf_counter()
     study = StudyFolder.read(Path(folder))

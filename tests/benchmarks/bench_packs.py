@@ -6,11 +6,11 @@ import time
 import numpy as np
 
 from grad_ext.data import load_dataset
+from grad_ext.data.encoding import Arrays
 from grad_ext.data.split import split
-from grad_ext.encode import Arrays
-from grad_ext.evaluate import prepare
+from grad_ext.evaluation import prepare
 from grad_ext.method import GRAD
-from grad_ext.task import Branch, Task
+from grad_ext.outputs import Branch, Task
 from grad_ext.trial import Settings, Trial
 
 ROUNDS, EPOCHS = 5, 20

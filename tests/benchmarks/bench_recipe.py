@@ -4,9 +4,9 @@ import time
 
 import torch
 
-from grad_ext.network import Network, Shape
-from grad_ext.task import Branch
-from grad_ext.train import Goals, Trainer, one_thread
+from grad_ext.engine.network import Network, Shape
+from grad_ext.outputs import Branch
+from grad_ext.training.loop import Goals, Trainer, one_thread
 from grad_ext.trial import RECIPES, Settings
 
 FEATURES, STEPS = 101, 8

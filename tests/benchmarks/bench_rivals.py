@@ -13,7 +13,7 @@ from grad_ext import load_dataset
 from grad_ext.adapters.aif360.adversarial import adversarial_debiasing
 from grad_ext.adapters.fairlearn import adversarial
 from grad_ext.data.split import split
-from grad_ext.evaluate import prepare
+from grad_ext.evaluation import prepare
 from grad_ext.method import GRAD
 from grad_ext.trial import RECIPES, Settings, Trial
 

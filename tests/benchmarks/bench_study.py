@@ -15,15 +15,15 @@ from pathlib import Path
 
 import torch
 
-TESTS = str(Path(__file__).parents[1])
+TESTS = str(Path(__file__).parents[2])
 sys.path.insert(0, TESTS)
 
 from oracle import PlainGRAD, train_steps
 
 from grad_ext import Study
-from grad_ext.sweeps.cluster import OBJECT_STORE_BYTES
-from grad_ext.sweeps.resources import available_cpus
-from grad_ext.train import minibatches
+from grad_ext.sweeps.run.cluster import OBJECT_STORE_BYTES
+from grad_ext.sweeps.run.resources import available_cpus
+from grad_ext.training.loop import minibatches
 
 
 def opened(study, folder):

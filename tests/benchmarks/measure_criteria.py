@@ -17,9 +17,9 @@ from grad_ext import load_dataset
 from grad_ext.adapters.registry import RIVALS
 from grad_ext.data.split import split
 from grad_ext.errors import ConstantPredictionWarning
-from grad_ext.evaluate import evaluate, prepare
+from grad_ext.evaluation import evaluate, prepare
 from grad_ext.method import GRAD
-from grad_ext.task import CRITERIA
+from grad_ext.outputs import CRITERIA
 from grad_ext.trial import Settings, Trial
 
 ATTRIBUTE = {"adult": "sex", "german": "age"}

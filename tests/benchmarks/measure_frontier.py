@@ -22,10 +22,10 @@ from grad_ext import (
     discrimination_floor,
     load_dataset,
 )
+from grad_ext.data.encoding import Encoder, arrays
 from grad_ext.data.split import split, strata
-from grad_ext.encode import Encoder, arrays
 from grad_ext.errors import ConstantPredictionWarning
-from grad_ext.evaluate import evaluate, prepare
+from grad_ext.evaluation import evaluate, prepare
 from grad_ext.method import GRAD
 from grad_ext.trial import Settings, Trial
 
