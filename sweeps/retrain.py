@@ -33,7 +33,7 @@ from grad_ext.models.fit import Model, constant, exact
 from grad_ext.models.sklearn import GRADClassifier, GRADEncoder
 from grad_ext.report.tables import LABELS, MAIN, majority_row, results
 from grad_ext.sweeps.folder import StudyFolder, versions
-from grad_ext.sweeps.studies import comparison
+from grad_ext.sweeps.studies import comparison, reproduction
 from grad_ext.sweeps.studies.plan import Study
 from grad_ext.trial import DECIDED, Record, Trial
 
