@@ -8,7 +8,7 @@ from xdist.scheduler import LoadScopeScheduling
 from grad_ext.data import load_dataset
 from grad_ext.data.split import split
 from grad_ext.evaluation import prepare
-from grad_ext.trial import Settings
+from grad_ext.training.settings import Settings
 
 # What takes longest goes first, in this order, so that no process is left with it alone in the end.
 LONG = (

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from grad_ext.data.table import Table
 from grad_ext.errors import InputError, unknown
 from grad_ext.outputs import Branch, Task
-from grad_ext.trial import ENCODINGS
+from grad_ext.training.settings import ENCODINGS
 
 # Bins between quantiles of the training values, and between those of their distinct values, without
 # which a value that most rows share (Adult's capital gain of 0) would leave no edge among the others.

@@ -57,7 +57,7 @@ HOMES = {
 # What fitting leaves on the estimators beside the model.
 LEARNED = ("seed_", "n_features_in_", "feature_names_in_", "classes_", "attributes_")
 INSTEAD = {
-    "select": "name a rule instead, such as 'paper' or 'accuracy@0.05'",
+    "checkpoint": "name a rule instead, such as 'paper' or 'accuracy@0.05'",
     "random_state": "use an integer instead; the fitted model has the one it used as seed_",
 }
 # The digest is the document's first entry, here as it stands, escaped, in the file's header.

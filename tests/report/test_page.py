@@ -17,7 +17,8 @@ from grad_ext.errors import InputError
 from grad_ext.report.explorer import Source, payload, script_json
 from grad_ext.report.page import write_report, write_together
 from grad_ext.report.tables import majority_row, results
-from grad_ext.trial import Record, Settings, Trial
+from grad_ext.training.settings import Settings
+from grad_ext.trial import Record, Trial
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 FLAGS = (
@@ -45,7 +46,7 @@ def record(lam, seed, accuracy=0.75, discrimination=0.1, constant=False, **trial
         "positive_rate": 1.0 if constant else 0.7,
         "majority_accuracy": 0.7,
         "majority_favorable": 1.0,
-        "discrimination_floor": 0.0 if constant else 0.05,
+        "chance_level": 0.0 if constant else 0.05,
         "disparate_impact_age": 0.9,
     }
     history = {
@@ -234,10 +235,10 @@ def test_the_command_of_a_page_of_several_studies_names_the_models_study(browser
     no_complaint(browser, page)
 
 
-def test_rivals_are_trained_again_but_not_saved(browser, tmp_path):
-    made = [record(1.0, 0), record(0.0, 0, rival="logistic")]
+def test_baselines_are_trained_again_but_not_saved(browser, tmp_path):
+    made = [record(1.0, 0), record(0.0, 0, baseline="logistic")]
     page = write_report(tmp_path / ".", made, {}, {"kind": "compare"}, formats=())
-    assert "rival(trial.rival)" in chosen_commands(browser, page, row=2)[0]
+    assert "baseline(trial.baseline)" in chosen_commands(browser, page, row=2)[0]
     assert chosen_commands(browser, page, row=2)[1:] == [
         f"grad-ext train {tmp_path.name} {made[1].trial.key[:8]}"
     ]
@@ -500,7 +501,7 @@ def test_the_page_has_every_figure_and_rebuilds_every_trial():
         *records(),
         record((1.0,), 0),
         record(5.0, 0, settings=Settings(recipe="steady"), watched=("sex",)),
-        record(5.0, 0, rival="lfr", options={"k": 5}),
+        record(5.0, 0, baseline="lfr", options={"k": 5}),
     ]
     frame = results(made)
     data = json.loads(script_json(payload(frame, made, [Source("s", "s", {}, {})])))
