@@ -17,7 +17,6 @@ from typing import Any
 import pandas as pd
 
 from grad_ext.data.catalog import DATA_SETS
-from grad_ext.report.html import asset
 from grad_ext.report.tables import (
     CHANCE,
     LABELS,
@@ -29,6 +28,7 @@ from grad_ext.report.tables import (
     with_figures,
     words_of,
 )
+from grad_ext.report.web import asset, script
 from grad_ext.trial import Record, Settings
 
 FACTS = ("epoch", "seconds", "predict_seconds", "peak_bytes", "error")
@@ -89,7 +89,7 @@ def explorer(frame: pd.DataFrame, records: Sequence[Record], sources: Sequence[S
     histories = _histories(records)
     if histories:
         parts.append(_data("histories-data", histories))
-    return "\n".join([*parts, f"<script>\n{asset('explorer.js')}</script>"])
+    return "\n".join([*parts, f"<script>\n{script('main.js')}</script>"])
 
 
 def _data(name: str, values: object) -> str:
@@ -189,7 +189,7 @@ def _figures(frame: pd.DataFrame) -> list[dict[str, Any]]:
     ]
     ordered = [*(n for n in MAIN if n in names), *(n for n in names if n not in MAIN)]
     return [
-        _column(name, frame[name].tolist(), "figure") | {"main": name in MAIN} for name in ordered
+        _column(name, frame[name].tolist(), "metric") | {"main": name in MAIN} for name in ordered
     ]
 
 
