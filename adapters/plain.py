@@ -1,6 +1,6 @@
-"""Plain methods that no rival of GRAD may be worse than: none of them knows what is protected.
+"""Plain methods that no baseline of GRAD may be worse than: none of them knows what is protected.
 
-Each is a method for `grad_ext.evaluate.evaluate`; none has a knob.
+Each is a method for `grad_ext.evaluation.evaluate`; none has a hyperparameter.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
-from grad_ext.adapters.estimators import Estimators, seed_32
+from grad_ext.adapters.sklearn import Estimators, seed_32
 from grad_ext.trial import Trial
 
 # More than either data set that comes with grad-ext needs: what is not converged is not compared.

@@ -7,16 +7,29 @@ from xdist.scheduler import LoadScopeScheduling
 
 from grad_ext.data import load_dataset
 from grad_ext.data.split import split
-from grad_ext.evaluate import prepare
-from grad_ext.trial import Settings
+from grad_ext.evaluation import prepare
+from grad_ext.training.settings import Settings
 
 # What takes longest goes first, in this order, so that no process is left with it alone in the end.
 LONG = (
-    *("tests/test_study_runs.py", "tests/test_compare.py", "tests/test_recipe.py"),
-    *("tests/test_terminal.py", "tests/test_study_faults.py", "tests/test_retrain.py"),
-    *("tests/test_network.py", "docs/studies.md", "docs/comparing.md", "docs/attach.md"),
-    *("README.md", "docs/report.md", "tests/test_gallery.py", "tests/test_reproduce.py"),
-    "tests/test_limits.py",
+    *(
+        "tests/sweeps/run/test_tune.py",
+        "tests/sweeps/studies/test_comparison.py",
+        "tests/training/test_loop.py",
+    ),
+    *(
+        "tests/cli/test_output.py",
+        "tests/sweeps/run/test_faults.py",
+        "tests/sweeps/test_retrain.py",
+    ),
+    *("tests/engine/test_network.py", "docs/studies.md", "docs/comparing.md", "docs/attach.md"),
+    *(
+        "README.md",
+        "docs/report.md",
+        "tests/docs/test_gallery.py",
+        "tests/sweeps/studies/test_reproduction.py",
+    ),
+    "tests/sweeps/run/test_limits.py",
 )
 
 

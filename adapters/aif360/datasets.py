@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from grad_ext.data.sensitive import MOST_GROUPS, index_frame
 from grad_ext.data.table import Protected, Table, Target
 from grad_ext.errors import InputError, MissingToolkit, unknown
-from grad_ext.sensitive import MOST_GROUPS, index_frame
 
 try:
     from aif360.datasets import BinaryLabelDataset

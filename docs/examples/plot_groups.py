@@ -3,7 +3,7 @@ Group by group with Fairlearn
 =============================
 
 One number hides who is treated how. Fairlearn's ``MetricFrame`` shows every metric for every group; a
-:class:`~grad_ext.estimator.GRADClassifier` is one of its estimators.
+:class:`~grad_ext.models.sklearn.GRADClassifier` is one of its estimators.
 """
 
 import matplotlib.pyplot as plt

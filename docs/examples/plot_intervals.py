@@ -2,8 +2,8 @@
 How sure a difference is
 ========================
 
-Some hundred test rows leave wide intervals. :func:`~grad_ext.uncertainty.intervals` gives every metric its own, and
-:func:`~grad_ext.uncertainty.paired_test` compares two models on the same rows.
+Some hundred test rows leave wide intervals. :func:`~grad_ext.metrics.bootstrap.intervals` gives every metric its own, and
+:func:`~grad_ext.metrics.bootstrap.paired_test` compares two models on the same rows.
 """
 
 import matplotlib.pyplot as plt
@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 
 from grad_ext import GRADClassifier, intervals, load_dataset, paired_test
-from grad_ext.encode import metric_space
+from grad_ext.data.encoding import metric_space
 
 german = load_dataset("german", protected=["age"])
 X, y, a = metric_space(german), german.y(), german.a()[:, 0]

@@ -2,7 +2,7 @@
 A representation that unlearns
 ==============================
 
-:func:`~grad_ext.attachment.attach` puts an attribute branch on any point of a torch module. Rows of two dimensions
+:func:`~grad_ext.models.attachment.attach` puts an attribute branch on any point of a torch module. Rows of two dimensions
 show what its reversed gradient does to a representation of two units.
 """
 

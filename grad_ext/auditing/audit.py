@@ -14,9 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 from grad_ext.auditing.probes import PROBES, labels_of_units, read
 from grad_ext.auditing.show import figure, lines, words
 from grad_ext.auditing.sources import Subject, subject
+from grad_ext.data.sensitive import MOST_GROUPS, attributes_of, crossed
 from grad_ext.errors import InputError, unknown
 from grad_ext.seeds import derive
-from grad_ext.sensitive import MOST_GROUPS, attributes_of, crossed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

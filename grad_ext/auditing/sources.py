@@ -17,10 +17,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import is_regressor
 
-from grad_ext.encode import Encoder
+from grad_ext.data.encoding import Encoder
+from grad_ext.data.sensitive import sensitive_frame
 from grad_ext.errors import InputError
 from grad_ext.seeds import derive
-from grad_ext.sensitive import sensitive_frame
 
 Floats = NDArray[np.float64]
 

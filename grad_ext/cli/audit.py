@@ -10,7 +10,8 @@ import typer
 from grad_ext.cli import complete
 from grad_ext.cli.output import AsJson, Quiet, output
 from grad_ext.errors import InputError, unknown
-from grad_ext.trial import LAMBDA, Settings, Trial, checked_lambda, fingerprint
+from grad_ext.training.settings import LAMBDA, Settings, checked_lambda
+from grad_ext.trial import Trial, fingerprint
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +67,7 @@ def audit(
             help="Target branch: pred (labels) or auto (features); by default pred.",
         ),
     ] = None,
-    select: Annotated[
+    checkpoint: Annotated[
         str | None,
         typer.Option(
             autocompletion=complete.rules,
@@ -99,7 +100,7 @@ def audit(
         "epochs": epochs,
         "recipe": recipe,
         "variant": variant,
-        "select": select,
+        "checkpoint": checkpoint,
     }
     given: dict[str, Any] = {name: value for name, value in training.items() if value is not None}
     if model is not None and given:
@@ -123,7 +124,7 @@ def audit(
     audited = parts.test if rows == "test" else table
     fitted = None
     if model is not None:
-        from grad_ext.store import load
+        from grad_ext.models.persistence import load
 
         fitted = load(model)
     asked = {"trial": trial.to_json(), "model": str(model), "rows": rows, "folds": folds}
@@ -149,7 +150,7 @@ def _of_trained(trial: Trial, parts: Split, audited: Table, folds: int) -> Audit
     from dataclasses import replace
 
     from grad_ext.auditing.audit import audit
-    from grad_ext.encode import Encoder, arrays
+    from grad_ext.data.encoding import Encoder, arrays
     from grad_ext.method import GRAD
 
     use = trial.settings.use_protected

@@ -66,8 +66,8 @@ def card(
     from grad_ext.data import load_dataset
     from grad_ext.data.split import split
     from grad_ext.files import write_atomically
+    from grad_ext.models.persistence import load
     from grad_ext.report.card import Judged, model_card
-    from grad_ext.store import load
 
     names = [n.strip() for n in protected.split(",") if n.strip()] if protected else None
     fitted = load(model)

@@ -37,7 +37,7 @@ def report(
     """
     from grad_ext.cli.studies import formats_of
     from grad_ext.errors import InputError
-    from grad_ext.sweeps.remake import remake, together
+    from grad_ext.sweeps.rebuild import remake, together
 
     formats = formats_of(format)
     if len(folders) > 1:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from grad_ext.data.catalog import DATA_SETS
-from grad_ext.data.files import load_table
+from grad_ext.data.source import load_table
 from grad_ext.data.table import Table
 from grad_ext.errors import InputError, unknown
 

@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from grad_ext.errors import InputError, unknown
-from grad_ext.task import Branch
+from grad_ext.outputs import Branch
 
 if TYPE_CHECKING:
     from aif360.datasets import BinaryLabelDataset

@@ -17,11 +17,11 @@ import pandas as pd
 from markdown_it import MarkdownIt
 from numpy.typing import ArrayLike, NDArray
 
-from grad_ext.encode import Numeric
+from grad_ext.data.encoding import Numeric
+from grad_ext.data.sensitive import attributes_of
 from grad_ext.errors import InputError
+from grad_ext.metrics.bootstrap import intervals
 from grad_ext.report.tables import called, words_of
-from grad_ext.sensitive import attributes_of
-from grad_ext.uncertainty import intervals
 
 if TYPE_CHECKING:
     from grad_ext.auditing.audit import Audit
@@ -49,7 +49,7 @@ class Judged:
     continuous : sequence of str
         Those that are numbers.
     sample_weight, groups : array of shape (N,), optional
-        As for `grad_ext.uncertainty.intervals`.
+        As for `grad_ext.metrics.bootstrap.intervals`.
     """
 
     rows: str
@@ -74,7 +74,7 @@ def model_card(
     Parameters
     ----------
     model : GRADClassifier, GRADRegressor, GRADEncoder or GRADInProcessing
-        A fitted model, as `grad_ext.store.load` returns it.
+        A fitted model, as `grad_ext.models.persistence.load` returns it.
     name : str
         What to call it.
     judged : Judged, optional

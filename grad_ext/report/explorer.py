@@ -29,12 +29,21 @@ from grad_ext.report.tables import (
     words_of,
 )
 from grad_ext.report.web import asset, script
-from grad_ext.trial import Record, Settings
+from grad_ext.training.settings import Settings
+from grad_ext.trial import Record
 
 FACTS = ("epoch", "seconds", "predict_seconds", "peak_bytes", "error")
 FLAGS = ("constant", "diverged", "chosen")
 # Of results.csv what is neither a setting nor a figure nor a fact.
-BESIDES = ("title", "knob", "algorithm", "attributes", "needs_attributes", "seeded", "default")
+BESIDES = (
+    "title",
+    "hyperparameter",
+    "algorithm",
+    "attributes",
+    "needs_attributes",
+    "seeded",
+    "default",
+)
 DIGITS = 6
 # Of a key, by which a command names a model: enough for any study.
 KEY_DIGITS = 8
@@ -169,8 +178,8 @@ def _settings(
         column = _column(name, values, "setting")
         if path is not None:
             column["path"] = path
-        if name == "lam" and "knob" in frame:
-            column["label"] = "knob"
+        if name == "lam" and "hyperparameter" in frame:
+            column["label"] = "hyperparameter"
         if name in CHANCE:
             column["chance"] = True
         column["hidden"] = path is not None and path not in apart and path != "seed"
@@ -264,7 +273,7 @@ def _commands(source: Source, records: Sequence[Record]) -> dict[str, Any]:
     Both are trained again to be looked at; only GRAD's can be saved.
     """
     about, trial = source.about, records[0].trial
-    judging = {n: v for n, v in about.get("judging", {}).items() if v != _JUDGING.get(n)}
+    evaluation = {n: v for n, v in about.get("evaluation", {}).items() if v != _JUDGING.get(n)}
     named = all(record.trial.dataset in DATA_SETS for record in records)
     fill = {
         "{table}": _LOAD if named else _OWN,
@@ -272,11 +281,11 @@ def _commands(source: Source, records: Sequence[Record]) -> dict[str, Any]:
         # GRAD takes rows without their group too; what others are compared on has none of them.
         "{known}": "table.known()" if _without_unknown(about) else "table",
         "{protocol}": repr(_protocol(about)),
-        "{judging}": f", Judging(**{judging!r})" if judging else "",
-        "{import}": "Judging, evaluate, prepare" if judging else "evaluate, prepare",
+        "{evaluation}": f", EvaluationConfig(**{evaluation!r})" if evaluation else "",
+        "{import}": "EvaluationConfig, evaluate, prepare" if evaluation else "evaluate, prepare",
     }
     texts = {}
-    for name, code in {"python": _GRAD, "rival": _RIVAL}.items():
+    for name, code in {"python": _GRAD, "baseline": _RIVAL}.items():
         for mark, words in fill.items():
             code = code.replace(mark, words)
         texts[name] = code
@@ -323,12 +332,12 @@ _SHARED = """\
 trial = Trial.from_json({trial})
 {table}
 parts = split({known}, trial.split_seed, {protocol})
-problem = prepare(parts, trial.settings{judging})
+problem = prepare(parts, trial.settings{evaluation})
 """
 _GRAD = f"""\
 from grad_ext import {{load}}
 from grad_ext.data.split import split
-from grad_ext.evaluate import {{import}}
+from grad_ext.evaluation import {{import}}
 from grad_ext.method import GRAD
 from grad_ext.trial import Trial
 
@@ -337,12 +346,12 @@ print(record.metrics)
 """
 _RIVAL = f"""\
 from grad_ext import {{load}}
-from grad_ext.adapters.registry import rival
+from grad_ext.adapters.registry import baseline
 from grad_ext.data.split import split
-from grad_ext.evaluate import {{import}}
+from grad_ext.evaluation import {{import}}
 from grad_ext.trial import Trial
 
-{_SHARED}method = rival(trial.rival).method(**dict(trial.options))
+{_SHARED}method = baseline(trial.baseline).method(**dict(trial.options))
 [record] = evaluate(method, [trial], problem)
 print(record.metrics)
 """

@@ -1,6 +1,6 @@
 """Bootstrap intervals of all metrics at the size of Adult's test set, against a loop.
 
-The loop is what one would write without grad_ext.uncertainty: draw rows, call each metric on them.
+The loop is what one would write without grad_ext.metrics.bootstrap: draw rows, call each metric on them.
 It draws fewer resamples than anyone would report, and both sides draw the same number.
 """
 
@@ -9,7 +9,8 @@ import time
 
 import numpy as np
 
-from grad_ext.metrics import (
+from grad_ext.metrics.bootstrap import intervals, paired_test
+from grad_ext.metrics.group import (
     accuracy,
     balanced_accuracy,
     consistency,
@@ -17,8 +18,7 @@ from grad_ext.metrics import (
     positive_rate,
     toolkit_metrics,
 )
-from grad_ext.neighbors import neighbor_graph
-from grad_ext.uncertainty import intervals, paired_test
+from grad_ext.metrics.neighbors import neighbor_graph
 
 ROWS, ROUNDS, FEW, MANY = 15_060, 5, 100, 1000
 

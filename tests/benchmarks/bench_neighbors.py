@@ -14,15 +14,15 @@ from functools import partial
 import numpy as np
 
 from grad_ext import load_dataset
-from grad_ext.encode import metric_space
-from grad_ext.metrics import consistency
-from grad_ext.neighbors import neighbor_graph
+from grad_ext.data.encoding import metric_space
+from grad_ext.metrics.group import consistency
+from grad_ext.metrics.neighbors import neighbor_graph
 
 TEST_ROWS, ROUNDS = 15_060, 5
 ALONE = """
 import resource, time
 from grad_ext import load_dataset, neighbor_graph
-from grad_ext.encode import metric_space
+from grad_ext.data.encoding import metric_space
 X = metric_space(load_dataset("adult", protected=["sex"]))
 start = time.perf_counter()
 graph = neighbor_graph(X)

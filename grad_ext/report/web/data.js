@@ -12,7 +12,7 @@ export const mainMetrics = metrics.filter((c) => c.main);
 export const namingSettings = settings.length ? settings : columns.filter((c) => c.name === "seed");
 
 // The Discrimination of predictions that ignore the protected attribute, of each model.
-export const chanceLevels = columnNamed.discrimination_floor;
+export const chanceLevels = columnNamed.chance_level;
 
 export const isConstant = (i) => Boolean(columnNamed.constant && columnNamed.constant.values[i]);
 export const numericValue = (column, i) => (column.kind === "number" ? column.values[i] : null);

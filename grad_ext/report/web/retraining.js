@@ -5,8 +5,8 @@ import { columns, data } from "./data.js";
 export function retrainingCode(i) {
   const study = data.commands[data.studies ? data.studies[i] : 0];
   const trial = trialOf(study, i);
-  const isBaseline = Boolean(trial.rival);
-  const template = isBaseline ? study.rival : study.python;
+  const isBaseline = Boolean(trial.baseline);
+  const template = isBaseline ? study.baseline : study.python;
   const blocks = [["Python", template.replace("{trial}", () => pythonLiteral(trial))]];
   if (!study.shell) return blocks;
   // Only GRAD's models can be saved: a baseline is trained again and compared.

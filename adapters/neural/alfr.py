@@ -1,0 +1,343 @@
+"""ALFR, adversarially learned fair representations, as a method on packs.
+
+Edwards and Storkey (2016), "Censoring Representations with an Adversary": an encoder's
+representation R of the features x, from which a decoder restores x, a predictor the label y, and an
+adversary the protected attributes s. docs/baselines.md says what the paper leaves open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from grad_ext.adapters.neural.stacked import (
+    Layers,
+    Minibatch,
+    blocks,
+    checked_hyperparameter,
+    checked_rate,
+    checked_rows,
+    checked_sizes,
+    checked_trials,
+    fit,
+    groups_of,
+    hyperparameter,
+)
+from grad_ext.data.encoding import Arrays
+from grad_ext.engine.batches import one_thread
+from grad_ext.errors import InputError
+from grad_ext.outputs import Branch
+from grad_ext.training.checkpoint import History
+from grad_ext.trial import Trial
+
+
+class Costs(NamedTuple):
+    """The parts of the objective.
+
+    Attributes
+    ----------
+    reconstruction : Tensor of shape (P,)
+        C, the mean of ‖x - Dec(R)‖².
+    adversary : Tensor of shape (P, K)
+        -D, the adversary's mean cross-entropy of each attribute, in nats.
+    label : Tensor of shape (P,)
+        E, the mean cross-entropy of the label, in nats.
+    """
+
+    reconstruction: Tensor
+    adversary: Tensor
+    label: Tensor
+
+
+class Censors:
+    """P encoders, decoders and predictors, and their adversaries.
+
+    Parameters
+    ----------
+    visible : Tensor of int64
+        Columns of the features that are reconstructed.
+    features : int
+        D, all columns.
+    attributes : sequence of Branch
+        The protected attributes, with an adversary each.
+    hidden, code : int
+        Sizes: see `ALFR`.
+    seeds : sequence of int
+        One a member.
+    alpha, gamma : Tensor of shape (P,)
+        Weights of the reconstruction and of the label's loss.
+    beta : Tensor of shape (P, K)
+        Weight of each attribute.
+    decoder_sees_attributes : bool, default False
+        Whether the decoder is told the protected attributes.
+    """
+
+    def __init__(
+        self,
+        visible: Tensor,
+        features: int,
+        attributes: Sequence[Branch],
+        hidden: int,
+        code: int,
+        seeds: Sequence[int],
+        alpha: Tensor,
+        beta: Tensor,
+        gamma: Tensor,
+        decoder_sees_attributes: bool = False,
+    ) -> None:
+        told = sum(groups_of(branch) for branch in attributes) if decoder_sees_attributes else 0
+        theta = {
+            "encoder": (features, hidden, code),
+            "decoder": (code + told, hidden, len(visible)),
+            "predictor": (code, hidden, 1),
+        }
+        phi = {_adversary(branch): (code, hidden, branch.outputs) for branch in attributes}
+        self.theta, self.phi = (
+            Layers(
+                {
+                    f"{name}.{layer}": size
+                    for name, (first, middle, last) in sizes.items()
+                    for layer, size in (("hidden", (first, middle)), ("out", (middle, last)))
+                },
+                seeds,
+                alpha.dtype,
+            )
+            for sizes in (theta, phi)
+        )
+        self.layers = (self.theta, self.phi)
+        self.alpha, self.beta, self.gamma = alpha, beta, gamma
+        self._visible, self._attributes, self._told = visible, attributes, bool(told)
+        self._members, self._code = len(seeds), code
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Return R, shape (P, R, B), of rows (P, D, B)."""
+        return _through(self.theta, "encoder", x)
+
+    def adversary_losses(self, code: Tensor, batch: Minibatch) -> Tensor:
+        """Return the adversary's mean cross-entropy of each attribute, shape (P, K).
+
+        A row whose attribute is missing counts 0.
+        """
+        losses = [code.new_zeros(len(code), 0)]
+        for branch, groups in zip(self._attributes, batch.groups, strict=True):
+            said = _through(self.phi, _adversary(branch), code)
+            if branch.kind == "binary":
+                logit, member = said[:, 0], groups[:, 1] > 0
+                loss = -F.logsigmoid(torch.where(member, logit, -logit)) * groups.sum(1)
+            else:
+                loss = -(groups * F.log_softmax(said, dim=1)).sum(1)
+            losses.append((loss * batch.w).mean(1, keepdim=True))
+        return torch.cat(losses, dim=1)
+
+    def costs(self, batch: Minibatch) -> Costs:
+        """Return the parts of the objective for one minibatch."""
+        code = self.encode(batch.x)
+        told = batch.groups if self._told else []
+        restored = _through(self.theta, "decoder", torch.cat([code, *told], dim=1))
+        error = restored - batch.x.index_select(1, self._visible)
+        said = _through(self.theta, "predictor", code)
+        label = -F.logsigmoid(torch.where(batch.y > 0, said, -said))[:, 0]
+        return Costs(
+            (error.square().sum(1) * batch.w).mean(1),
+            self.adversary_losses(code, batch),
+            (label * batch.target_w).mean(1),
+        )
+
+    def objective(self, costs: Costs) -> Tensor:
+        """Return L = α C + β D + γ E, which θ minimises, shape (P,)."""
+        censored = (self.beta * costs.adversary).sum(1)
+        return self.alpha * costs.reconstruction - censored + self.gamma * costs.label
+
+    def theta_step(self, batch: Minibatch, rate: float) -> Costs:
+        """Move encoder, decoder and predictor by one minibatch; the adversary stays."""
+        costs = self.costs(batch)
+        self.theta.backward(self.objective(costs))
+        self.theta.step(rate)
+        return costs
+
+    def phi_step(self, batch: Minibatch, rate: float) -> None:
+        """Move the adversary by one minibatch; the others stay."""
+        with torch.no_grad():
+            code = self.encode(batch.x)
+        self.phi.backward(self.adversary_losses(code, batch))
+        self.phi.step(rate)
+
+    def step(self, batch: Minibatch, rate: float) -> Tensor:
+        """Take a θ step, then a φ step; return losses of label and attributes, (P, 1 + K)."""
+        costs = self.theta_step(batch, rate)
+        if self._attributes:
+            self.phi_step(batch, rate)
+        return torch.cat([costs.label.unsqueeze(1), costs.adversary], dim=1).detach()
+
+    @torch.no_grad()
+    def representations(self, X: Tensor) -> Tensor:
+        """Return R, shape (P, R, N), for X of shape (N, D)."""
+        out = torch.empty(self._members, self._code, len(X), dtype=X.dtype)
+        for rows, x in blocks(X, self._members):
+            out[:, :, rows] = self.encode(x)[:, :, : rows.stop - rows.start]
+        return out
+
+    @torch.no_grad()
+    def scores(self, X: Tensor) -> Tensor:
+        """Return the probability of the favorable label, shape (P, 1, N), for X of shape (N, D)."""
+        out = torch.empty(self._members, 1, len(X), dtype=X.dtype)
+        for rows, x in blocks(X, self._members):
+            said = torch.sigmoid(_through(self.theta, "predictor", self.encode(x)))
+            out[:, :, rows] = said[:, :, : rows.stop - rows.start]
+        return out
+
+
+def _adversary(branch: Branch) -> str:
+    return f"adversary.{branch.name}"
+
+
+def _through(layers: Layers, name: str, h: Tensor) -> Tensor:
+    return layers(f"{name}.out", torch.relu(layers(f"{name}.hidden", h)))
+
+
+@dataclass(frozen=True)
+class FittedALFR:
+    """A trained pack.
+
+    Attributes
+    ----------
+    pack : Censors
+        The weights of each member's best epoch.
+    width : int
+        D, the number of features.
+    history : History
+        Every epoch's figures; the attributes' losses are their adversaries'.
+    epochs : array of shape (P,)
+        The epochs kept, counted from 1.
+    """
+
+    pack: Censors
+    width: int
+    history: History
+    epochs: NDArray[np.intp]
+
+    def _rows(self, X: NDArray[np.float32]) -> Tensor:
+        return checked_rows(X, self.width, self.pack.alpha.dtype)
+
+    def scores(self, X: NDArray[np.float32]) -> NDArray[np.floating]:
+        """Return what the predictors say, shape (P, 1, N), for X of shape (N, D)."""
+        with one_thread():
+            said: NDArray[np.floating] = self.pack.scores(self._rows(X)).numpy()
+        return said
+
+    def representations(self, X: NDArray[np.float32]) -> NDArray[np.floating]:
+        """Return R, shape (P, R, N), for X of shape (N, D)."""
+        with one_thread():
+            code: NDArray[np.floating] = self.pack.representations(self._rows(X)).numpy()
+        return code
+
+
+class ALFR:
+    """Adversarially learned fair representations (Edwards and Storkey 2016), in packs.
+
+    A trial's λ is β, the weight of the adversary, one number or one for each protected attribute.
+    Each attribute has an adversary of its own, an extension of the paper, which has one binary
+    attribute; of more than two groups it says the softmax.
+
+    Parameters
+    ----------
+    alpha : float or sequence of float, default 0.05
+        Weight of the reconstruction, or that of each trial.
+    gamma : float or sequence of float, default 1
+        Weight of the label's loss, or that of each trial.
+    hidden : int, default 100
+        Units of the one hidden layer of encoder, decoder, predictor and adversary.
+    code : int, default 8
+        Dimensions of R.
+    epochs : int, default 25
+        Passes over the training rows.
+    batch_size : int, default 64
+        Rows of a minibatch, about: a multiple of 32.
+    learning_rate : float, default 0.001
+        Of both Adams.
+    decoder_sees_attributes : bool, default False
+        Tell the decoder the protected attributes, so that R need not hold them to restore x.
+
+    Raises
+    ------
+    InputError
+        If a parameter makes no sense.
+    """
+
+    def __init__(
+        self,
+        alpha: float | Sequence[float] = 0.05,
+        gamma: float | Sequence[float] = 1.0,
+        hidden: int = 100,
+        code: int = 8,
+        epochs: int = 25,
+        batch_size: int = 64,
+        learning_rate: float = 1e-3,
+        decoder_sees_attributes: bool = False,
+    ) -> None:
+        checked_hyperparameter("alpha", alpha)
+        checked_hyperparameter("gamma", gamma)
+        checked_sizes(hidden=hidden, code=code, epochs=epochs, batch_size=batch_size)
+        checked_rate(learning_rate)
+        if not isinstance(decoder_sees_attributes, bool):
+            raise InputError(
+                f"decoder_sees_attributes must be True or False, got {decoder_sees_attributes!r}"
+            )
+        self.alpha = alpha
+        self.gamma = gamma
+        self.hidden = hidden
+        self.code = code
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.decoder_sees_attributes = decoder_sees_attributes
+
+    def fit(
+        self,
+        trials: Sequence[Trial],
+        training: Arrays,
+        validation: Arrays,
+        on_epoch: Callable[[int], None] | None = None,
+    ) -> FittedALFR:
+        """Train the trials as one pack; the epoch is kept by the rule that their settings name.
+
+        Raises
+        ------
+        InputError
+            If the trials do not fit together or there are not as many as values of a hyperparameter, the
+            target is not binary, or an attribute is a number.
+        """
+        checked_trials(trials, training)
+        seeds, width = [trial.seed for trial in trials], training.X.shape[1]
+        visible = np.arange(width) if training.visible is None else training.visible
+        pack = Censors(
+            torch.tensor(visible, dtype=torch.int64),
+            width,
+            training.task.attributes,
+            self.hidden,
+            self.code,
+            seeds,
+            hyperparameter("alpha", self.alpha, len(trials)),
+            torch.tensor([trial.lams for trial in trials], dtype=torch.float32),
+            hyperparameter("gamma", self.gamma, len(trials)),
+            self.decoder_sees_attributes,
+        )
+        history, epochs = fit(
+            pack,
+            seeds,
+            training,
+            validation,
+            self.epochs,
+            self.batch_size,
+            self.learning_rate,
+            trials[0].settings.checkpoint,
+            on_epoch,
+        )
+        return FittedALFR(pack, width, history, epochs)

@@ -1,0 +1,1 @@
+"""How packs are computed: networks, their passes forward and backward, minibatches, Adam."""

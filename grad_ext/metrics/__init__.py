@@ -1,0 +1,1 @@
+"""Metrics of predictions: group metrics, neighbours, confidence intervals, scorers."""

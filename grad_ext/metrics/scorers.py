@@ -1,0 +1,406 @@
+"""Zemel's metrics where Fairlearn and scikit-learn take metrics: MetricFrame and grid searches.
+
+`zemel_metrics` and `zemel_params` go into Fairlearn's MetricFrame, `zemel_scorer` into whatever in
+scikit-learn has a `scoring`. The functions of `grad_ext.metrics.group` themselves have the signature of
+Fairlearn's metrics and go into ``make_derived_metric``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.metadata_routing import UNUSED
+
+from grad_ext.data.encoding import metric_space
+from grad_ext.data.sensitive import attributes_of, numbers, sensitive_frame
+from grad_ext.errors import InputError, unknown
+from grad_ext.metrics.group import (
+    accuracy,
+    balanced_accuracy,
+    balanced_delta,
+    consistency,
+    delta,
+    discrimination,
+    positive_rate,
+)
+from grad_ext.metrics.neighbors import NEIGHBORS, TIES, cached_graph
+
+PREDICTIONS = ("label", "score")
+
+
+@dataclass(frozen=True)
+class _Comparing:
+    """A metric that compares groups, for MetricFrame: nan where it is told none."""
+
+    metric: Callable[..., Any]
+
+    @property
+    def __name__(self) -> str:
+        return self.metric.__name__
+
+    def __call__(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        *,
+        sensitive_features: ArrayLike | None = None,
+        protected: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Any:
+        if sensitive_features is None and protected is None:
+            return float("nan")
+        return self.metric(
+            y_true,
+            y_pred,
+            sensitive_features=sensitive_features,
+            protected=protected,
+            sample_weight=sample_weight,
+        )
+
+
+def _consistency(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    X: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    k: int = NEIGHBORS,
+    include_self: bool = False,
+    ties: str = TIES[0],
+) -> Any:
+    """Consistency for MetricFrame: nan without X, and in groups of too few rows."""
+    if X is None or len(np.asarray(X)) < k + (not include_self):
+        return float("nan")
+    return consistency(
+        y_true, y_pred, X=X, sample_weight=sample_weight, k=k, include_self=include_self, ties=ties
+    )
+
+
+zemel_metrics: dict[str, Callable[..., Any]] = {
+    "accuracy": accuracy,
+    "balanced_accuracy": balanced_accuracy,
+    "positive_rate": positive_rate,
+    "discrimination": _Comparing(discrimination),
+    "delta": _Comparing(delta),
+    "balanced_delta": _Comparing(balanced_delta),
+    "consistency": _consistency,
+}
+"""Metrics for Fairlearn's MetricFrame, by name; labels are 0 and 1.
+
+MetricFrame hands a metric the rows of one group. The difference of ``positive_rate`` between its
+groups is their Discrimination. ``discrimination``, ``delta`` and ``balanced_delta`` compare by
+*another* attribute within the group, and ``consistency`` looks for neighbours among the group's own
+rows; they need `zemel_params`, and are nan without, or where a group has too few rows.
+"""
+
+
+def zemel_params(
+    *,
+    sensitive_features: Any = None,
+    X: Any = None,
+    sample_weight: ArrayLike | None = None,
+    use_protected: bool = False,
+) -> dict[str, dict[str, Any]]:
+    """Return MetricFrame's `sample_params` for `zemel_metrics`.
+
+    MetricFrame holds one value a row of each parameter: rows of several columns travel as arrays,
+    names of groups as numbers.
+
+    Parameters
+    ----------
+    sensitive_features : array, Series, frame, list or mapping of N rows, optional
+        What ``discrimination``, ``delta`` and ``balanced_delta`` compare by within each of
+        MetricFrame's groups: groups by number or name; a row that misses one does not count for it.
+    X : array or frame of shape (N, D), optional
+        Where ``consistency`` looks for neighbours: columns that are then standardised or one-hot
+        encoded over all rows, see `grad_ext.data.encoding.metric_space`.
+    sample_weight : array of shape (N,), optional
+        Of the rows, for every metric.
+    use_protected : bool, default False
+        Keep the columns of `X` that are named as the sensitive features.
+
+    Returns
+    -------
+    dict of dict
+        Parameters by metric and name.
+
+    Raises
+    ------
+    InputError
+        If a sensitive feature holds numbers that are not groups.
+    """
+    weight = {} if sample_weight is None else {"sample_weight": np.asarray(sample_weight)}
+    groups: dict[str, Any] = {}
+    points: dict[str, Any] = {}
+    names: Collection[str] = ()
+    if sensitive_features is not None:
+        frame = sensitive_frame(sensitive_features, _length(sensitive_features))
+        attributes = attributes_of(frame, ())
+        for attribute in attributes:
+            if attribute.levels is None:
+                raise InputError(
+                    f"sensitive feature {attribute.name!r}: expected groups, got numbers; "
+                    "pandas.cut makes groups of them"
+                )
+        names = list(frame.columns)
+        codes = numbers(frame, attributes)
+        groups["sensitive_features"] = codes[:, 0] if len(attributes) == 1 else _cells(codes)
+    if X is not None:
+        points["X"] = _cells(_space(X, () if use_protected else names))
+    return {
+        name: weight
+        | (groups if isinstance(metric, _Comparing) else {})
+        | (points if metric is _consistency else {})
+        for name, metric in zemel_metrics.items()
+    }
+
+
+def _length(values: Any) -> int:
+    return len(next(iter(values.values()), ())) if isinstance(values, Mapping) else len(values)
+
+
+def _cells(rows: NDArray[np.float64]) -> NDArray[Any]:
+    """Return rows as one column whose cells are arrays."""
+    return np.fromiter(rows, dtype=object, count=len(rows))
+
+
+def _space(X: Any, left_out: Collection[str]) -> NDArray[np.float64]:
+    frame = _frame(X)
+    return metric_space(frame[[c for c in frame.columns if str(c) not in left_out]])
+
+
+def _frame(X: Any) -> pd.DataFrame:
+    if hasattr(X, "to_pandas"):
+        X = X.to_pandas()
+    if isinstance(X, pd.DataFrame):
+        return X
+    array = np.asarray(X)
+    if array.ndim != 2:
+        raise InputError(f"X: expected a frame or a dense matrix, got {type(X).__name__}")
+    return pd.DataFrame(array)
+
+
+# What a scorer calls each metric; greater is better, so Discrimination is negated.
+_SCORES: dict[str, Callable[..., Any]] = {
+    "accuracy": accuracy,
+    "balanced_accuracy": balanced_accuracy,
+    "neg_discrimination": discrimination,
+    "delta": delta,
+    "balanced_delta": balanced_delta,
+    "consistency": consistency,
+}
+
+
+class ZemelScorer(BaseEstimator):  # type: ignore[misc]
+    """A scorer as scikit-learn calls it: ``scorer(estimator, X, y)``; `zemel_scorer` makes one."""
+
+    # It stands before X in a scorer, and is nothing that a search could route.
+    __metadata_request__score = {"estimator": UNUSED}  # noqa: RUF012
+
+    def __init__(
+        self,
+        metric: str,
+        *,
+        protected: str | Sequence[Any] | None = None,
+        prediction: str = "label",
+        k: int = NEIGHBORS,
+        include_self: bool = False,
+        ties: str = TIES[0],
+        use_protected: bool = False,
+        continuous: Sequence[str] = (),
+    ) -> None:
+        self.metric = metric
+        self.protected = protected
+        self.prediction = prediction
+        self.k = k
+        self.include_self = include_self
+        self.ties = ties
+        self.use_protected = use_protected
+        self.continuous = continuous
+
+    def score(
+        self,
+        estimator: Any,
+        X: Any,
+        y: ArrayLike,
+        *,
+        sensitive_features: Any = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> float:
+        """Return the metric of a fitted classifier of two classes on rows; greater is better.
+
+        Scikit-learn reads off this method what the scorer can be asked to be given.
+
+        Parameters
+        ----------
+        estimator : classifier
+            Fitted.
+        X : array or frame of shape (N, D)
+            What the estimator predicts from.
+        y : array of shape (N,)
+            Labels.
+        sensitive_features : array, Series, frame, list or mapping, optional
+            Protected attributes, if the scorer was not told their names.
+        sample_weight : array of shape (N,), optional
+
+        Raises
+        ------
+        InputError
+            If there are not two classes, or no attributes to compare by.
+        """
+        labels = np.asarray(y).ravel()
+        classes = _two_classes(estimator, labels)
+        true = (labels == classes[1]).astype(np.float64)
+        predicted = self._predicted(estimator, X, classes)
+        groups = self._sensitive(X, sensitive_features)
+        given: dict[str, Any] = {"sample_weight": sample_weight}
+        if self.metric == "consistency":
+            left_out = () if self.use_protected or groups is None else list(groups.columns)
+            points = _space(X, left_out)
+            given["graph"] = cached_graph(points, self.k, self.include_self, self.ties)
+        elif self.metric not in ("accuracy", "balanced_accuracy"):
+            if groups is None:
+                raise InputError(
+                    f"{self.metric} needs protected attributes: name columns of X or levels of its "
+                    "index in `protected`, or route sensitive_features to the scorer"
+                )
+            attributes = attributes_of(groups, self.continuous)
+            given["sensitive_features"] = numbers(groups, attributes)
+            given["continuous"] = [i for i, a in enumerate(attributes) if a.levels is None]
+        value = float(_SCORES[self.metric](true, predicted, **given))
+        # A constant's score is 0 and not -0.
+        return 0.0 - value if self.metric.startswith("neg_") else value
+
+    __call__ = score
+
+    def _predicted(self, estimator: Any, X: Any, classes: NDArray[Any]) -> NDArray[np.float64]:
+        if self.prediction == "label":
+            said = np.asarray(estimator.predict(X)).ravel()
+            return np.asarray(said == classes[1], dtype=np.float64)
+        if not hasattr(estimator, "predict_proba"):
+            raise InputError(
+                f"prediction='score' needs predict_proba, {type(estimator).__name__} has none"
+            )
+        return np.asarray(estimator.predict_proba(X), dtype=np.float64)[:, 1]
+
+    def _sensitive(self, X: Any, sensitive_features: Any) -> pd.DataFrame | None:
+        if self.protected is None:
+            if sensitive_features is None:
+                return None
+            return sensitive_frame(sensitive_features, len(X))
+        if sensitive_features is not None:
+            raise InputError(
+                f"expected sensitive_features or protected={self.protected!r}, got both"
+            )
+        frame = _frame(X)
+        names = [self.protected] if isinstance(self.protected, str) else list(self.protected)
+        known = [*frame.columns, *(name for name in frame.index.names if name is not None)]
+        for name in names:
+            if name not in known:
+                raise unknown("column of X or level of its index", name, known)
+        columns = {
+            str(name): frame[name] if name in frame.columns else frame.index.get_level_values(name)
+            for name in names
+        }
+        return sensitive_frame(columns, len(frame))
+
+    def _accept_sample_weight(self) -> bool:
+        # Asked by scikit-learn where several scorers are given and routing is off.
+        return True
+
+
+def _two_classes(estimator: Any, labels: NDArray[Any]) -> NDArray[Any]:
+    # Fairlearn's mitigators do not say what their classes are.
+    classes = np.asarray(getattr(estimator, "classes_", np.unique(labels)))
+    if classes.shape != (2,):
+        raise InputError(f"expected a classifier of two classes, got {len(classes)}")
+    if not np.isin(labels, classes).all():
+        other = labels[~np.isin(labels, classes)][0]
+        raise InputError(f"y: expected the labels {classes.tolist()}, got {other!r}")
+    return classes
+
+
+def zemel_scorer(
+    metric: str = "delta",
+    *,
+    protected: str | Sequence[Any] | None = None,
+    prediction: str = "label",
+    k: int = NEIGHBORS,
+    include_self: bool = False,
+    ties: str = TIES[0],
+    use_protected: bool = False,
+    continuous: Sequence[str] = (),
+) -> ZemelScorer:
+    """Return a scorer for scikit-learn's searches and cross-validation; greater is better.
+
+    It is called with a fitted classifier of two classes, of which ``classes_[1]`` is the favorable
+    one, and the rows of a fold. The protected attributes come from `protected`, or as
+    ``sensitive_features`` through metadata routing
+    (``zemel_scorer().set_score_request(sensitive_features=True)``).
+
+    Parameters
+    ----------
+    metric : str, default 'delta'
+        ``accuracy``, ``balanced_accuracy``, ``neg_discrimination`` (the negative of
+        Discrimination), ``delta``, ``balanced_delta`` or ``consistency``. By all but the balanced
+        ones a search may choose a constant prediction: a constant has Discrimination 0 and
+        Consistency 1.
+    protected : str or sequence of str, optional
+        Names of columns of X, or of levels of its index (AIF360's scikit-learn convention), that
+        hold the protected attributes.
+    prediction : {'label', 'score'}, default 'label'
+        What ŷ is: what `predict` says, or the second class's `predict_proba`.
+    k, include_self, ties
+        Of Consistency, as `grad_ext.metrics.group.consistency`.
+    use_protected : bool, default False
+        Let the protected columns of X count in Consistency's distance, which is taken over the
+        fold's own rows, encoded by `grad_ext.data.encoding.metric_space`.
+    continuous : sequence of str, optional
+        Protected attributes that are numbers and not groups, as `GRADClassifier` has them.
+
+    Returns
+    -------
+    ZemelScorer
+        ``scorer(estimator, X, y, *, sensitive_features=None, sample_weight=None)``; nan where a
+        fold has one group only.
+
+    Raises
+    ------
+    InputError
+        If a name is unknown.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from grad_ext import zemel_scorer
+    >>> X, y = pd.DataFrame({"x": [1, 2, 3, 4], "sex": ["f", "f", "m", "m"]}), [1, 0, 1, 1]
+    >>> constant = DummyClassifier().fit(X, y)
+    >>> zemel_scorer("delta", protected="sex")(constant, X, y)
+    0.75
+    >>> zemel_scorer("balanced_delta", protected="sex")(constant, X, y)
+    0.5
+    """
+    for what, name, known in (
+        ("metric", metric, _SCORES),
+        ("prediction", prediction, PREDICTIONS),
+        ("ties", ties, TIES),
+    ):
+        if name not in known:
+            raise unknown(what, name, known)
+    return ZemelScorer(
+        metric,
+        protected=protected,
+        prediction=prediction,
+        k=k,
+        include_self=include_self,
+        ties=ties,
+        use_protected=use_protected,
+        continuous=continuous,
+    )

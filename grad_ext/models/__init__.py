@@ -1,0 +1,1 @@
+"""Fitted models for users: estimators, attachment to torch modules, saving, ONNX."""

@@ -1,0 +1,338 @@
+"""A fitted model as an ONNX graph, for places without Python or torch.
+
+The graph takes the original columns and holds the encoding too: means and scales, bins, levels, the
+network with its batch normalisation folded into the weights, and the readout. It computes in double
+precision as `grad_ext.models.fit.Model` does, with the encoded features rounded to single precision as
+the encoder rounds them, so that it agrees with the model to rounding.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grad_ext import __version__
+from grad_ext.data.encoding import Categorical, Numeric
+from grad_ext.engine.dense import EPS
+from grad_ext.errors import InputError, MissingToolkit
+from grad_ext.method import FittedGRAD
+from grad_ext.models.persistence import class_name, write_model
+
+try:
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+except ImportError as error:
+    raise MissingToolkit("onnx", "onnx") from error
+
+# The oldest that has the comparison of strings; and the format version that belongs to it.
+OPSET = 19
+IR_VERSION = 9
+ROWS = "N"
+OUTPUTS = ("probabilities", "label", "prediction", "representation")
+ARRAYS = {str: np.object_, int: np.int64, float: np.float64, bool: np.bool_}
+TYPES = {
+    str: TensorProto.STRING,
+    int: TensorProto.INT64,
+    float: TensorProto.DOUBLE,
+    bool: TensorProto.BOOL,
+}
+
+
+def export_onnx(fitted: Any, path: str | os.PathLike[str]) -> None:
+    """Write a fitted model as an ONNX file, whole or not at all.
+
+    Inputs: where all columns are numbers, ``X``, double of shape (N, number of columns), in the
+    order of fitting; else one of shape (N, 1) for each column by its name, double for numbers and
+    for categories what their levels are: string, int64, bool or double. A level that was not seen
+    in training becomes all zeros, as in the model; a missing value is not refused as it is there.
+
+    Outputs: ``probabilities``, double (N, C), and ``label``, (N,), of a classifier;
+    ``prediction``, double (N,), of a regressor; ``representation``, double (N, H), of an encoder.
+    A GRADInProcessing does not know the labels' values, which are the data set's: its ``label`` is
+    1 for the favorable one and 0 for the other, and in its Auto variant it has a
+    ``representation`` as well.
+
+    Parameters
+    ----------
+    fitted : GRADClassifier, GRADRegressor, GRADEncoder or GRADInProcessing
+        A fitted model.
+    path : path-like
+        Where to; an existing file is replaced.
+
+    Raises
+    ------
+    InputError
+        Before anything is written: if it is something else or not fitted, the columns' names
+        cannot name the inputs, levels or labels are of a type that ONNX cannot hold, or the path
+        cannot be written to.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from grad_ext import GRADRegressor
+    >>> from grad_ext.models.onnx import export_onnx
+    >>> X, older = np.arange(40.0).reshape(20, 2), np.arange(20) % 2
+    >>> model = GRADRegressor(epochs=1, random_state=0).fit(X, X[:, 0], sensitive_features=older)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     export_onnx(model, Path(folder) / "model.onnx")
+    """
+    name = class_name(fitted)
+    graph = _Graph()
+    encoded = _encode(graph, fitted.model_.encoder.parts_)
+    _OUTPUTS_OF[name](graph, fitted, _trunk(graph, encoded, fitted.model_.fitted))
+    model = graph.model(name, fitted.model_.encoder.parts_)
+    onnx.checker.check_model(model, full_check=True)
+    write_model(Path(path), model.SerializeToString(deterministic=True))
+
+
+class _Graph:
+    """An ONNX graph that is being built: every method returns the name of a new value."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+        self.inputs: list[Any] = []
+        self.outputs: list[Any] = []
+        self.taken = set(OUTPUTS)
+
+    def _free(self, wish: str) -> str:
+        n = len(self.taken)
+        while f"{wish}_{n}" in self.taken:
+            n += 1
+        self.taken.add(f"{wish}_{n}")
+        return f"{wish}_{n}"
+
+    def input(self, name: str, kind: int, columns: int) -> str:
+        if not name or name in self.taken:
+            raise InputError(
+                f"columns name the inputs: expected names that differ, are not empty and none of "
+                f"{', '.join(OUTPUTS)}, got {name!r}"
+            )
+        self.taken.add(name)
+        self.inputs.append(helper.make_tensor_value_info(name, kind, [ROWS, columns]))
+        return name
+
+    def constant(self, values: NDArray[Any]) -> str:
+        name = self._free("constant")
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
+        return name
+
+    def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
+        name = self._free(operator.lower())
+        self.nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
+        return name
+
+    def output(self, name: str, value: str, kind: int, columns: int | None = None) -> None:
+        self.nodes.append(helper.make_node("Identity", [value], [name], name=name))
+        size: list[str | int | None] = [ROWS] if columns is None else [ROWS, columns]
+        self.outputs.append(helper.make_tensor_value_info(name, kind, size))
+
+    def model(self, name: str, parts: Sequence[Numeric | Categorical]) -> Any:
+        graph = helper.make_graph(self.nodes, name, self.inputs, self.outputs, self.constants)
+        model = helper.make_model(
+            graph,
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
+            producer_name="grad-ext",
+            producer_version=__version__,
+        )
+        columns = json.dumps([str(part.column) for part in parts])
+        helper.set_model_props(model, {"columns": columns})
+        return model
+
+
+# --- inputs ----------------------------------------------------------------------------------
+
+
+def _encode(graph: _Graph, parts: Sequence[Numeric | Categorical]) -> str:
+    """Return the encoded features, shape (N, D), from inputs of the original columns."""
+    numeric = [part for part in parts if isinstance(part, Numeric)]
+    if len(numeric) == len(parts):
+        encoded = _numbers(graph, graph.input("X", TensorProto.DOUBLE, len(parts)), numeric)
+    else:
+        given = [_input(graph, part) for part in parts]
+        blocks = [_block(graph, *pair) for pair in zip(given, parts, strict=True)]
+        encoded = graph.node("Concat", *blocks, axis=1)
+    rounded = graph.node("Cast", encoded, to=TensorProto.FLOAT)
+    return graph.node("Cast", rounded, to=TensorProto.DOUBLE)
+
+
+def _input(graph: _Graph, part: Numeric | Categorical) -> str:
+    kind = float if isinstance(part, Numeric) else _kind(part.levels, _levels_of(part))
+    name = str(part.column)
+    _checked_text(name, "a column's name")
+    return graph.input(name, TYPES[kind], 1)
+
+
+def _block(graph: _Graph, given: str, part: Numeric | Categorical) -> str:
+    if isinstance(part, Numeric):
+        return _numbers(graph, given, [part])
+    levels = graph.constant(_held(part.levels, _levels_of(part))[None])
+    return graph.node("Cast", graph.node("Equal", given, levels), to=TensorProto.DOUBLE)
+
+
+def _levels_of(part: Categorical) -> str:
+    return f"the levels of the column {part.column!r}"
+
+
+def _numbers(graph: _Graph, given: str, parts: Sequence[Numeric]) -> str:
+    """Return encoded columns of numbers, shape (N, sum of widths), in the encoder's order."""
+    standard = _scaled(graph, given, [part.mean for part in parts], [part.scale for part in parts])
+    blocks, owners = [standard], list(range(len(parts)))
+    bins = [one for part in parts for one in part.bins]
+    if bins:
+        whose = [i for i, part in enumerate(parts) for _ in part.bins]
+        own = graph.node("Gather", standard, graph.constant(np.array(whose)), axis=1)
+        starts, widths = [one.start for one in bins], [one.stop - one.start for one in bins]
+        limits = [graph.constant(np.array(limit)) for limit in (0.0, 1.0)]
+        share = graph.node("Clip", _scaled(graph, own, starts, widths), *limits)
+        means, scales = [one.mean for one in bins], [one.scale for one in bins]
+        blocks.append(_scaled(graph, share, means, scales))
+        owners += whose
+    common = [value for part in parts for value in part.common]
+    if common:
+        whose = [i for i, part in enumerate(parts) for _ in part.common]
+        own = graph.node("Gather", given, graph.constant(np.array(whose)), axis=1)
+        alike = graph.node("Equal", own, graph.constant(np.array([common])))
+        blocks.append(graph.node("Cast", alike, to=TensorProto.DOUBLE))
+        owners += whose
+    if len(blocks) == 1:
+        return standard
+    every = graph.node("Concat", *blocks, axis=1)
+    # Each column before its bins, and those before its common values: sorting by owner is stable.
+    order = np.argsort(owners, kind="stable")
+    return graph.node("Gather", every, graph.constant(order), axis=1)
+
+
+def _scaled(graph: _Graph, given: str, mean: Sequence[float], scale: Sequence[float]) -> str:
+    less = graph.node("Sub", given, graph.constant(np.array([mean])))
+    return graph.node("Div", less, graph.constant(np.array([scale])))
+
+
+def _kind(values: Collection[Any], what: str) -> type:
+    """Return the one type of labels or levels among those that ONNX holds."""
+    plain = [value.item() if isinstance(value, np.generic) else value for value in values]
+    kinds = {type(value) for value in plain}
+    if len(kinds) != 1 or not kinds <= set(TYPES):
+        names = sorted(kind.__name__ for kind in kinds)
+        raise InputError(
+            f"{what}: ONNX holds text, whole numbers, floats or bools, all of one kind, got "
+            f"{' and '.join(names)}"
+        )
+    return kinds.pop()
+
+
+def _held(values: Collection[Any], what: str) -> NDArray[Any]:
+    """Return labels or levels as an array that ONNX holds."""
+    kind = _kind(values, what)
+    if kind is str:
+        for value in values:
+            _checked_text(str(value), what)
+    try:
+        return np.array(list(values), dtype=ARRAYS[kind])
+    except OverflowError:
+        raise InputError(f"{what}: expected whole numbers of 64 bits, got {values}") from None
+
+
+def _checked_text(text: str, what: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{what}: expected text that UTF-8 can write, got {text!r}") from None
+
+
+# --- the network -----------------------------------------------------------------------------
+
+
+def _trunk(graph: _Graph, h: str, fitted: FittedGRAD) -> str:
+    for i in range(len(fitted.network.shape.trunk)):
+        h = _layer(graph, h, fitted, f"trunk.{i}", (0,))
+    return h
+
+
+def _layer(graph: _Graph, h: str, fitted: FittedGRAD, layer: str, which: tuple[int, ...]) -> str:
+    """Add a fully connected layer, batch-normalised by its running statistics and rectified."""
+    state = fitted.network.state()
+    kinds = ("weight", "gain", "shift", "mean", "variance")
+    weight, gain, shift, mean, variance = (state[f"{layer}.{k}"][which].numpy() for k in kinds)
+    scale = gain / np.sqrt(variance + EPS)
+    return graph.node("Relu", _affine(graph, h, weight * scale[:, None], shift - scale * mean))
+
+
+def _affine(graph: _Graph, h: str, weight: NDArray[Any], bias: NDArray[Any]) -> str:
+    return graph.node("Gemm", h, graph.constant(weight), graph.constant(bias), transB=1)
+
+
+def _head(graph: _Graph, h: str, fitted: FittedGRAD) -> str:
+    """Return what the target branch ends in, shape (N, R), in the target's units."""
+    for i in range(len(fitted.network.shape.branch)):
+        h = _layer(graph, h, fitted, f"branch.{i}", (0, 0))
+    state = fitted.network.state()
+    weight, bias = (state[f"target.head.{kind}"][0].numpy() for kind in ("weight", "bias"))
+    return _affine(graph, h, weight * fitted.scale, bias * fitted.scale + fitted.location)
+
+
+def _probabilities(graph: _Graph, h: str, fitted: FittedGRAD) -> str:
+    """Return the probability of every class, shape (N, C)."""
+    if fitted.readout is not None:
+        weight, units = fitted.readout.weight[0].numpy(), fitted.network.shape.trunk[-1]
+        logits = _affine(graph, h, weight[:, :units], weight[:, units])
+    else:
+        logits = _head(graph, h, fitted)
+        if fitted.network.shape.target.kind == "categorical":
+            return graph.node("Softmax", logits, axis=1)
+    favorable = graph.node("Sigmoid", logits)
+    other = graph.node("Sub", graph.constant(np.array([[1.0]])), favorable)
+    return graph.node("Concat", other, favorable, axis=1)
+
+
+# --- outputs ---------------------------------------------------------------------------------
+
+
+def _classify(graph: _Graph, fitted: Any, h: str, classes: Sequence[Any]) -> None:
+    labels = _held(classes, "the labels")
+    kind = TYPES[_kind(classes, "the labels")]
+    probabilities = _probabilities(graph, h, fitted.model_.fitted)
+    # Of two classes the second wins a tie, of several the first, as in the model.
+    chosen = graph.node(
+        "ArgMax", probabilities, axis=1, keepdims=0, select_last_index=int(len(labels) == 2)
+    )
+    graph.output("probabilities", probabilities, TensorProto.DOUBLE, len(labels))
+    graph.output("label", graph.node("Gather", graph.constant(labels), chosen), kind)
+
+
+def _of_classifier(graph: _Graph, fitted: Any, h: str) -> None:
+    _classify(graph, fitted, h, fitted.classes_.tolist())
+
+
+def _of_regressor(graph: _Graph, fitted: Any, h: str) -> None:
+    column = _head(graph, h, fitted.model_.fitted)
+    axis = graph.constant(np.array([1], dtype=np.int64))
+    graph.output("prediction", graph.node("Squeeze", column, axis), TensorProto.DOUBLE)
+
+
+def _of_encoder(graph: _Graph, fitted: Any, h: str) -> None:
+    units = fitted.model_.fitted.network.shape.trunk[-1]
+    graph.output("representation", h, TensorProto.DOUBLE, units)
+
+
+def _of_in_processing(graph: _Graph, fitted: Any, h: str) -> None:
+    _classify(graph, fitted, h, [0, 1])
+    if fitted.settings.variant == "auto":
+        _of_encoder(graph, fitted, h)
+
+
+_OUTPUTS_OF = {
+    "GRADClassifier": _of_classifier,
+    "GRADEncoder": _of_encoder,
+    "GRADInProcessing": _of_in_processing,
+    "GRADRegressor": _of_regressor,
+}

@@ -1,0 +1,1 @@
+"""Running a study: packs, executors, resources, limits, progress."""

@@ -1,0 +1,1 @@
+"""The kinds of study: what each varies, and what its outcome is."""

@@ -1,0 +1,357 @@
+"""ALFR: its game against plain torch, step by step, and what β does to a toy."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from grad_ext.adapters.neural.alfr import ALFR, Censors
+from grad_ext.adapters.neural.stacked import Minibatch, fit, minibatches
+from grad_ext.data.encoding import Arrays
+from grad_ext.engine.reversal import reverse
+from grad_ext.errors import InputError
+from grad_ext.evaluation import evaluate
+from grad_ext.metrics.group import discrimination
+from grad_ext.outputs import Branch, Task
+from grad_ext.seeds import torch_generator
+from grad_ext.training.settings import Settings
+from grad_ext.trial import Trial
+
+LAST = Settings(checkpoint="last")
+SMALL = {"hidden": 16, "code": 4}
+
+
+def toy(rows=640, seed=0, groups=2):
+    """Return rows of numbers: four columns tell the group, four the label, in which both have a say."""
+    rng = np.random.default_rng(seed)
+    s, merit = rng.integers(0, groups, rows), rng.integers(0, 2, rows)
+    y = np.where(rng.random(rows) < 0.5, merit, s > 0)
+    X = rng.normal(size=(rows, 8)) + 1.5 * np.stack([s > 0] * 4 + [merit] * 4, axis=1)
+    task = Task(Branch("target", "binary"), (Branch.of_groups("s", groups),))
+    return Arrays(
+        X.astype(np.float32), y.astype(float), s[:, None].astype(float), np.ones(rows), task
+    )
+
+
+def trials(*betas, seeds=None, protected=("s",), settings=LAST):
+    seeds = seeds or range(len(betas))
+    return [
+        Trial("toy", protected, lam=b, seed=s, settings=settings)
+        for b, s in zip(betas, seeds, strict=True)
+    ]
+
+
+def censors(data, alpha, beta, gamma, seeds=(4, 9), **options):
+    """Return a pack in float64 whose members have the same hyperparameters."""
+    hyperparameters = [
+        torch.full((len(seeds),), k, dtype=torch.float64) for k in (alpha, beta, gamma)
+    ]
+    visible = torch.arange(8) if data.visible is None else torch.tensor(data.visible)
+    return Censors(
+        visible,
+        8,
+        data.task.attributes,
+        hidden=6,
+        code=3,
+        seeds=seeds,
+        alpha=hyperparameters[0],
+        beta=hyperparameters[1].unsqueeze(1).expand(-1, len(data.task.attributes)),
+        gamma=hyperparameters[2],
+        **options,
+    )
+
+
+def minibatch(data, members=2):
+    """Return all rows as one minibatch, with weights of their own, in float64."""
+    w = torch.tensor(np.random.default_rng(0).random((members, len(data))))
+    groups = [
+        torch.tensor(np.equal.outer(np.arange(max(2, branch.outputs)), column), dtype=torch.float64)
+        for branch, column in zip(data.task.attributes, data.a.T, strict=True)
+    ]
+    return Minibatch(
+        x=torch.tensor(data.X, dtype=torch.float64).T.expand(members, -1, -1),
+        y=torch.tensor(data.y).expand(members, 1, -1),
+        groups=[g.expand(members, -1, -1) for g in groups],
+        w=w,
+        target_w=w.flip(1),
+    )
+
+
+def plain(layers, name, member):
+    """Return a member's two layers as a torch module of its own."""
+    parts = []
+    for layer in (f"{name}.hidden", f"{name}.out"):
+        weight, bias = (layers.parameters[f"{layer}.{k}"][member] for k in ("weight", "bias"))
+        linear = nn.Linear(weight.shape[1], weight.shape[0], dtype=weight.dtype)
+        with torch.no_grad():
+            linear.weight.copy_(weight)
+            linear.bias.copy_(bias[:, 0])
+        parts += [linear, nn.ReLU()]
+    return nn.Sequential(*parts[:-1])
+
+
+@pytest.mark.parametrize("task", ["label", "features", "game"])
+def test_a_member_is_the_plain_model_trained_with_the_same_draws(task):
+    """A classifier, an autoencoder, or the whole of it, of torch.nn in an ordinary loop."""
+    data, seed, epochs = toy(224), 9, 3
+    alpha, beta, gamma = {"label": (0, 0, 1), "features": (1, 0, 0), "game": (0.3, 2, 1)}[task]
+    pack = censors(data, float(alpha), float(beta), float(gamma))
+    names = ("encoder", "decoder", "predictor")
+    encoder, decoder, predictor = models = [plain(pack.theta, name, 1) for name in names]
+    adversary = plain(pack.phi, "adversary.s", 1)
+    theta = torch.optim.Adam([p for model in models for p in model.parameters()], lr=1e-2)
+    phi = torch.optim.Adam(adversary.parameters(), lr=1e-2)
+    logistic = nn.BCEWithLogitsLoss()
+    X, y, s = (torch.tensor(v, dtype=torch.float64) for v in (data.X, data.y, data.a[:, 0]))
+    order = torch_generator(seed, "rows")
+    for _ in range(epochs):
+        permuted = torch.randperm(len(X), generator=order)
+        for rows in minibatches(len(X), 64):
+            x = X[permuted[rows]]
+            code = encoder(x)
+            loss = alpha * (decoder(code) - x).square().sum(1).mean()
+            loss = loss + gamma * logistic(predictor(code)[:, 0], y[permuted[rows]])
+            loss = loss - beta * logistic(adversary(code)[:, 0], s[permuted[rows]])
+            theta.zero_grad()
+            loss.backward()
+            theta.step()
+            phi.zero_grad()
+            logistic(adversary(encoder(x).detach())[:, 0], s[permuted[rows]]).backward()
+            phi.step()
+    fit(pack, [4, seed], data, data, epochs, 64, 1e-2, "last")
+    for model, name in zip([*models, adversary], [*names, "adversary.s"], strict=True):
+        layers = pack.phi if name == "adversary.s" else pack.theta
+        trained = plain(layers, name, 1).state_dict()
+        for key, expected in model.state_dict().items():
+            torch.testing.assert_close(trained[key], expected, rtol=0, atol=1e-9)
+
+
+def gradients(layers):
+    return {name: p.grad.clone() for name, p in layers.parameters.items()}
+
+
+def test_the_encoder_is_moved_against_the_adversary():
+    """By -β times the gradient of its cross-entropy, which is what a reversal layer gives too."""
+    data = toy(32)
+    batch, beta = minibatch(data), 3.0
+    pack = censors(data, 0.0, beta, 0.0)
+    pack.theta.backward(pack.objective(pack.costs(batch)))
+    explicit = gradients(pack.theta)
+    pack.theta.backward(pack.adversary_losses(pack.encode(batch.x), batch).sum(1))
+    forward = gradients(pack.theta)
+    pack.theta.backward(
+        pack.adversary_losses(reverse(pack.encode(batch.x), strength=beta), batch).sum(1)
+    )
+    reversal = gradients(pack.theta)
+    assert any(g.abs().max() > 1e-3 for g in forward.values())
+    for name, found in explicit.items():
+        torch.testing.assert_close(found, -beta * forward[name])
+        torch.testing.assert_close(found, reversal[name])
+
+
+def test_costs_by_torch():
+    data = toy(32, groups=3)
+    data.a[:5] = np.nan
+    data = replace(
+        data,
+        a=np.column_stack([data.a[:, 0], data.X[:, 4] > 1]),
+        task=replace(data.task, attributes=(data.task.attributes[0], Branch("t", "binary"))),
+        visible=np.array([0, 2, 3, 7]),
+    )
+    batch = minibatch(data)
+    pack = censors(data, 2.0, 3.0, 5.0, decoder_sees_attributes=True)
+    costs = pack.costs(batch)
+    for member in (0, 1):
+        x, w, target_w = batch.x[member].T, batch.w[member], batch.target_w[member]
+        code = plain(pack.theta, "encoder", member)(x)
+        told = torch.cat([code, *(g[member].T for g in batch.groups)], dim=1)
+        error = plain(pack.theta, "decoder", member)(told) - x[:, [0, 2, 3, 7]]
+        rebuilt = (error.square().sum(1) * w).sum() / 32
+        torch.testing.assert_close(costs.reconstruction[member], rebuilt)
+        label = nn.functional.binary_cross_entropy_with_logits(
+            plain(pack.theta, "predictor", member)(code)[:, 0],
+            batch.y[member, 0],
+            target_w,
+            reduction="sum",
+        )
+        torch.testing.assert_close(costs.label[member], label / 32)
+        three = plain(pack.phi, "adversary.s", member)(code[5:])
+        of_s = nn.functional.cross_entropy(
+            three, torch.tensor(data.a[5:, 0]).long(), reduction="none"
+        )
+        of_t = nn.functional.binary_cross_entropy_with_logits(
+            plain(pack.phi, "adversary.t", member)(code)[:, 0],
+            torch.tensor(data.a[:, 1]),
+            w,
+            reduction="sum",
+        )
+        expected = torch.stack([(of_s * w[5:]).sum() / 32, of_t / 32])
+        torch.testing.assert_close(costs.adversary[member], expected)
+        total = 2 * rebuilt - 3 * expected.sum() + 5 * label / 32
+        torch.testing.assert_close(pack.objective(costs)[member], total)
+
+
+def test_each_step_moves_its_own_side_alone():
+    data = toy(64)
+    batch = minibatch(data)
+    pack = censors(data, 0.0, 1.0, 0.0)
+
+    def adversary_loss():
+        return pack.adversary_losses(pack.encode(batch.x), batch)[:, 0].detach()
+
+    for step, still, moving, sign in (
+        (pack.theta_step, pack.phi, pack.theta, 1.0),  # the encoder makes it hard
+        (pack.phi_step, pack.theta, pack.phi, -1.0),  # the adversary learns
+    ):
+        stays, moves, loss = still.state(), moving.state(), adversary_loss()
+        step(batch, 1e-3)
+        assert all(torch.equal(value, stays[name]) for name, value in still.parameters.items())
+        assert any(not torch.equal(v, moves[name]) for name, v in moving.parameters.items())
+        assert (sign * (adversary_loss() - loss) > 0).all()
+
+
+@pytest.mark.parametrize("groups", [2, 3])
+def test_beta_blinds_its_adversary(groups):
+    """To the entropy of the attribute. A fresh probe may still read it, so none is asked here."""
+    training, test = toy(1280, groups=groups), toy(1280, seed=1, groups=groups)
+    fitted = ALFR(epochs=15, learning_rate=5e-3, **SMALL).fit(
+        trials(*[0.0, 1.0] * 3, seeds=[0, 0, 1, 1, 2, 2]), training, test
+    )
+    _, counts = np.unique(training.a, return_counts=True)
+    entropy = -(counts / 1280 * np.log(counts / 1280)).sum()
+    losses = fitted.history.attribute_loss[-5:, 0].mean(0)
+    assert losses[0::2].max() < entropy - 0.2
+    np.testing.assert_allclose(losses[1::2], entropy, atol=0.1)
+    labels = fitted.scores(test.X)[:, 0] >= 0.5
+    free, censored = discrimination(None, labels, sensitive_features=test.a).reshape(3, 2).mean(0)
+    assert free > 0.25
+    assert censored < 0.6 * free
+    assert (labels == test.y).mean(1).min() > 0.65
+
+
+def fitted_scores(betas, seeds, **settings):
+    data = toy(224)
+    fitted = ALFR(epochs=6, **SMALL, **settings).fit(
+        trials(*betas, seeds=seeds), data, toy(64, seed=1)
+    )
+    return fitted.scores(data.X), fitted.representations(data.X)
+
+
+def test_a_member_does_not_depend_on_its_company():
+    (alone, code), others = fitted_scores([3.0], [5]), [(0.0, 1), (30.0, 2), (4.0, 5), (1.0, 8)]
+    assert code.shape == (1, 4, 224)
+    for size in (3, 8):
+        company = (others * 2)[: size - 1]
+        for slot in (0, size - 1):
+            members = [*company[:slot], (3.0, 5), *company[slot:]]
+            scores, codes = fitted_scores(*zip(*members, strict=True))
+            np.testing.assert_array_equal(scores[slot], alone[0])
+            np.testing.assert_array_equal(codes[slot], code[0])
+
+
+def test_one_seed_one_result_and_no_global_generator():
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    first, second = fitted_scores([3.0, 3.0], [5, 6]), fitted_scores([3.0, 3.0], [5, 6])
+    np.testing.assert_array_equal(first[0], second[0])
+    assert (first[0][0] != first[0][1]).any()
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_hyperparameters_of_each_trial():
+    apart, _ = fitted_scores([3.0, 3.0], [5, 5], alpha=[0.1, 1.0], gamma=[1.0, 5.0])
+    for alpha, gamma, scores in zip((0.1, 1.0), (1.0, 5.0), apart, strict=True):
+        alone, _ = fitted_scores([3.0], [5], alpha=alpha, gamma=gamma)
+        np.testing.assert_array_equal(scores, alone[0])
+    assert (apart[0] != apart[1]).any()
+
+
+def test_a_member_that_diverges_harms_nobody_else():
+    data, histories = toy(224), []
+    for poisoned in (False, True):
+        pack = censors(data, 0.1, 1.0, 1.0)
+        if poisoned:
+            with torch.no_grad():
+                pack.phi.parameters["adversary.s.out.weight"][1, 0, 0] = math.nan
+        histories.append(fit(pack, [4, 9], data, data, 3, 64, 1e-3, "paper"))
+    (well, epochs), (ill, others) = histories
+    assert epochs[0] == others[0]
+    for figure in ("loss", "accuracy", "discrimination"):
+        np.testing.assert_array_equal(getattr(well, figure)[:, 0], getattr(ill, figure)[:, 0])
+    assert np.isnan(ill.accuracy[:, 1]).all()
+
+
+@pytest.mark.parametrize("column", [np.zeros(96), np.full(96, np.nan)])
+def test_an_attribute_that_does_not_vary(column):
+    data = toy(96)
+    data = replace(data, a=column[:, None])
+    fitted = ALFR(epochs=2, **SMALL).fit(trials(5.0), data, data)
+    assert np.isfinite(fitted.scores(data.X)).all()
+    assert np.isfinite(fitted.history.attribute_loss).all()
+
+
+def test_german_is_judged_like_any_method(german_problem):
+    settings = Settings(checkpoint="balanced_delta")
+    asked = trials(0.0, (1.0, 2.0), protected=("age", "sex"), settings=settings)
+    done = []
+    records = evaluate(ALFR(epochs=4), asked, german_problem, done.append)
+    assert done == [1, 2, 3, 4]
+    fitted = ALFR(epochs=4).fit(asked, german_problem.training, german_problem.validation)
+    history = fitted.history
+    assert history.attribute_loss.shape == (4, 2, 2)
+    best = (history.balanced_accuracy - history.discrimination).argmax(0) + 1
+    for trial, record, epoch in zip(asked, records, best, strict=True):
+        assert record.trial is trial
+        assert record.epoch == epoch
+        assert not record.diverged
+        assert 0.4 < record.metrics["accuracy"] < 0.9
+
+
+def test_the_weights_are_those_of_the_kept_epoch():
+    data, valid = toy(224), toy(96, seed=1)
+    asked = trials(0.0, 1.0, 5.0, 0.0, settings=Settings(checkpoint="paper"))
+    fitted = ALFR(epochs=8, **SMALL).fit(asked, data, valid)
+    assert len(set(fitted.epochs)) > 1
+    labels = fitted.scores(valid.X)[:, 0] >= 0.5
+    kept = fitted.history.accuracy[fitted.epochs - 1, range(4)]
+    np.testing.assert_allclose((labels == valid.y).mean(1), kept)
+
+
+def task_of(kind, attribute="binary"):
+    return Task(Branch("target", kind, 3), (Branch("s", attribute),))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: ALFR(alpha=-1.0), "alpha must be a number of at least 0, got -1.0"),
+        (lambda: ALFR(gamma=[1.0, math.inf]), "gamma must be a number of at least 0, got inf"),
+        (lambda: ALFR(code=0), "code must be a whole number of at least 1, got 0"),
+        (lambda: ALFR(learning_rate="fast"), "learning_rate must be a number above 0, got 'fast'"),
+        (lambda: ALFR(decoder_sees_attributes=1), "must be True or False, got 1"),
+        (lambda: ALFR().fit([], toy(64), toy(64)), "at least one trial, got none"),
+        (lambda: ALFR(gamma=[1.0]).fit(trials(1.0, 2.0), toy(64), toy(64)), "each of 2 trials"),
+        (
+            lambda: ALFR().fit(trials(1.0), replace(toy(64), task=task_of("categorical")), toy(64)),
+            "expected a binary target, got a categorical one",
+        ),
+        (
+            lambda: ALFR().fit(
+                trials(1.0), replace(toy(64), task=task_of("binary", "continuous")), toy(64)
+            ),
+            "'s': expected groups, got a continuous one",
+        ),
+    ],
+)
+def test_bad_input(call, message):
+    with pytest.raises(InputError, match=message):
+        call()
+
+
+def test_rows_of_another_width_are_refused():
+    fitted = ALFR(epochs=1, **SMALL).fit(trials(1.0), toy(64), toy(64))
+    with pytest.raises(InputError, match=r"expected shape \(N, 8\), got \(64, 7\)"):
+        fitted.representations(toy(64).X[:, 1:])

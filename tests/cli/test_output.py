@@ -1,0 +1,325 @@
+"""The command line for scripts: JSON, quiet, formats, completion, no colour in a pipe."""
+
+import json
+import math
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from command import BIN, grad_ext
+
+from grad_ext.cli import complete, main
+from grad_ext.cli.output import plain
+from grad_ext.cli.sweep import Seeds
+from grad_ext.data.catalog import DATA_SETS
+from grad_ext.sweeps.studies.methods import METHODS
+from grad_ext.sweeps.studies.plan import SEEDS
+from grad_ext.sweeps.studies.reproduction import TABLES
+from grad_ext.training.checkpoint import rule_named
+
+ESCAPE = "\x1b"
+STUDY = "sweep lambda --values 1,100 --seeds 1 --epochs 2 --recipe paper --num-cpus 1 --out one"
+BINS = [
+    [],
+    ["compare"],
+    ["train"],
+    ["audit"],
+    ["card"],
+    ["report"],
+    ["reproduce"],
+    ["sweep"],
+    *(["sweep", name] for name in ("lambda", "seed", "grid", "search", "plan", "status")),
+    ["data"],
+    *(["data", name] for name in ("list", "info", "fetch")),
+]
+
+
+def run(*arguments, cwd=None, **environment):
+    """Run the command, which must not colour what it writes to a pipe."""
+    made = grad_ext(*arguments, cwd=cwd, **environment)
+    assert ESCAPE not in made.stdout + made.stderr
+    return made
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with a study in it, and the document that its command printed."""
+    place = tmp_path_factory.mktemp("studies")
+    made = run(*STUDY.split(), "--json", "--format", "pdf", cwd=place)
+    assert made.returncode == 0, made.stderr
+    (place / "document.json").write_text(made.stdout)
+    return place
+
+
+def test_a_study_is_one_document(folder):
+    document = json.loads((folder / "document.json").read_text())
+    frame = pd.read_csv(folder / "one" / "results.csv")
+    assert document["study"] == str(folder / "one")
+    assert document["report"] == str(folder / "one" / "report.html")
+    assert (document["models"], document["done"], document["failed"]) == (2, 2, 0)
+    assert [row["lam"] for row in document["rows"]] == [1.0, 100.0]
+    for row, accuracy in zip(document["rows"], frame["accuracy"], strict=True):
+        assert row["accuracy"] == pytest.approx(accuracy)
+        # Of a single model there is no deviation.
+        assert row["accuracy_std"] is None
+    [majority] = document["majority"]
+    assert (majority["dataset"], majority["protected"]) == ("german", "age")
+    assert majority["accuracy"] == pytest.approx(frame["majority_accuracy"].mean())
+    assert any("curve" in sentence for sentence in document["sentences"])
+
+
+def test_the_figures_have_the_formats_asked_for(folder):
+    kinds = {path.suffix for path in (folder / "one").glob("*.*") if path.stem == "lambda"}
+    assert kinds == {".pdf"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["--json sweep status one", "sweep --json status one", "sweep status one --json"],
+)
+def test_the_option_may_stand_anywhere(folder, arguments):
+    document = json.loads(run(*arguments.split(), cwd=folder).stdout)
+    assert document["study"] == str(folder / "one")
+    assert (document["kind"], document["models"], document["done"]) == ("lambda", 2, 2)
+    assert document["running"] is False
+    assert document["run"]["models"] == 2
+
+
+def documents(folder, monkeypatch, capsys, *arguments):
+    monkeypatch.chdir(folder)
+    assert main([*arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_every_command_that_shows_a_result_says_it_as_json(folder, monkeypatch, capsys):
+    def said(line):
+        return documents(folder, monkeypatch, capsys, *line.split())
+
+    assert said("report one")["report"] == str(folder / "one" / "report.html")
+    trained = said("train one 1 --save model.safetensors")
+    assert trained["model"] == "model.safetensors"
+    assert trained["differing"] == []
+    assert trained["rows"][0]["figure"] == "accuracy"
+    assert trained["rows"][0]["here"] == trained["rows"][0]["study"]
+    assert said("card model.safetensors")["card"] == "model.card.md"
+    audited = said("audit model.safetensors --folds 2 --out audit")
+    assert audited["table"] == str(folder / "audit" / "audit.csv")
+    there = pd.read_csv(folder / "audit" / "audit.csv")
+    assert [row["auc"] for row in audited["rows"]] == pytest.approx(there["auc"].tolist())
+    listed = said("data list")["rows"]
+    assert [row["name"] for row in listed] == list(DATA_SETS)
+    assert next(row for row in listed if row["name"] == "health")["rows"] is None
+    german = said("data info german")
+    assert german["majority"] == 0.7
+    assert [group["rows"] for group in german["groups"][:2]] == [190, 810]
+    assert said("data fetch german") == {"name": "german", "files": {}}
+
+
+def test_comparisons_and_reproductions_too(tmp_path, monkeypatch, capsys):
+    compared = documents(
+        tmp_path, monkeypatch, capsys,
+        *("compare", "--methods", "majority,logistic", "--seeds", "1", "--no-hyperparameters"),
+        *("--num-cpus", "1", "--out", "c", "--format", "pdf"),
+    )  # fmt: skip
+    assert [row["method"] for row in compared["rows"]] == ["majority", "logistic"]
+    assert (compared["models"], compared["done"], compared["failed"]) == (2, 2, 0)
+    assert compared["majority"]["accuracy"] == pytest.approx(0.7)
+    assert (tmp_path / "c" / "plane.pdf").exists()
+    assert not (tmp_path / "c" / "plane.png").exists()
+    made = documents(
+        tmp_path, monkeypatch, capsys,
+        *("reproduce", "table1", "--datasets", "german", "--seeds", "1", "--recipes", "steady"),
+        *("--epochs", "1", "--num-cpus", "1", "--out", "r"),
+    )  # fmt: skip
+    published = [row for row in made["rows"] if row["recipe"] == "as published"]
+    assert published
+    assert all(row["mean"] is None for row in published)
+    assert made["done"] == made["models"]
+    assert {row["dataset"] for row in made["majority"]} == {"german"}
+
+
+def test_quiet_leaves_the_paths(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    assert main([*STUDY.split(), "--quiet"]) == 0
+    said = capsys.readouterr()
+    assert said.out == f"Study folder: {folder / 'one'}\nReport: {folder / 'one' / 'report.html'}\n"
+    assert said.err == ""
+    assert main(["--quiet", "data", "list"]) == 0
+    assert capsys.readouterr().out.split() == list(DATA_SETS)
+    assert main(["sweep", "status", "one", "--quiet"]) == 0
+    assert capsys.readouterr().out == "lambda study: 2 of 2 models\n"
+    # One run's choice is not the next one's.
+    assert main(["sweep", "status", "one"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_errors_stay_on_the_standard_error(tmp_path):
+    made = run("sweep", "status", str(tmp_path), "--json", "--quiet")
+    assert (made.returncode, made.stdout) == (2, "")
+    assert made.stderr.startswith("Error: expected the folder of a study")
+    made = run("train", "--json")
+    assert (made.returncode, made.stdout) == (2, "")
+    assert made.stderr.endswith("See grad-ext train --help\n")
+    made = run("sweep", "lambda", "--format", "gif", "--out", str(tmp_path / "new"))
+    assert "unknown format 'gif'" in made.stderr
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_libraries_and_children_print_is_no_part_of_the_document():
+    code = """if True:
+    import os, sys
+    from grad_ext.cli.output import shown
+    with shown() as out:
+        out.to_json()
+        print("a library")
+        os.system("echo a child")
+        out.table("a title", ["a heading"], [["a cell"]])
+        out.document({"a": float("nan")})
+    print("after")
+    """
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    before, after = made.stdout.rsplit("}", 1)
+    assert json.loads(before + "}") == {"a": None}
+    assert after == "\nafter\n"
+    assert made.stderr.splitlines() == ["a library", "a child"]
+
+
+def test_values_become_plain():
+    frame = pd.DataFrame({"a": [1.5, math.nan], "b": ["x", None]})
+    values = {"f": frame, "p": Path("x"), "n": np.int64(3), "i": [math.inf, np.float32(0.5)]}
+    assert plain(values) == {
+        "f": [{"a": 1.5, "b": "x"}, {"a": None, "b": None}],
+        "p": "x",
+        "n": 3,
+        "i": [None, 0.5],
+    }
+
+
+@pytest.mark.parametrize("command", BINS, ids=lambda command: " ".join(command) or "grad-ext")
+def test_every_help_has_an_example_and_fits(command, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    main([*command, "--help"])
+    said = capsys.readouterr().out
+    assert re.search(r"Examples?: grad-ext ", said)
+    assert max(map(len, said.splitlines())) <= 80
+    assert ESCAPE not in said
+    assert all(option in said for option in ("--json", "--quiet"))
+
+
+def test_the_help_says_how_many_seeds_there_are_by_default():
+    said = Seeds.__metadata__[0].help
+    assert all(f"{count} ({kind})" in said for kind, count in SEEDS.items())
+
+
+def coloured(**environment):
+    """Return whether help is in colour on a terminal."""
+    ours, theirs = pty.openpty()
+    env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR")}
+    env |= {"TERM": "xterm-256color", **environment}
+    with subprocess.Popen([BIN, "--help"], stdout=theirs, env=env) as process:
+        os.close(theirs)
+        said = b""
+        while True:
+            try:
+                part = os.read(ours, 65536)
+            except OSError:
+                break
+            if not part:
+                break
+            said += part
+    os.close(ours)
+    assert process.returncode == 0
+    assert b"Usage" in said
+    # 30 to 38 and 90 to 97 are colours of letters, 40 to 48 of what is behind them.
+    codes = re.findall(rb"\x1b\[([\d;]*)m", said)
+    return any(re.search(rb"(^|;)(3[0-8]|4[0-8]|9[0-7])(;|$)", code) for code in codes)
+
+
+def test_colour_is_for_terminals_whose_user_wants_it():
+    assert coloured()
+    assert not coloured(NO_COLOR="1")
+
+
+def completed(words, cwd):
+    """Return what the Tab key offers after words, of which the last may be a beginning."""
+    count = len(words.split()) - (0 if words.endswith(" ") else 1)
+    made = run(cwd=cwd, _GRAD_EXT_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=str(count))
+    return made.stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("grad-ext tr", ["train"]),
+        ("grad-ext sweep lambda --dataset german,a", ["german,adult"]),
+        ("grad-ext sweep seed --recipe ", ["paper", "steady"]),
+        ("grad-ext audit --dataset h", ["health"]),
+        ("grad-ext compare --methods nn-pred,nn", ["nn-pred,nn-auto"]),
+        ("grad-ext sweep status o", ["one"]),
+        ("grad-ext reproduce f", ["figure2"]),
+        ("grad-ext report one --format png,p", ["png,pdf"]),
+    ],
+)
+def test_names_are_completed(folder, words, offered):
+    assert completed(words, folder) == offered
+
+
+def test_folders_on_the_way_to_a_study_are_offered(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("some/one", "some/other", "some/.hidden"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "some" / "one" / "study.json").touch()
+    (tmp_path / "some" / "file").touch()
+    assert complete.studies("so") == ["some/"]
+    assert complete.studies("some/") == ["some/one", "some/other/"]
+
+
+def test_completing_loads_no_library(folder):
+    code = """if True:
+    import sys
+    from grad_ext.cli import main
+    try:
+        main([])
+    finally:
+        print(*({"torch", "pandas", "ray", "rich"} & set(sys.modules)), file=sys.stderr)
+    """
+    made = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={
+            **os.environ,
+            "_GRAD_EXT_COMPLETE": "complete_bash",
+            "COMP_WORDS": "grad-ext compare --methods ",
+            "COMP_CWORD": "3",
+        },
+    )
+    assert made.stdout.split() == [*METHODS]
+    assert not {"torch", "pandas", "ray"} & set(made.stderr.split())
+
+
+def test_what_is_offered_is_what_there_is():
+    assert list(DATA_SETS) == list(complete.DATA_SETS)
+    assert [*METHODS] == [*complete.methods("")]
+    assert complete.TABLES == TABLES
+    for rule in complete.RULES:
+        rule_named(rule)
+
+
+def test_the_script_for_the_shell_is_shown():
+    made = subprocess.run(
+        ["bash", "-c", f"{BIN} --show-completion; true"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert "complete -o default -F" in made.stdout
+    assert "_GRAD_EXT_COMPLETE=complete_bash" in made.stdout

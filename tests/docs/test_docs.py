@@ -1,0 +1,70 @@
+"""Every example in README.md and docs/ runs, and prints what the page says it prints.
+
+The Python blocks of a page run one after another in one namespace; a ``text`` block after one is
+what it prints; a ``console`` block's lines that begin with ``$ grad-ext`` are handed to the command
+in this process, since starting one takes longer than most of them: `command.grad_ext` has the tests
+of the command in a process of its own. For the same reason studies train on one CPU here, which
+changes nothing that they show.
+"""
+
+import contextlib
+import io
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from grad_ext.cli import main
+
+ROOT = Path(__file__).parents[2]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *(page for page in sorted((ROOT / "docs").rglob("*.md")) if "_build" not in page.parts),
+]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NUMBER = re.compile(r"-?\d+\.\d+")
+
+STUDY = re.compile(r"sweep (?!status)|compare|reproduce")
+
+
+def run(line):
+    """Run what a line hands to the command."""
+    one = " --num-cpus 1" if STUDY.match(line) else ""
+    with contextlib.redirect_stdout(io.StringIO()):
+        assert main(shlex.split(line + one)) == 0, line
+
+
+def agree(printed, promised):
+    """The same words and, to what another processor's rounding may do to training, numbers."""
+    assert NUMBER.sub("#", printed).strip() == NUMBER.sub("#", promised).strip()
+    for got, said in zip(NUMBER.findall(printed), NUMBER.findall(promised), strict=True):
+        assert float(got) == pytest.approx(float(said), abs=0.05), printed
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_examples(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    namespace, printed = {"__name__": "example"}, ""
+    for kind, code in BLOCK.findall(page.read_text()):
+        if kind == "python":
+            out = io.StringIO()
+            with contextlib.redirect_stdout(out):
+                exec(compile(code, str(page), "exec"), namespace)  # noqa: S102
+            printed = out.getvalue()
+        elif kind == "text":
+            agree(printed, code)
+        elif kind == "console":
+            for line in code.splitlines():
+                if line.startswith("$ grad-ext"):
+                    run(line.removeprefix("$ grad-ext "))
+        else:
+            assert kind in {"sh", "json", "yaml"}, f"{page}: nobody runs a {kind} block"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target

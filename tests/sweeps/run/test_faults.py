@@ -1,0 +1,230 @@
+"""Studies that are killed, starved and interfered with, on real processes."""
+
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import psutil
+import pytest
+from command import BIN, grad_ext
+
+from grad_ext.sweeps.folder import read_records
+from grad_ext.sweeps.run.status import status
+
+# Twelve packs of one model, long enough to be interrupted.
+STUDY = (
+    "sweep", "grid", "--set", "lam=1,100", "--set", "hidden=8,16", "--seeds", "3", "--epochs", "15",
+    "--recipe", "paper", "--pack-size", "1", "--out", "study",
+)  # fmt: skip
+MODELS = 12
+
+
+def results(folder):
+    """The text of results.csv but for the time column."""
+    return pd.read_csv(folder / "results.csv", dtype=str).drop(columns="seconds").to_csv()
+
+
+class Driver:
+    """The study's command as a process, killed on exit at the latest."""
+
+    def __init__(self, cwd, *command):
+        self.records = cwd / "study" / "records"
+        self.process = subprocess.Popen(
+            [BIN, *(command or STUDY)],
+            cwd=cwd,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.kill()
+
+    def done(self):
+        return len(list(self.records.glob("*.jsonl")))
+
+    def wait_for(self, models):
+        deadline = time.monotonic() + 240
+        while self.done() < models and self.process.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    def family(self):
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def kill(self):
+        """Kill the driver alone, and return what it started, which ends by itself."""
+        started = psutil.Process(self.process.pid).children(recursive=True)
+        self.process.kill()
+        self.process.communicate()
+        return started
+
+    def workers(self):
+        """Return the processes that train packs."""
+        started = psutil.Process(self.process.pid).children(recursive=True)
+        return [each for each in started if "".join(each.cmdline()).startswith("ray::Implicit")]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    done = grad_ext(*STUDY, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return results(folder / "study")
+
+
+def test_killed_interfered_with_and_finished(undisturbed, tmp_path):
+    """The driver killed; then a second driver, a look at it, and a worker killed.
+
+    That it may be killed again and again, the slow test of ten times shows.
+    """
+    with Driver(tmp_path) as driver:
+        driver.wait_for(2)
+        driver.kill()
+    stopped = status(tmp_path / "study")
+    assert 2 <= stopped.done < MODELS == stopped.planned
+    assert not stopped.running
+    assert "ended without a word" in " ".join(stopped.lines())
+    with Driver(tmp_path) as driver:
+        driver.wait_for(driver.done() + 1)
+        # Held while others look, however slow they are.
+        driver.process.send_signal(signal.SIGSTOP)
+        second = grad_ext(*STUDY, cwd=tmp_path)
+        assert second.returncode == 2, second.stderr
+        assert re.fullmatch(r"Error: another process works on [^\n]*\n", second.stderr)
+        looked = grad_ext("sweep", "status", "study", cwd=tmp_path)
+        assert f"running: process {driver.process.pid} on " in looked.stdout
+        driver.workers()[0].kill()
+        driver.process.send_signal(signal.SIGCONT)
+        _, errors = driver.process.communicate(timeout=240)
+        assert driver.process.returncode == 0, errors
+    assert results(tmp_path / "study") == undisturbed
+    assert "was lost and is tried again" in (tmp_path / "study" / "study.log").read_text()
+    kept = [len(read_records(path)) for path in driver.records.glob("*.jsonl")]
+    assert kept == [1] * MODELS
+
+
+@pytest.mark.slow
+def test_killed_ten_times_at_random_moments(undisturbed, tmp_path):
+    rng = random.Random(0)
+    started = []
+    for _ in range(10):
+        with Driver(tmp_path) as driver:
+            # While it starts, or just after a record; then at any moment.
+            driver.wait_for(min(driver.done() + rng.randint(0, 1), MODELS))
+            time.sleep(rng.uniform(0.0, 2.0))
+            if driver.process.poll() is None:
+                started += driver.kill()
+    done = grad_ext(*STUDY, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert results(tmp_path / "study") == undisturbed
+    assert {p.name for p in (tmp_path / "study").glob(".*")} == {".lock"}
+    # Ray notices within a minute or so that its driver is gone.
+    _, alive = psutil.wait_procs(started, timeout=300)
+    assert not alive
+
+
+@pytest.mark.slow
+def test_a_full_disk_ends_a_study_that_goes_on_once_there_is_room(undisturbed, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no right to mount")
+    try:
+        full = grad_ext(*STUDY, cwd=disk)
+        assert full.returncode == 1
+        assert "No space left on device" in full.stderr
+        assert "Traceback" not in full.stderr
+        kept = status(disk / "study").done
+        assert 0 < kept < MODELS
+        subprocess.run(["mount", "-o", "remount,size=4m", disk], check=True)
+        again = grad_ext(*STUDY, cwd=disk)
+        assert again.returncode == 0, again.stderr
+        assert results(disk / "study") == undisturbed
+        # Not even the plan fits.
+        fill = ["dd", "if=/dev/zero", f"of={disk / 'ballast'}", "bs=4096"]
+        assert subprocess.run(fill, capture_output=True, check=False).returncode == 1
+        none = grad_ext(*STUDY[:-1], "other", cwd=disk)
+        assert none.returncode == 1
+        assert re.fullmatch(r"Error: [^\n]*No space left on device[^\n]*\n", none.stderr)
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+CLUSTER = """
+import threading, time
+from pathlib import Path
+import ray
+from ray.cluster_utils import Cluster
+from grad_ext import StudyPlan
+from grad_ext.sweeps.run.resources import Resources
+from grad_ext.sweeps.run.status import status
+
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+node = cluster.add_node(num_cpus=1)
+cluster.wait_for_nodes()
+ray.init(address=cluster.address, log_to_driver=False)
+
+def kill():
+    while status("study").done < 2:
+        time.sleep(0.02)
+    cluster.remove_node(node, allow_graceful=False)
+    print("KILLED", flush=True)
+
+study = Study(
+    "grid", set={"lam": [1, 100], "hidden": [8, 16]}, seeds=3,
+    settings={"epochs": 15, "recipe": "paper"}, out="study",
+)
+opened = study.open()
+killer = threading.Thread(target=kill)
+killer.start()
+opened.run(Resources(pack_size=1))
+killer.join()
+opened.result()
+ray.shutdown()
+cluster.shutdown()
+"""
+
+
+@pytest.mark.slow
+def test_a_node_of_a_cluster_that_is_killed_costs_no_model(undisturbed, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", CLUSTER],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=500,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "KILLED" in done.stdout
+    assert results(tmp_path / "study") == undisturbed
+
+
+@pytest.mark.slow
+def test_a_model_that_diverges_is_a_row_and_harms_no_neighbour(tmp_path):
+    rest = ("--seeds", "2", "--epochs", "3", "--recipe", "paper")
+    # Beyond what a float of 32 bits holds.
+    done = grad_ext("sweep", "lambda", "--values", "1,1e39", *rest, "--out", "both", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (
+        grad_ext("sweep", "lambda", "--values", "1", *rest, "--out", "one", cwd=tmp_path).returncode
+        == 0
+    )
+    both, one = (pd.read_csv(tmp_path / name / "results.csv") for name in ("both", "one"))
+    assert both["diverged"].tolist() == [False, False, True, True]
+    assert both["accuracy"].isna().tolist() == [False, False, True, True]
+    # A study in which nothing failed has no column that says what did.
+    assert both.pop("error").notna().tolist() == [False, False, True, True]
+    pd.testing.assert_frame_equal(
+        both[:2].drop(columns="seconds"), one.drop(columns="seconds"), check_exact=True
+    )

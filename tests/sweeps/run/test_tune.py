@@ -1,0 +1,253 @@
+"""Studies on real Ray, through the command line as a user runs it."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from command import BIN, grad_ext
+
+from grad_ext.cli import main
+
+SMALL = ("sweep", "lambda", "--values", "0,1,100", "--seeds", "3", "--epochs", "3")
+
+
+def rows(folder):
+    return pd.read_csv(folder / "results.csv").drop(columns="seconds")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    return folder, grad_ext(*SMALL, "--out", "study", cwd=folder)
+
+
+def test_a_study_writes_its_folder_and_says_where(finished):
+    folder, done = finished
+    assert done.returncode == 0, done.stderr
+    study = folder / "study"
+    names = {p.name for p in study.iterdir()}
+    assert names == {
+        ".lock",
+        "progress.json",
+        "study.log",
+        "study.json",
+        "records",
+        "results.csv",
+        "lambda.png",
+        "lambda.svg",
+        "plane.png",
+        "plane.svg",
+        "spread.png",
+        "spread.svg",
+        "report.html",
+    }
+    assert f"Study folder: {study}\nReport: {study / 'report.html'}\n" in done.stdout
+    frame = rows(study)
+    assert frame["lam"].tolist() == [0] * 3 + [1] * 3 + [100] * 3
+    assert frame["seed"].tolist() == [0, 1, 2] * 3
+    assert set(frame["method"]) == {"NN-Pred", "GRAD-Pred"}
+    assert "majority class" in done.stdout
+    assert "models gives everybody the same label" in done.stdout or "give everybody" in done.stdout
+
+
+def test_a_study_is_quiet_but_for_its_result(finished):
+    _, done = finished
+    assert done.stderr == ""
+    assert "ray" not in done.stdout.lower()
+
+
+def test_the_numbers_do_not_depend_on_packs_or_processes(finished):
+    folder, _ = finished
+    done = grad_ext(*SMALL, "--out", "singles", "--pack-size", 1, "--num-cpus", 1, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert len(list((folder / "singles" / "records").iterdir())) == 9
+    pd.testing.assert_frame_equal(
+        rows(folder / "study"), rows(folder / "singles"), check_exact=True
+    )
+
+
+def test_the_same_command_again_trains_nothing_and_more_seeds_extend(finished):
+    folder, _ = finished
+    before = {p: p.stat().st_mtime_ns for p in (folder / "study" / "records").iterdir()}
+    assert grad_ext(*SMALL, "--out", "study", cwd=folder).returncode == 0
+    assert {p: p.stat().st_mtime_ns for p in (folder / "study" / "records").iterdir()} == before
+    old = rows(folder / "study")
+    more = ("sweep", "lambda", "--values", "1,5", "--seeds", "4", "--epochs", "3", "--out", "study")
+    assert grad_ext(*more, cwd=folder).returncode == 0
+    new = rows(folder / "study")
+    assert len(new) == 9 + 1 + 4
+    kept = new.merge(old, how="inner")
+    assert len(kept) == 9
+
+
+LAMBDA = ("lambda", "--seeds", "4", "--pack-size", "1")
+SEARCH = ("search", "--set", "lam=1:1000:log", "--models", "60", "--seeds", "1", "--epochs", "30")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "models"), [(LAMBDA, 44), pytest.param(SEARCH, 60, marks=pytest.mark.slow)]
+)
+def test_ctrl_c_says_how_to_go_on(arguments, models, tmp_path):
+    driver = subprocess.Popen(
+        [BIN, "sweep", *arguments, "--out", "study"],
+        cwd=tmp_path,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    records = tmp_path / "study" / "records"
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not list(records.glob("*.jsonl")):
+        time.sleep(0.05)
+    driver.send_signal(signal.SIGINT)
+    _, errors = driver.communicate(timeout=120)
+    assert driver.returncode == 130, errors
+    assert "the same command goes on from there" in errors
+    assert "Traceback" not in errors
+    assert 0 < len(list(records.glob("*.jsonl"))) < models
+
+
+def test_a_failing_pack_is_reported_and_the_rest_is_kept(tmp_path):
+    """A worker that fails for good: one of the two packs finds no room for its records."""
+    script = """
+from grad_ext import StudyPlan
+from grad_ext.sweeps.run import tune
+from grad_ext.sweeps.run.resources import Resources
+
+def carry(trials, problem, keep, say):
+    if trials[0].lam == 1.0:
+        raise OSError("no space left")
+    tune.train_together(trials, problem, keep, say)
+
+opened = StudyPlan("lambda", set={"lam": [1, 100]}, seeds=2, settings={"epochs": 2}, out="study").open()
+encoded_splits = {trial.rows: opened.encoded(trial) for trial in opened.asked[:1]}
+try:
+    tune.run(opened.study, encoded_splits, Resources(2, 2), carry=carry)
+except tune.StudyIncomplete as error:
+    print("INCOMPLETE", error)
+print("LEFT", [(t.lam, t.seed) for t in opened.study.missing()])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=300,
+        check=False,
+    )
+    assert "INCOMPLETE 2 of 4 models are missing, because 1 of 2 packs failed" in done.stdout, (
+        done.stderr
+    )
+    assert "no space left" in done.stdout
+    assert "LEFT [(1.0, 0), (1.0, 1)]" in done.stdout
+
+
+BAD = {
+    "--dataset germna": "unknown data set 'germna': did you mean 'german'?",
+    "--protected agee": "unknown protected attribute 'agee' of 'german': did you mean 'age'",
+    "--values=-1": "lambda must be a finite number of at least 0, got '-1'",
+    "--values 1,abc": "lambda must be a number of at least 0, got 'abc'",
+    "--values nan": "lambda must be a finite number",
+    "--seeds 0": "seeds must be a whole number of at least 1, got 0",
+    "--seeds many": "Invalid value for '--seeds'",
+    "--epochs 0": "epochs must be a whole number of at least 1, got 0",
+    "--variant prod": "unknown variant 'prod'",
+    "--checkpoint best": "unknown rule for the epoch to keep 'best'",
+    "--num-cpus 999": "expected 1 to",
+    "--pack-size 0": "a pack needs at least one model, got 0",
+    "--out occupied": "not empty and holds no study",
+    "--out occupied/file/study": "cannot write to the folder",
+    "--nothing": "No such option",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", BAD)
+def test_bad_input_is_one_line_and_exit_code_2(arguments, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "occupied").mkdir()
+    (tmp_path / "occupied" / "file").write_text("mine")
+    assert main(["sweep", "lambda", *arguments.split()]) == 2
+    written = capsys.readouterr()
+    assert written.out == ""
+    assert re.fullmatch(r"Error: [^\n]+\n", written.err), written.err
+    assert BAD[arguments] in written.err
+    assert [p.name for p in tmp_path.iterdir()] == ["occupied"]
+    assert [p.name for p in (tmp_path / "occupied").iterdir()] == ["file"]
+
+
+def test_the_auto_variant_and_another_rule(tmp_path):
+    arguments = ("--variant", "auto", "--checkpoint", "balanced_delta", "--protected", "age,sex")
+    size = ("--values", "0,100", "--seeds", "2", "--epochs", "2", "--num-cpus", "1")
+    done = grad_ext("sweep", "lambda", *arguments, *size, "--out", "study", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    frame = rows(tmp_path / "study")
+    assert frame["method"].tolist() == ["NN-Auto"] * 2 + ["GRAD-Auto"] * 2
+    assert frame["discrimination_sex"].notna().all()
+
+
+def test_another_study_in_the_folder_is_left_alone(finished):
+    folder, _ = finished
+    before = (folder / "study" / "study.json").read_bytes()
+    done = grad_ext(*SMALL[:-1], "4", "--out", "study", cwd=folder)
+    assert done.returncode == 2
+    assert "holds another study" in done.stderr
+    assert (folder / "study" / "study.json").read_bytes() == before
+
+
+def test_help_and_version(tmp_path):
+    done = grad_ext("--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "sweep" in done.stdout
+    listed = grad_ext("sweep", "lambda", "--help", cwd=tmp_path).stdout
+    for option in (
+        "--dataset",
+        "--protected",
+        "--values",
+        "--seeds",
+        "--epochs",
+        "--out",
+        "--num-cpus",
+        "--pack-size",
+        "--variant",
+    ):
+        assert option in listed
+    version = grad_ext("--version", cwd=tmp_path).stdout
+    assert re.fullmatch(r"grad-ext \d+\.\d+\.\d+\n", version)
+    assert grad_ext(cwd=tmp_path).returncode == 2
+
+
+def test_a_study_records_its_versions(finished):
+    folder, _ = finished
+    plan = json.loads((folder / "study" / "study.json").read_text())
+    assert {"python", "grad-ext", "torch", "ray", "numpy"} <= set(plan["versions"])
+
+
+def test_a_file_of_ones_own_and_what_becomes_of_it(tmp_path):
+    rng = np.random.default_rng(0)
+    sex, x = rng.choice(["Male", "Female"], 400), rng.normal(size=400)
+    income = np.where(x + (sex == "Male") + rng.normal(size=400) > 0.5, ">50K", "<=50K")
+    frame = pd.DataFrame({"x": x, "sex": sex, "income": income})
+    frame.to_csv(tmp_path / "people.csv", index=False)
+    command = (
+        "sweep", "seed", "--data", "people.csv", "--label", "income", "--favorable", ">50K",
+        "--protected", "sex", "--lam", "1", "--seeds", "2", "--epochs", "2", "--out", "study",
+        "--num-cpus", "1",
+    )  # fmt: skip
+    done = grad_ext(*command, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert rows(tmp_path / "study")["dataset"].tolist() == ["people", "people"]
+    assert {"plane.png", "plane.svg"} <= {path.name for path in (tmp_path / "study").iterdir()}
+    assert "people, protecting sex" in done.stdout
+    assert "majority" in done.stdout
+    results = (tmp_path / "study" / "results.csv").read_bytes()
+    frame.iloc[:-1].to_csv(tmp_path / "people.csv", index=False)
+    done = grad_ext(*command, cwd=tmp_path)
+    assert done.returncode == 2
+    assert re.search(r"its data.people.sex is '\w{64}', asked for was '\w{64}'", done.stderr)
+    assert (tmp_path / "study" / "results.csv").read_bytes() == results

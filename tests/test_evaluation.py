@@ -1,0 +1,168 @@
+"""Where scores meet metrics: the ways to judge, and attributes that are watched only."""
+
+import numpy as np
+import pytest
+
+from grad_ext.data.encoding import metric_space
+from grad_ext.data.split import split
+from grad_ext.errors import InputError
+from grad_ext.evaluation import VALIDATED, EvaluationConfig, evaluate, judge, prepare
+from grad_ext.method import GRAD
+from grad_ext.metrics.group import accuracy, balanced_accuracy, consistency, discrimination
+from grad_ext.training.settings import Settings
+from grad_ext.trial import Trial
+
+SETTINGS = Settings(epochs=2)
+
+
+@pytest.fixture(scope="module")
+def parts(german):
+    return split(german)
+
+
+@pytest.fixture(scope="module")
+def scores():
+    return np.random.default_rng(0).random((3, 200))
+
+
+def test_a_label_or_a_score(parts, scores):
+    encoded = prepare(parts, SETTINGS)
+    y, a = encoded.test.y, encoded.test.a
+    by_label = judge(scores, encoded.test, encoded.graph)
+    by_score = judge(scores, encoded.test, encoded.graph, EvaluationConfig(prediction="score"))
+    for figures, said in ((by_label, scores >= 0.5), (by_score, scores)):
+        np.testing.assert_allclose(figures["accuracy"], accuracy(y, said))
+        gap = discrimination(y, said, sensitive_features=a)
+        np.testing.assert_allclose(figures["discrimination"], gap)
+        np.testing.assert_allclose(figures["delta"], accuracy(y, said) - gap)
+        expected = consistency(y, said, X=metric_space(parts.test, like=parts.train))
+        np.testing.assert_allclose(figures["consistency"], expected)
+    for name in ("balanced_accuracy", "positive_rate", "statistical_parity_difference_age"):
+        np.testing.assert_array_equal(by_label[name], by_score[name])
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "arguments", "protected"),
+    [
+        (EvaluationConfig(k=10), {"k": 10}, False),
+        (EvaluationConfig(include_self=True), {"include_self": True}, False),
+        (EvaluationConfig(ties="first"), {"ties": "first"}, False),
+        (EvaluationConfig(use_protected=True), {}, True),
+    ],
+)
+def test_the_ways_to_judge_are_those_of_the_metric(parts, scores, evaluation, arguments, protected):
+    encoded = prepare(parts, SETTINGS, evaluation)
+    space = metric_space(parts.test, protected, like=parts.train)
+    expected = consistency(None, scores >= 0.5, X=space, **arguments)
+    figures = judge(scores, encoded.test, encoded.graph, encoded.evaluation)
+    np.testing.assert_allclose(figures["consistency"], expected)
+    if evaluation.ties == "first":  # no two of these rows are tied: see test_neighbors.py
+        return
+    plain = prepare(parts, SETTINGS)
+    other = judge(scores, plain.test, plain.graph, plain.evaluation)["consistency"]
+    assert (np.abs(figures["consistency"] - other) > 1e-9).any()
+
+
+def test_one_model_is_judged_in_several_ways_at_once(parts):
+    others = {"score": EvaluationConfig(prediction="score"), "k=10": EvaluationConfig(k=10)}
+    encoded = prepare(parts, SETTINGS, others=others)
+    trial = Trial("german", ("age", "sex"), settings=SETTINGS)
+    (record,) = evaluate(GRAD(), [trial], encoded)
+    assert record.metrics["accuracy@k=10"] == record.metrics["accuracy"]
+    assert record.metrics["consistency@k=10"] != record.metrics["consistency"]
+    assert record.metrics["discrimination@score"] != record.metrics["discrimination"]
+
+
+def test_validation_rows_are_judged_where_it_is_asked_for(parts):
+    encoded = prepare(parts, SETTINGS)
+    trial = Trial("german", ("sex",), settings=SETTINGS, watched=("age",))
+    (plain,) = evaluate(GRAD(), [trial], encoded)
+    (record,) = evaluate(GRAD(), [trial], encoded, validation=True)
+    assert {n: v for n, v in record.metrics.items() if n not in VALIDATED} == plain.metrics
+    rows = encoded.validation.only(["sex"])
+    fitted = GRAD().fit([trial], encoded.training.only(["sex"]), rows)
+    labels = fitted.scores(rows.X)[0, 0] >= 0.5
+    acc, balanced = accuracy(rows.y, labels), balanced_accuracy(rows.y, labels)
+    gap = discrimination(rows.y, labels, sensitive_features=rows.a)
+    expected = (acc, balanced, gap, acc - gap, balanced - gap)
+    assert [record.metrics[name] for name in VALIDATED] == pytest.approx(list(expected))
+    assert record.seconds > 0
+    assert record.predict_seconds > 0
+    assert record.error == ""
+
+
+class Odd:
+    """Knows nothing of its first rows: of three members the second and the third."""
+
+    epochs = np.ones(3, dtype=int)
+
+    def fit(self, trials, training, validation, on_epoch=None):
+        return self
+
+    def scores(self, X):
+        said = np.tile(np.linspace(0, 1, len(X)), (3, 1, 1))
+        said[1, 0, :4], said[2, 0, 0] = np.nan, np.inf
+        return said
+
+
+def test_scores_that_are_no_numbers_are_said(parts):
+    encoded = prepare(parts, SETTINGS)
+    trials = [Trial("german", ("age", "sex"), seed=s, settings=SETTINGS) for s in range(3)]
+    records = evaluate(Odd(), trials, encoded, validation=True)
+    said = [
+        "",
+        "returned NaN or infinity for 4 of 200 rows",
+        "returned NaN or infinity for 1 of 200 rows",
+    ]
+    assert [record.error for record in records] == said
+    assert [record.diverged for record in records] == [False, True, True]
+    for name in ("accuracy", *VALIDATED):
+        assert [bool(np.isnan(r.metrics[name])) for r in records] == [False, True, True]
+
+
+def test_a_watched_attribute_is_judged_and_not_trained_on(german, parts):
+    """The model is the one that is trained where only the protected attribute is there."""
+    encoded = prepare(parts, SETTINGS)
+    trial = Trial("german", ("sex",), settings=SETTINGS, watched=("age",))
+    (record,) = evaluate(GRAD(), [trial], encoded)
+    both = record.metrics["discrimination_sex"], record.metrics["discrimination_age"]
+    assert record.metrics["discrimination"] == pytest.approx(np.mean(both))
+    fitted = GRAD().fit([trial], encoded.training.only(["sex"]), encoded.validation.only(["sex"]))
+    assert [b.name for b in fitted.network.shape.attributes] == ["sex"]
+    labels = fitted.scores(encoded.test.X)[0, 0] >= 0.5
+    for column, gap in zip(encoded.test.a.T, both[::-1], strict=True):
+        assert discrimination(None, labels, sensitive_features=column) == pytest.approx(gap)
+
+
+def test_trials_of_the_same_attributes_share_their_rows():
+    trials = [
+        Trial("german", ("age", "sex")),
+        Trial("german", ("sex", "age"), lam=3.0),
+        Trial("german", ("sex",), watched=("age",)),
+    ]
+    assert len({trial.rows for trial in trials}) == 1
+    assert len({trial.static for trial in trials}) == 3
+    assert Trial.from_json(trials[2].to_json()) == trials[2]
+    with pytest.raises(InputError, match="'age' is protected already"):
+        Trial("german", ("age",), watched=("age",))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: EvaluationConfig(prediction="labels"), "did you mean 'label'"),
+        (lambda: EvaluationConfig(k=0), "at least 1 neighbour, got 0"),
+        (lambda: EvaluationConfig(ties="all"), "unknown ties"),
+    ],
+)
+def test_bad_input(call, message):
+    with pytest.raises(InputError, match=message):
+        call()
+
+
+def test_an_attribute_that_is_not_there_is_refused(parts):
+    encoded = prepare(parts, SETTINGS)
+    with pytest.raises(InputError, match="unknown protected attribute 'race'"):
+        encoded.test.only(["race"])
+    with pytest.raises(InputError, match="expected 1 to 199 neighbours for 200 rows, got 500"):
+        prepare(parts, SETTINGS, EvaluationConfig(k=500))
