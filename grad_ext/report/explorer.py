@@ -1,6 +1,6 @@
 """The interactive part of a page: every model as columns of numbers, and the script that shows them.
 
-The script is ours, 45 kB, and not a library's: plotly.js would add 4.8 MB to every report of
+The script is ours, 69 kB, and not a library's: plotly.js would add 4.8 MB to every report of
 every study and takes seconds to load, and pictures on a canvas say nothing to a screen reader, so
 the table, the keyboard and the words beside them would have to be written all the same.
 """
@@ -17,6 +17,7 @@ from typing import Any
 import pandas as pd
 
 from grad_ext.data.catalog import DATA_SETS
+from grad_ext.report.assets import asset, script
 from grad_ext.report.tables import (
     CHANCE,
     LABELS,
@@ -28,7 +29,6 @@ from grad_ext.report.tables import (
     with_figures,
     words_of,
 )
-from grad_ext.report.web import asset, script
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Record
 

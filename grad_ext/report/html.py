@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from html import escape
 
-from grad_ext.report.web import asset
+from grad_ext.report.assets import asset
 
 ANSWER = ("What was studied", "What was found", "What to distrust")
 NAMES = {

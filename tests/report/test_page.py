@@ -14,6 +14,7 @@ from PIL import Image
 
 from grad_ext.auditing.probes import PROBES
 from grad_ext.errors import InputError
+from grad_ext.report.assets import script
 from grad_ext.report.explorer import Source, payload, script_json
 from grad_ext.report.page import write_report, write_together
 from grad_ext.report.tables import majority_row, results
@@ -494,6 +495,22 @@ def test_json_in_a_script_cannot_end_it():
     text = script_json({NASTY: [NASTY, "<!--"]})
     assert not re.search(r"[<>&\u2028]", text)
     assert json.loads(text) == {NASTY: [NASTY, "<!--"]}
+
+
+def test_the_script_reads_what_the_page_has():
+    made = [*records(), record(1.0, 0, baseline="lfr", options={"k": 5})]
+    data = payload(results(made), made, [Source("s", "s", ABOUT, {})])
+    text = script("main.js")
+    names = {column["name"] for column in data["columns"]}
+    # The method's column is one of those that a page only has where it varies.
+    assert set(re.findall(r"columnNamed\.(\w+)", text)) <= {*names, "method"}
+    assert set(re.findall(r"\bdata\.(?!js)(\w+)", text)) == set(data)
+    assert set(re.findall(r"\bstudy\.(\w+)", text)) == set(data["commands"][0])
+    keys = set(re.findall(r"\bcolumn\.(path|json|main|hidden|chance)\b", text))
+    assert keys <= {key for column in data["columns"] for key in column}
+    assert {column["role"] for column in data["columns"]} == set(
+        re.findall(r'"(\w+)"', re.search(r"ROLES = \[(.*)\]", text)[1])
+    )
 
 
 def test_the_page_has_every_figure_and_rebuilds_every_trial():

@@ -66,7 +66,7 @@ function describeFilter() {
   const hint = `${example}discrimination<0.05 constant=no`;
   input.placeholder = hint;
   byId("filter-help").textContent =
-    `Conditions on any column, such as ${hint}; a word without an operator is searched in text.`;
+    `Conditions on any column, such as ${hint}; a word without an operator is searched in text columns.`;
 }
 
 const few = comparedSettings.filter((column) => distinctCount(column) <= MOST_LEVELS);

@@ -10,10 +10,11 @@ NAME = r"[A-Za-z_$][\w$]*"
 IMPORT = re.compile(rf'import \{{\s*({NAME}(?:,\s*{NAME})*),?\s*\}} from "\./([\w-]+\.js)";\n')
 EXPORT = re.compile(rf"^export (?=(?:const|(?:async )?function) ({NAME}))", re.MULTILINE)
 HEAD = re.compile(rf"(?:\n|//.*\n|{IMPORT.pattern})*")
-# An import below other code, any other form of import or export, an await outside a function, what
-# would end the script element, and the name that the bundle itself uses.
+# Lines with an import below other code, another form of import or export, an await outside a
+# function, what would end the script element, or the name that the bundle itself uses.
 REFUSED = re.compile(
-    r"^\s*(?:import|export)\b.*|\bimport\s*[(.].*|^\S.*\bawait\b.*|</script.*|<!--.*|\$modules\b.*",
+    r"^(?:\s*(?:import|export)\b|.*\bimport\s*[(.]|(?=\S).*\bawait\b"
+    r"|.*</script|.*<!--|.*\$modules\b).*",
     re.MULTILINE | re.IGNORECASE,
 )
 
@@ -98,4 +99,4 @@ def _function(name: str, source: str, exports: Mapping[str, list[str]]) -> str:
         raise ValueError(f"{name}: cannot bundle {refused[0].strip()!r}")
     head = IMPORT.sub(r'const { \1 } = $modules["\2"];\n', head)
     result = f"return {{ {', '.join(exports[name])} }};"
-    return f'$modules["{name}"] = (() => {{\n{head}{body}{result}\n}})();\n'
+    return f'$modules["{name}"] = (() => {{\n{head}{body}\n{result}\n}})();\n'
