@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from grad_ext.adapters.plain import boosting, logistic
-from grad_ext.adapters.sklearn import Estimators, knob, seed_32
+from grad_ext.adapters.sklearn import Estimators, hyperparameter, seed_32
 from grad_ext.data.sensitive import crossed
 from grad_ext.errors import InputError, MissingToolkit, unknown
 from grad_ext.trial import Trial
@@ -111,7 +111,7 @@ def adversarial(
                 constraints=constraint,
                 predictor_model=list(predictor),
                 adversary_model=list(adversary),
-                alpha=knob(trial, "alpha"),
+                alpha=hyperparameter(trial, "alpha"),
                 epochs=epochs,
                 batch_size=batch_size,
                 learning_rate=learning_rate,
@@ -173,7 +173,7 @@ def exponentiated_gradient(
         raise unknown("constraint", constraint, MOMENTS)
 
     def make(trial: Trial) -> _Mixture:
-        moment = MOMENTS[constraint](difference_bound=knob(trial, "difference_bound"))
+        moment = MOMENTS[constraint](difference_bound=hyperparameter(trial, "difference_bound"))
         return _Mixture(ExponentiatedGradient(estimator(trial), moment, max_iter=max_iter))
 
     return Estimators(make)
@@ -195,7 +195,7 @@ def grid_search(base: str = "logistic", grid_size: int = 20) -> Estimators:
     estimator = _base(base)
 
     def make(trial: Trial) -> _Chosen:
-        weight = knob(trial, "constraint_weight", high=1.0)
+        weight = hyperparameter(trial, "constraint_weight", high=1.0)
         moment = DemographicParity()
         return _Chosen(
             GridSearch(estimator(trial), moment, constraint_weight=weight, grid_size=grid_size)
@@ -248,7 +248,7 @@ def threshold_optimizer(base: str = "logistic") -> Estimators:
     estimator = _base(base)
 
     def make(trial: Trial) -> _Thresholds:
-        tol = knob(trial, "tol", high=1.0)
+        tol = hyperparameter(trial, "tol", high=1.0)
         return _Thresholds(
             ThresholdOptimizer(
                 estimator=estimator(trial), predict_method="predict_proba", tol=tol or None

@@ -1,6 +1,6 @@
-"""Plain methods that no rival of GRAD may be worse than: none of them knows what is protected.
+"""Plain methods that no baseline of GRAD may be worse than: none of them knows what is protected.
 
-Each is a method for `grad_ext.evaluation.evaluate`; none has a knob.
+Each is a method for `grad_ext.evaluation.evaluate`; none has a hyperparameter.
 """
 
 from __future__ import annotations

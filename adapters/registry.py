@@ -1,6 +1,6 @@
-"""The names of all rivals of GRAD: what each is called, what turns its knob, and what it needs.
+"""The names of all baselines of GRAD: what each is called, what turns its hyperparameter, and what it needs.
 
-A leaf for whoever puts a comparison together. Looking through it imports nothing; `Rival.method`
+A leaf for whoever puts a comparison together. Looking through it imports nothing; `Baseline.method`
 imports the one file that holds the method.
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Rival:
+class Baseline:
     """A method by name.
 
     Attributes
@@ -28,12 +28,12 @@ class Rival:
         What tables and figures call it.
     home : str
         Module and function or class that makes it, joined by a colon.
-    knob : str
+    hyperparameter : str
         What a trial's λ is in its own terms; empty if it has none.
     values : tuple of float
-        The knob's values in a sweep, from the least fair on.
+        The hyperparameter's values in a sweep, from the least fair on.
     default : float
-        The knob's value elsewhere: the toolkit's, where it has one that works.
+        The hyperparameter's value elsewhere: the toolkit's, where it has one that works.
     needs_attributes : bool
         Whether it needs the protected attributes at prediction.
     seeded : bool
@@ -55,7 +55,7 @@ class Rival:
 
     title: str
     home: str
-    knob: str = ""
+    hyperparameter: str = ""
     values: tuple[float, ...] = ()
     default: float = 0.0
     needs_attributes: bool = False
@@ -101,14 +101,14 @@ _WEIGHTS = (0.0, 0.5, 1.0)
 # Models in one process of AIF360's.
 _APART = 5
 
-RIVALS: dict[str, Rival] = {
-    "majority": Rival("Majority class", f"{_PLAIN}:majority_class"),
-    "logistic": Rival("Logistic regression", f"{_PLAIN}:logistic_regression"),
-    "boosting": Rival("Gradient boosting", f"{_PLAIN}:gradient_boosting", seeded=True, cost=3.0),
-    "lfr": Rival(
+BASELINES: dict[str, Baseline] = {
+    "majority": Baseline("Majority class", f"{_PLAIN}:majority_class"),
+    "logistic": Baseline("Logistic regression", f"{_PLAIN}:logistic_regression"),
+    "boosting": Baseline("Gradient boosting", f"{_PLAIN}:gradient_boosting", seeded=True, cost=3.0),
+    "lfr": Baseline(
         "LFR (AIF360)",
         f"{_AIF360}:lfr",
-        knob="fairness_weight",
+        hyperparameter="fairness_weight",
         values=(0.0, 0.5, 1.0, 2.0, 5.0, 10.0),
         default=5.0,
         seeded=True,
@@ -116,10 +116,10 @@ RIVALS: dict[str, Rival] = {
         packages=_NEEDS_AIF360,
         cost=80.0,
     ),
-    "vfae": Rival(
+    "vfae": Baseline(
         "VFAE",
         "grad_ext.adapters.neural.vfae:VFAE",
-        knob="beta",
+        hyperparameter="beta",
         # At 1000 German gets one label for everybody, at 3000 Adult does.
         values=(0.0, 30.0, 100.0, 300.0),
         default=100.0,
@@ -128,10 +128,10 @@ RIVALS: dict[str, Rival] = {
         cost=50.0,
         width=16,
     ),
-    "alfr": Rival(
+    "alfr": Baseline(
         "ALFR",
         "grad_ext.adapters.neural.alfr:ALFR",
-        knob="beta",
+        hyperparameter="beta",
         values=(0.0, 0.1, 1.0, 5.0, 50.0),
         default=5.0,
         seeded=True,
@@ -139,10 +139,10 @@ RIVALS: dict[str, Rival] = {
         cost=5.0,
         width=16,
     ),
-    "aif360-adversarial": Rival(
+    "aif360-adversarial": Baseline(
         "AdversarialDebiasing (AIF360)",
         "grad_ext.adapters.aif360.adversarial:adversarial_debiasing",
-        knob="adversary_loss_weight",
+        hyperparameter="adversary_loss_weight",
         values=(0.0, 0.1, 0.3, 1.0, 3.0),
         default=0.1,
         seeded=True,
@@ -151,16 +151,16 @@ RIVALS: dict[str, Rival] = {
         cost=9.0,
         width=_APART,
     ),
-    "aif360-reweighing": Rival(
+    "aif360-reweighing": Baseline(
         "Reweighing (AIF360)",
         f"{_AIF360}:reweighing",
         several="crossed",
         packages=_NEEDS_AIF360,
     ),
-    "aif360-exponentiated-gradient": Rival(
+    "aif360-exponentiated-gradient": Baseline(
         "ExponentiatedGradientReduction (AIF360)",
         f"{_AIF360}:exponentiated_gradient_reduction",
-        knob="difference_bound",
+        hyperparameter="difference_bound",
         values=_BOUNDS,
         default=0.01,
         several="crossed",
@@ -168,10 +168,10 @@ RIVALS: dict[str, Rival] = {
         cost=25.0,
         width=_APART,
     ),
-    "aif360-grid-search": Rival(
+    "aif360-grid-search": Baseline(
         "GridSearchReduction (AIF360)",
         f"{_AIF360}:grid_search_reduction",
-        knob="constraint_weight",
+        hyperparameter="constraint_weight",
         values=_WEIGHTS,
         default=0.5,
         several="crossed",
@@ -179,10 +179,10 @@ RIVALS: dict[str, Rival] = {
         cost=22.0,
         width=_APART,
     ),
-    "aif360-gerry-fair": Rival(
+    "aif360-gerry-fair": Baseline(
         "GerryFairClassifier (AIF360)",
         f"{_AIF360}:gerry_fair",
-        knob="gamma",
+        hyperparameter="gamma",
         values=(0.03, 0.01, 0.003, 0.001),
         default=0.01,
         several="apart",
@@ -190,10 +190,10 @@ RIVALS: dict[str, Rival] = {
         cost=6.0,
         width=_APART,
     ),
-    "aif360-reject-option": Rival(
+    "aif360-reject-option": Baseline(
         "RejectOptionClassification (AIF360)",
         f"{_AIF360}:reject_option",
-        knob="metric_ub",
+        hyperparameter="metric_ub",
         values=_BOUNDS,
         default=0.05,
         needs_attributes=True,
@@ -202,7 +202,7 @@ RIVALS: dict[str, Rival] = {
         cost=45.0,
         # Four fits in one process held 4.7 GiB on Adult.
     ),
-    "aif360-equalized-odds": Rival(
+    "aif360-equalized-odds": Baseline(
         "EqOddsPostprocessing (AIF360)",
         f"{_AIF360}:equalized_odds",
         needs_attributes=True,
@@ -212,7 +212,7 @@ RIVALS: dict[str, Rival] = {
         cost=4.0,
         width=_APART,
     ),
-    "aif360-calibrated-equalized-odds": Rival(
+    "aif360-calibrated-equalized-odds": Baseline(
         "CalibratedEqOddsPostprocessing (AIF360)",
         f"{_AIF360}:calibrated_equalized_odds",
         needs_attributes=True,
@@ -222,10 +222,10 @@ RIVALS: dict[str, Rival] = {
         cost=4.0,
         width=_APART,
     ),
-    "fairlearn-adversarial": Rival(
+    "fairlearn-adversarial": Baseline(
         "AdversarialFairnessClassifier (Fairlearn)",
         f"{_FAIRLEARN}:adversarial",
-        knob="alpha",
+        hyperparameter="alpha",
         values=(0.0, 0.1, 0.3, 1.0, 3.0),
         default=1.0,
         seeded=True,
@@ -233,20 +233,20 @@ RIVALS: dict[str, Rival] = {
         packages=_NEEDS_FAIRLEARN,
         cost=17.0,
     ),
-    "fairlearn-exponentiated-gradient": Rival(
+    "fairlearn-exponentiated-gradient": Baseline(
         "ExponentiatedGradient (Fairlearn)",
         f"{_FAIRLEARN}:exponentiated_gradient",
-        knob="difference_bound",
+        hyperparameter="difference_bound",
         values=_BOUNDS,
         default=0.01,
         several="crossed",
         packages=_NEEDS_FAIRLEARN,
         cost=25.0,
     ),
-    "fairlearn-exponentiated-gradient-boosting": Rival(
+    "fairlearn-exponentiated-gradient-boosting": Baseline(
         "ExponentiatedGradient, boosting (Fairlearn)",
         f"{_FAIRLEARN}:exponentiated_gradient",
-        knob="difference_bound",
+        hyperparameter="difference_bound",
         values=(0.1, 0.03, 0.01),
         default=0.01,
         seeded=True,
@@ -256,20 +256,20 @@ RIVALS: dict[str, Rival] = {
         options={"base": "boosting", "max_iter": 10},
         cost=110.0,
     ),
-    "fairlearn-grid-search": Rival(
+    "fairlearn-grid-search": Baseline(
         "GridSearch (Fairlearn)",
         f"{_FAIRLEARN}:grid_search",
-        knob="constraint_weight",
+        hyperparameter="constraint_weight",
         values=_WEIGHTS,
         default=0.5,
         several="crossed",
         packages=_NEEDS_FAIRLEARN,
         cost=22.0,
     ),
-    "fairlearn-threshold": Rival(
+    "fairlearn-threshold": Baseline(
         "ThresholdOptimizer (Fairlearn)",
         f"{_FAIRLEARN}:threshold_optimizer",
-        knob="tol",
+        hyperparameter="tol",
         values=(0.1, 0.05, 0.02, 0.01, 0.0),
         needs_attributes=True,
         several="crossed",
@@ -278,14 +278,14 @@ RIVALS: dict[str, Rival] = {
 }
 
 
-def rival(name: str) -> Rival:
-    """Return the rival of a name.
+def baseline(name: str) -> Baseline:
+    """Return the baseline of a name.
 
     Raises
     ------
     InputError
         If there is none.
     """
-    if name not in RIVALS:
-        raise unknown("method", name, RIVALS)
-    return RIVALS[name]
+    if name not in BASELINES:
+        raise unknown("method", name, BASELINES)
+    return BASELINES[name]

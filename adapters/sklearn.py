@@ -1,4 +1,4 @@
-"""Estimators of scikit-learn's kind as methods: what nearly every rival of GRAD is fitted through.
+"""Estimators of scikit-learn's kind as methods: what nearly every baseline of GRAD is fitted through.
 
 An estimator of the user's own joins a comparison with one line:
 ``Estimators(lambda trial: RandomForestClassifier(random_state=trial.seed))``.
@@ -41,7 +41,7 @@ class Estimators:
     ----------
     make : callable
         Gets a trial, returns an estimator not yet fitted. The trial's `seed` should seed it, its
-        `lam` be its knob.
+        `lam` be its hyperparameter.
     epochs : int, default 1
         Passes over the rows that it makes, for the record.
 
@@ -258,8 +258,8 @@ def seed_32(trial: Trial, name: str) -> int:
     return derive(trial.seed, name) % 2**32
 
 
-def knob(trial: Trial, name: str, low: float = 0.0, high: float = np.inf) -> float:
-    """Return a trial's λ, which is a method's knob.
+def hyperparameter(trial: Trial, name: str, low: float = 0.0, high: float = np.inf) -> float:
+    """Return a trial's λ, which is a method's hyperparameter.
 
     Raises
     ------

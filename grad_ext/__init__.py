@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from grad_ext.metrics.group import accuracy as accuracy
     from grad_ext.metrics.group import balanced_accuracy as balanced_accuracy
     from grad_ext.metrics.group import balanced_delta as balanced_delta
+    from grad_ext.metrics.group import chance_level as chance_level
     from grad_ext.metrics.group import consistency as consistency
     from grad_ext.metrics.group import delta as delta
     from grad_ext.metrics.group import discrimination as discrimination
-    from grad_ext.metrics.group import discrimination_floor as discrimination_floor
     from grad_ext.metrics.neighbors import neighbor_graph as neighbor_graph
     from grad_ext.metrics.scorers import zemel_metrics as zemel_metrics
     from grad_ext.metrics.scorers import zemel_params as zemel_params
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from grad_ext.models.sklearn import GRADEncoder as GRADEncoder
     from grad_ext.models.sklearn import GRADRegressor as GRADRegressor
     from grad_ext.sweeps.studies.comparison import compare as compare
-    from grad_ext.sweeps.studies.plan import Study as Study
+    from grad_ext.sweeps.studies.plan import StudyPlan as StudyPlan
     from grad_ext.sweeps.studies.search import trainable as trainable
 
 _HOMES = {
@@ -44,7 +44,7 @@ _HOMES = {
     "GRADEncoder": "grad_ext.models.sklearn",
     "GRADInProcessing": "grad_ext.adapters.aif360.inprocessing",
     "GRADRegressor": "grad_ext.models.sklearn",
-    "Study": "grad_ext.sweeps.studies.plan",
+    "StudyPlan": "grad_ext.sweeps.studies.plan",
     "ZemelMetric": "grad_ext.adapters.aif360.metrics",
     "attach": "grad_ext.models.attachment",
     "audit": "grad_ext.auditing.audit",
@@ -61,7 +61,7 @@ _HOMES = {
     "compare": "grad_ext.sweeps.studies.comparison",
     "delta": "grad_ext.metrics.group",
     "discrimination": "grad_ext.metrics.group",
-    "discrimination_floor": "grad_ext.metrics.group",
+    "chance_level": "grad_ext.metrics.group",
     "intervals": "grad_ext.metrics.bootstrap",
     "neighbor_graph": "grad_ext.metrics.neighbors",
     "paired_test": "grad_ext.metrics.bootstrap",

@@ -17,22 +17,23 @@ from grad_ext.method import Method
 from grad_ext.metrics.group import (
     accuracy,
     balanced_accuracy,
+    chance_level,
     consistency,
-    discrimination_floor,
     equalized_odds_by_attribute,
     positive_rate,
     toolkit_metrics,
 )
 from grad_ext.metrics.neighbors import NEIGHBORS, TIES, NeighborGraph, cached_graph
 from grad_ext.training.checkpoint import History
-from grad_ext.training.loop import check_cells
+from grad_ext.training.settings import Settings
+from grad_ext.training.targets import check_cells
 from grad_ext.training.validation import continuous, gaps
 from grad_ext.training.validation import judge as judge_labels
-from grad_ext.trial import Record, Settings, Trial
+from grad_ext.trial import Record, Trial
 
 
 @dataclass(frozen=True)
-class Judging:
+class EvaluationConfig:
     """What the paper leaves open about its metrics; each default has its reason.
 
     Attributes
@@ -71,7 +72,7 @@ PREDICTIONS = ("label", "score")
 
 
 @dataclass(frozen=True)
-class Problem:
+class EncodedSplit:
     """A split data set as arrays, with the neighbour graph of its test rows.
 
     Everything that the models of a study share: found once, sent once.
@@ -80,28 +81,28 @@ class Problem:
     ----------
     training, validation, test : Arrays
         Encoded rows, with every attribute that models are judged by.
-    judging : Judging
+    evaluation : EvaluationConfig
         How models are judged.
     graph : NeighborGraph
         Of the test rows.
-    others : dict of str to (Judging, NeighborGraph)
+    others : dict of str to (EvaluationConfig, NeighborGraph)
         Further ways to judge them, by the name that their figures bear after an @.
     """
 
     training: Arrays
     validation: Arrays
     test: Arrays
-    judging: Judging
+    evaluation: EvaluationConfig
     graph: NeighborGraph
-    others: dict[str, tuple[Judging, NeighborGraph]] = field(default_factory=dict)
+    others: dict[str, tuple[EvaluationConfig, NeighborGraph]] = field(default_factory=dict)
 
 
 def prepare(
     split: Split,
     settings: Settings,
-    judging: Judging | None = None,
-    others: Mapping[str, Judging] | None = None,
-) -> Problem:
+    evaluation: EvaluationConfig | None = None,
+    others: Mapping[str, EvaluationConfig] | None = None,
+) -> EncodedSplit:
     """Encode a split, everything fitted on its training rows alone.
 
     Consistency has an encoding of its own, the same for every method: see
@@ -113,37 +114,37 @@ def prepare(
         The rows.
     settings : Settings
         How they are encoded for the network.
-    judging : Judging, optional
+    evaluation : EvaluationConfig, optional
         How models are judged.
-    others : mapping of str to Judging, optional
+    others : mapping of str to EvaluationConfig, optional
         Further ways to judge them.
 
     Raises
     ------
     InputError
         If there are fewer test rows than neighbours, a feature cannot be encoded, or the training
-        rows do not allow the criterion.
+        rows do not allow the constraint.
     """
-    judging, use = judging or Judging(), settings.use_protected
+    evaluation, use = evaluation or EvaluationConfig(), settings.use_protected
     encoder = Encoder(settings.encoding).fit(split.train.inputs(use))
     training = arrays(split.train, encoder, use)
-    check_cells(settings.criterion, training)
-    return Problem(
+    check_cells(settings.constraint, training)
+    return EncodedSplit(
         training=training,
         validation=arrays(split.valid, encoder, use),
         test=arrays(split.test, encoder, use),
-        judging=judging,
-        graph=_graph(split, judging),
+        evaluation=evaluation,
+        graph=_graph(split, evaluation),
         others={name: (other, _graph(split, other)) for name, other in (others or {}).items()},
     )
 
 
-def _graph(split: Split, judging: Judging) -> NeighborGraph:
+def _graph(split: Split, evaluation: EvaluationConfig) -> NeighborGraph:
     return cached_graph(
-        metric_space(split.test, judging.use_protected, like=split.train),
-        k=judging.k,
-        include_self=judging.include_self,
-        ties=judging.ties,
+        metric_space(split.test, evaluation.use_protected, like=split.train),
+        k=evaluation.k,
+        include_self=evaluation.include_self,
+        ties=evaluation.ties,
         folder=cache_folder("neighbors"),
     )
 
@@ -151,7 +152,7 @@ def _graph(split: Split, judging: Judging) -> NeighborGraph:
 def evaluate(
     method: Method,
     trials: Sequence[Trial],
-    problem: Problem,
+    encoded: EncodedSplit,
     on_epoch: Callable[[int], None] | None = None,
     validation: bool = False,
 ) -> list[Record]:
@@ -163,12 +164,12 @@ def evaluate(
         What to fit.
     trials : sequence of Trial
         P trials with equal static settings.
-    problem : Problem
+    encoded : EncodedSplit
         The rows.
     on_epoch : callable, optional
         Called with the number of epochs done after each of them.
     validation : bool, default False
-        Judge the models on the validation rows too: figures `VALIDATED`, by which a method's knob
+        Judge the models on the validation rows too: figures `VALIDATED`, by which a method's hyperparameter
         can be chosen.
 
     Returns
@@ -178,19 +179,19 @@ def evaluate(
         know.
     """
     protected = trials[0].protected
-    training, held_out = problem.training.only(protected), problem.validation.only(protected)
+    training, held_out = encoded.training.only(protected), encoded.validation.only(protected)
     start = time.perf_counter()
     fitted = method.fit(trials, training, held_out, on_epoch)
     seconds = (time.perf_counter() - start) / len(trials)
     # Some methods need the protected attributes to predict.
     known = getattr(fitted, "scores_with", lambda X, a: fitted.scores(X))
     start = time.perf_counter()
-    scores = known(problem.test.X, problem.test.only(protected).a)[:, 0]
+    scores = known(encoded.test.X, encoded.test.only(protected).a)[:, 0]
     predict_seconds = (time.perf_counter() - start) / len(trials)
-    judged = problem.test.only([*protected, *trials[0].watched])
-    figures = judge(scores, judged, problem.graph, problem.judging)
-    for name, (judging, graph) in problem.others.items():
-        other = judge(scores, judged, graph, judging)
+    judged = encoded.test.only([*protected, *trials[0].watched])
+    figures = judge(scores, judged, encoded.graph, encoded.evaluation)
+    for name, (evaluation, graph) in encoded.others.items():
+        other = judge(scores, judged, graph, evaluation)
         figures |= {f"{figure}@{name}": other[figure] for figure in ZEMEL}
     if validation:
         figures |= _validated(known(held_out.X, held_out.a), held_out)
@@ -247,7 +248,7 @@ def told(history: History | None, members: int) -> list[dict[str, tuple[float, .
     return kept
 
 
-# What a method's knob can be chosen by.
+# What a method's hyperparameter can be chosen by.
 VALIDATED = tuple(
     f"validation_{name}"
     for name in ("accuracy", "balanced_accuracy", "discrimination", "delta", "balanced_delta")
@@ -272,7 +273,7 @@ def judge(
     scores: NDArray[np.floating],
     test: Arrays,
     graph: NeighborGraph,
-    judging: Judging | None = None,
+    evaluation: EvaluationConfig | None = None,
 ) -> dict[str, NDArray[np.float64]]:
     """Return every figure of P models' predictions, each of shape (P,), by name.
 
@@ -281,7 +282,7 @@ def judge(
     level and the toolkits' metrics are those of the labels whatever ŷ is.
     """
     labels = scores >= 0.5
-    predicted = scores if (judging or Judging()).prediction == "score" else labels
+    predicted = scores if (evaluation or EvaluationConfig()).prediction == "score" else labels
     y, a, w = test.y, test.a, test.w
     acc = accuracy(y, predicted, sample_weight=w)
     apart = gaps(predicted, test)
@@ -300,9 +301,7 @@ def judge(
         "positive_rate": rate,
         "majority_accuracy": np.full(len(scores), max(share, 1.0 - share)),
         "majority_favorable": np.full(len(scores), float(share >= 0.5)),
-        "discrimination_floor": discrimination_floor(
-            rate, a, continuous=continuous(test.task)
-        ).mean(axis=0),
+        "chance_level": chance_level(rate, a, continuous=continuous(test.task)).mean(axis=0),
     }
     for k, branch in enumerate(test.task.attributes):
         if branch.kind == "binary":

@@ -15,19 +15,14 @@ import torch
 from numpy.typing import NDArray
 
 from grad_ext.data.encoding import Arrays
+from grad_ext.engine.batches import one_thread, shared_tensor
 from grad_ext.engine.logistic import Readout
 from grad_ext.engine.module_trunk import Factory, ModuleTrunk
 from grad_ext.engine.network import Network
 from grad_ext.errors import InputError
 from grad_ext.training.checkpoint import History, Rule, last, rule_named
-from grad_ext.training.loop import (
-    check_cells,
-    location_and_scale,
-    one_thread,
-    shape_of,
-    shared_tensor,
-    train,
-)
+from grad_ext.training.loop import shape_of, train
+from grad_ext.training.targets import check_cells, location_and_scale
 from grad_ext.training.validation import predictions
 from grad_ext.trial import Trial
 
@@ -158,7 +153,7 @@ class GRAD:
         ------
         InputError
             If there is no trial, two differ in their static settings, the rows do not allow the
-            criterion, or a module cannot serve as a trunk.
+            constraint, or a module cannot serve as a trunk.
         """
         if not trials:
             raise InputError("expected at least one trial, got none")
@@ -172,7 +167,7 @@ class GRAD:
             raise InputError(
                 f"expected {len(first.protected)} protected attributes, got {training.a.shape[1]}"
             )
-        check_cells(first.settings.criterion, training)
+        check_cells(first.settings.constraint, training)
         location, scale = 0.0, 1.0
         if training.task.target.kind == "continuous":
             location, scale = location_and_scale(training.y, training.w)
@@ -201,4 +196,4 @@ class GRAD:
     @staticmethod
     def _rule(trial: Trial, training: Arrays) -> Rule:
         unlabelled = trial.settings.variant == "auto" and training.task.target.kind == "features"
-        return last if unlabelled else rule_named(trial.settings.select)
+        return last if unlabelled else rule_named(trial.settings.checkpoint)

@@ -10,10 +10,10 @@ from grad_ext.errors import InputError
 Kind = Literal["binary", "categorical", "continuous", "features"]
 
 
-# What attribute branches may see: see `grad_ext.trial.Settings.attributes_read`.
-READS = ("trunk", "score")
-# What a prediction is to be independent of the attributes given: see `grad_ext.trial.Settings`.
-CRITERIA = ("demographic_parity", "equalized_odds", "equal_opportunity")
+# What attribute branches may see: see `grad_ext.training.settings.Settings.adversary_input`.
+READS = ("representation", "prediction")
+# What a prediction is to be independent of the attributes given: see `grad_ext.training.settings.Settings`.
+CONSTRAINTS = ("demographic_parity", "equalized_odds", "equal_opportunity")
 
 
 @dataclass(frozen=True)
@@ -50,25 +50,25 @@ class Task:
     attributes: tuple[Branch, ...]
 
 
-def check_criterion(criterion: str, task: Task) -> None:
-    """Refuse a criterion that a task does not allow.
+def check_constraint(constraint: str, task: Task) -> None:
+    """Refuse a constraint that a task does not allow.
 
     Raises
     ------
     InputError
-        If a criterion that looks at labels meets a target without any, or equal opportunity one of
+        If a constraint that looks at labels meets a target without any, or equal opportunity one of
         more than two classes, none of which is the favorable one.
     """
     kind = task.target.kind
-    if criterion == CRITERIA[0] or kind == "binary":
+    if constraint == CONSTRAINTS[0] or kind == "binary":
         return
     if kind != "categorical":
         raise InputError(
-            f"criterion {criterion!r} looks at labels: expected a target of two or more classes, "
+            f"constraint {constraint!r} looks at labels: expected a target of two or more classes, "
             f"got {'numbers' if kind == 'continuous' else 'none'}"
         )
-    if criterion == "equal_opportunity":
+    if constraint == "equal_opportunity":
         raise InputError(
-            "criterion 'equal_opportunity' looks at the favorable one of two labels, got "
+            "constraint 'equal_opportunity' looks at the favorable one of two labels, got "
             f"{task.target.outputs} classes; 'equalized_odds' takes any number"
         )

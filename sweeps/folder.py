@@ -61,7 +61,7 @@ def versions() -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class StudyFolder:
+class StudyDirectory:
     """The folder of a study.
 
     Attributes
@@ -79,7 +79,9 @@ class StudyFolder:
     about: Mapping[str, Any]
 
     @classmethod
-    def open(cls, folder: Path, trials: Sequence[Trial], about: Mapping[str, Any]) -> StudyFolder:
+    def open(
+        cls, folder: Path, trials: Sequence[Trial], about: Mapping[str, Any]
+    ) -> StudyDirectory:
         """Open a folder for these trials, creating or extending the study in it.
 
         Parameters
@@ -107,7 +109,7 @@ class StudyFolder:
         return cls(folder, tuple(known), about)
 
     @classmethod
-    def read(cls, folder: str | Path) -> StudyFolder:
+    def read(cls, folder: str | Path) -> StudyDirectory:
         """Return the study that a folder holds, which is left as it is.
 
         Raises
@@ -123,7 +125,7 @@ class StudyFolder:
         trials = tuple(Trial.from_json(values) for values in stored["trials"])
         return cls(folder.absolute(), trials, stored["about"])
 
-    def extended(self, trials: Sequence[Trial]) -> StudyFolder:
+    def extended(self, trials: Sequence[Trial]) -> StudyDirectory:
         """Write the plan with further trials, and return it; the caller holds the lock."""
         every = {trial.key: trial for trial in [*self.trials, *trials]}
         wider = replace(self, trials=tuple(sorted(every.values(), key=_order)))
@@ -296,7 +298,7 @@ def _order(trial: Trial) -> tuple[Any, ...]:
     settings = trial.settings
     return (
         trial.dataset,
-        trial.rival,
+        trial.baseline,
         settings.recipe,
         settings.variant,
         trial.rows,

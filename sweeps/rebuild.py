@@ -9,7 +9,7 @@ from grad_ext.errors import InputError
 from grad_ext.report.explorer import Source
 from grad_ext.report.figures import WRITTEN
 from grad_ext.report.page import write_together
-from grad_ext.sweeps.folder import StudyFolder
+from grad_ext.sweeps.folder import StudyDirectory
 from grad_ext.sweeps.studies import comparison, outcome, reproduction
 from grad_ext.trial import Record
 
@@ -29,7 +29,7 @@ def remake(folder: Path, formats: Sequence[str] = WRITTEN) -> Path:
     InputError
         If the folder holds no study, or one without a model yet.
     """
-    study = StudyFolder.read(folder)
+    study = StudyDirectory.read(folder)
     _records(study)
     kind = str(study.about.get("kind"))
     if kind == "compare":
@@ -56,7 +56,7 @@ def together(folders: Sequence[Path], out: Path, formats: Sequence[str] = WRITTE
     InputError
         If a folder holds no study, or one without a model yet, or is there twice.
     """
-    studies = [StudyFolder.read(folder) for folder in folders]
+    studies = [StudyDirectory.read(folder) for folder in folders]
     if len({study.folder.resolve() for study in studies}) < len(studies):
         raise InputError("expected different studies, got one of them twice")
     if out.resolve() in {study.folder.resolve() for study in studies}:
@@ -70,7 +70,7 @@ def together(folders: Sequence[Path], out: Path, formats: Sequence[str] = WRITTE
     return write_together(out, made, formats)
 
 
-def _records(study: StudyFolder) -> list[Record]:
+def _records(study: StudyDirectory) -> list[Record]:
     records = study.records()
     if not records:
         raise InputError(f"{study.folder} has no model yet; run its study first")

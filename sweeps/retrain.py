@@ -18,24 +18,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from grad_ext.adapters.registry import RIVALS, rival
+from grad_ext.adapters.registry import BASELINES, baseline
 from grad_ext.data import DATA_SETS, load_dataset
 from grad_ext.data.encoding import Arrays, Encoder
 from grad_ext.data.options import table_from_options
-from grad_ext.data.sensitive import Attribute
+from grad_ext.data.sensitive import SensitiveAttribute
 from grad_ext.data.split import Split, split
-from grad_ext.data.table import Protected, Table
+from grad_ext.data.table import Table
 from grad_ext.errors import ConstantPredictionWarning, InputError
-from grad_ext.evaluation import VALIDATED, Judging, Problem, evaluate, prepare
+from grad_ext.evaluation import VALIDATED, EncodedSplit, EvaluationConfig, evaluate, prepare
 from grad_ext.files import cache_folder
 from grad_ext.method import GRAD, FittedGRAD, Method
 from grad_ext.models.fit import Model, constant, exact
 from grad_ext.models.sklearn import GRADClassifier, GRADEncoder
 from grad_ext.report.tables import LABELS, MAIN, majority_row, results
-from grad_ext.sweeps.folder import StudyFolder, versions
-from grad_ext.sweeps.studies import comparison
-from grad_ext.sweeps.studies.plan import Study
-from grad_ext.trial import DECIDED, Record, Trial
+from grad_ext.sweeps.folder import StudyDirectory, versions
+from grad_ext.sweeps.studies import comparison, reproduction
+from grad_ext.sweeps.studies.plan import StudyPlan
+from grad_ext.training.settings import DECIDED
+from grad_ext.trial import Record, Trial
 
 # Figures named in words at most.
 NAMED = 5
@@ -145,12 +146,12 @@ class Retrained:
         return f"{len(changed)} of {count} figures differ from the study's: {shown}{more}; {why}."
 
 
-def find(study: StudyFolder, key: str) -> Trial:
+def find(study: StudyDirectory, key: str) -> Trial:
     """Return a trial of a study by its key, a beginning of it, or its row in results.csv.
 
     Parameters
     ----------
-    study : StudyFolder
+    study : StudyDirectory
         The study.
     key : str
         The row's number counted from 1, below the heading, which is the model's number on the
@@ -219,35 +220,35 @@ def retrain(
     Examples
     --------
     >>> import tempfile
-    >>> from grad_ext import Study
+    >>> from grad_ext import StudyPlan
     >>> from grad_ext.sweeps.retrain import retrain
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     study = Study("seed", protected=["age"], settings={"epochs": 1}, seeds=2, out=folder)
+    ...     study = StudyPlan("seed", protected=["age"], settings={"epochs": 1}, seeds=2, out=folder)
     ...     _ = study.run()
     ...     retrain(folder, "2").differing
     []
     """
-    study = StudyFolder.read(folder)
+    study = StudyDirectory.read(folder)
     trial = find(study, key)
     method = _method(trial, keep)
     known = {record.trial.key: record for record in _rows(study)}
     there = known.get(trial.key)
     rows = _table(study, trial, table, data, data_dir)
     cut = split(rows, trial.split_seed, _protocol(study.about, trial), cache_folder("splits"))
-    problem = _prepared(study.about, cut, trial)
+    encoded = _prepared(study.about, cut, trial)
     kept = _Keeping(method)
     validated = there is not None and VALIDATED[0] in there.metrics
-    [here] = evaluate(kept, [trial], problem, validation=validated)
+    [here] = evaluate(kept, [trial], encoded, validation=validated)
     if here.diverged and keep:
         raise InputError(f"training {trial.key} diverged ({here.error}): there is no model to keep")
     made = study.plan().get("versions", {})
     now = versions()
     others = {n: (v, now[n]) for n, v in made.items() if n in now and now[n] != v}
     model, same = None, None
-    if not trial.rival and not here.diverged:
-        model = _estimator(trial, kept.fitted, cut, problem)
+    if not trial.baseline and not here.diverged:
+        model = _estimator(trial, kept.fitted, cut, encoded)
         if isinstance(model, GRADClassifier):
-            same = _same(model, kept.fitted, cut, problem.test.X)
+            same = _same(model, kept.fitted, cut, encoded.test.X)
     return Retrained(trial, there, here, model, others, same)
 
 
@@ -270,30 +271,30 @@ class _Keeping:
         return self.fitted
 
 
-def _rows(study: StudyFolder) -> list[Record]:
+def _rows(study: StudyDirectory) -> list[Record]:
     """Return the records of a study in the order of results.csv."""
     return comparison.listed(study) if study.about.get("kind") == "compare" else study.records()
 
 
 def _method(trial: Trial, keep: bool) -> Method:
     """Return the method of a trial, of which a model is to be kept or not."""
-    if not trial.rival:
+    if not trial.baseline:
         return GRAD()
-    if trial.rival not in RIVALS:
+    if trial.baseline not in BASELINES:
         raise InputError(
-            f"{trial.rival!r} is an estimator of your own, which your own code alone can make: give "
+            f"{trial.baseline!r} is an estimator of your own, which your own code alone can make: give "
             "it to grad_ext.compare once more"
         )
     if keep:
         raise InputError(
-            f"{trial.rival!r} is not GRAD's, whose models alone can be saved; without --save it is "
+            f"{trial.baseline!r} is not GRAD's, whose models alone can be saved; without --save it is "
             "trained again and compared"
         )
-    return rival(trial.rival).method(**dict(trial.options))
+    return baseline(trial.baseline).method(**dict(trial.options))
 
 
 def _table(
-    study: StudyFolder,
+    study: StudyDirectory,
     trial: Trial,
     table: Table | None,
     data: Mapping[str, Any] | None,
@@ -326,7 +327,7 @@ def _table(
     else:
         sets = sorted({t.protected for t in study.trials if t.dataset == trial.dataset})
         of = trial.dataset if table is None else table
-        plan = Study("seed", of, sets, data=data, data_dir=data_dir)
+        plan = StudyPlan("seed", of, sets, data=data, data_dir=data_dir)
         rows = plan.tables()[plan.names[0]][trial.protected]
         expected = about["data"][trial.dataset][",".join(trial.protected)]
     found = rows.digest()
@@ -344,17 +345,17 @@ def _protocol(about: Mapping[str, Any], trial: Trial) -> str:
     return str(about["dataset"][trial.dataset]["protocol"]) if "dataset" in about else "auto"
 
 
-def _prepared(about: Mapping[str, Any], cut: Split, trial: Trial) -> Problem:
+def _prepared(about: Mapping[str, Any], cut: Split, trial: Trial) -> EncodedSplit:
     others = reproduction.OTHERS if str(about.get("kind")).startswith("reproduce-") else None
-    return prepare(cut, trial.settings, Judging(**about["judging"]), others)
+    return prepare(cut, trial.settings, EvaluationConfig(**about["evaluation"]), others)
 
 
-def _estimator(trial: Trial, fitted: FittedGRAD, cut: Split, problem: Problem) -> Any:
+def _estimator(trial: Trial, fitted: FittedGRAD, cut: Split, encoded: EncodedSplit) -> Any:
     """Return a fitted pack of one as an estimator, as its `fit` would have left it."""
     settings = trial.settings
     frame = cut.train.inputs(settings.use_protected)
     encoder = Encoder(settings.encoding).fit(frame)
-    seen = [problem.training.only(trial.protected), problem.validation.only(trial.protected)]
+    seen = [encoded.training.only(trial.protected), encoded.validation.only(trial.protected)]
     with warnings.catch_warnings():
         # That it is constant is said in words.
         warnings.simplefilter("ignore", ConstantPredictionWarning)
@@ -366,7 +367,7 @@ def _estimator(trial: Trial, fitted: FittedGRAD, cut: Split, problem: Problem) -
         trunk=settings.trunk,
         branch=settings.branch,
         recipe=settings.recipe,
-        criterion=settings.criterion,
+        constraint=settings.constraint,
         random_state=trial.seed,
         **{name: getattr(settings, name) for name in DECIDED},
     )
@@ -379,10 +380,11 @@ def _estimator(trial: Trial, fitted: FittedGRAD, cut: Split, problem: Problem) -
     return made._keep(Model(encoder, exact(fitted), alike))
 
 
-def _attribute(protected: Protected) -> Attribute:
+def _attribute(protected: SensitiveAttribute) -> SensitiveAttribute:
     if protected.continuous:
-        return Attribute(protected.name, None)
-    return Attribute(protected.name, tuple(protected.levels or ("others", "privileged")))
+        return SensitiveAttribute(protected.name, protected.name, continuous=True)
+    levels = tuple(protected.levels or ("others", "privileged"))
+    return SensitiveAttribute(protected.name, protected.name, levels=levels)
 
 
 def _same(model: Any, fitted: FittedGRAD, cut: Split, X: NDArray[np.float32]) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from xdist.scheduler import LoadScopeScheduling
 from grad_ext.data import load_dataset
 from grad_ext.data.split import split
 from grad_ext.evaluation import prepare
-from grad_ext.trial import Settings
+from grad_ext.training.settings import Settings
 
 # The same examples on every machine and in every run, however long one takes. To look for others:
 # --hypothesis-profile=default.

@@ -23,14 +23,20 @@ class PlainGRAD(nn.Module):
     """Trunk, target branch, one attribute branch for each protected attribute."""
 
     def __init__(
-        self, features, trunk=(40, 40), branch=(40, 40), attributes=1, reads="trunk", heads=1
+        self,
+        features,
+        trunk=(40, 40),
+        branch=(40, 40),
+        attributes=1,
+        reads="representation",
+        heads=1,
     ):
         super().__init__()
         self.trunk, width = layers(features, trunk)
         self.reads = reads
         branches = []
         for m in range(1 + attributes):
-            if m and reads == "score":
+            if m and reads == "prediction":
                 branches.append(nn.Sequential(nn.Sequential(), nn.Linear(2, heads)))
                 continue
             hidden, last = layers(width, branch)
@@ -49,7 +55,7 @@ class PlainGRAD(nn.Module):
         hidden, head = self.target
         target = head(dropping(hidden, h, masks))[:, 0]
         strengths = strengths or [1.0] * len(self.attributes)
-        if self.reads == "score":
+        if self.reads == "prediction":
             h = 4 * torch.sigmoid(torch.stack([target, 5 * target], 1)) - 2
         own = torch.zeros(len(x), dtype=torch.int64) if labels is None else labels.long()
         if ahead is not None:
@@ -111,20 +117,22 @@ def train_steady_steps(plain, settings, strengths, X, y, a, w, a_w, batches, mas
         [{"params": shared}, {"params": [p for b in plain.attributes for p in b.parameters()]}],
         betas=(settings.beta1, 0.999),
     )
-    late = [b[-1].weight.detach().clone() for b in plain.attributes]
+    ema = [b[-1].weight.detach().clone() for b in plain.attributes]
     for step, (rows, dropped) in enumerate(zip(batches, masks, strict=True)):
         done = step / len(batches)
         left = (1 + math.cos(math.pi * done)) / 2
-        ramp = 2 / (1 + math.exp(-settings.ramp * done)) - 1
+        ramp = 2 / (1 + math.exp(-settings.warmup * done)) - 1
         for group, rate in zip(optimiser.param_groups, rates, strict=True):
-            group["lr"] = rate * (settings.final_rate + (1 - settings.final_rate) * left)
+            group["lr"] = rate * (
+                settings.final_lr_fraction + (1 - settings.final_lr_fraction) * left
+            )
         labels = y[rows] if told else None
         ahead = None
-        if plain.reads == "score":
+        if plain.reads == "prediction":
             now = [b[-1].weight.detach().clone() for b in plain.attributes]
-            pairs = list(zip(now, late, strict=True))
-            ahead = [new + settings.optimism * (new - old) for new, old in pairs]
-            late = [0.9 * old + 0.1 * new for new, old in pairs]
+            pairs = list(zip(now, ema, strict=True))
+            ahead = [new + settings.extrapolation * (new - old) for new, old in pairs]
+            ema = [0.9 * old + 0.1 * new for new, old in pairs]
         target, attributes = plain(X[rows], [ramp * s for s in strengths], dropped, labels, ahead)
         loss = _logistic(target, y[rows], w[rows])
         for k, logit in enumerate(attributes):

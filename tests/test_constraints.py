@@ -1,4 +1,4 @@
-"""Criteria that look at the label: what counts in which loss, what comes of it, what is refused.
+"""Constraints that look at the label: what counts in which loss, what comes of it, what is refused.
 
 Against the plain model they are held in test_recipe.py, against every company in test_network.py.
 """
@@ -18,8 +18,10 @@ from grad_ext.engine.network import Network, Shape
 from grad_ext.errors import InputError
 from grad_ext.metrics.group import balanced_accuracy, discrimination
 from grad_ext.outputs import Branch, Task
-from grad_ext.training.loop import Goals, Trainer, goals_of, shape_of
-from grad_ext.trial import Settings
+from grad_ext.training.loop import shape_of
+from grad_ext.training.settings import Settings
+from grad_ext.training.targets import Targets, targets_of
+from grad_ext.training.trainer import Trainer
 
 pytestmark = pytest.mark.filterwarnings("ignore::grad_ext.errors.ConstantPredictionWarning")
 STEADY = Settings(recipe="steady")
@@ -60,20 +62,20 @@ WEIGHTS = {
 }
 
 
-@pytest.mark.parametrize(("criterion", "balance"), WEIGHTS)
-def test_weights_by_hand(criterion, balance):
+@pytest.mark.parametrize(("constraint", "balance"), WEIGHTS)
+def test_weights_by_hand(constraint, balance):
     branches = (TASK.target, *TASK.attributes)
-    goals = goals_of(ROWS, branches, torch.float64, balance, criterion)
-    plain = goals_of(ROWS, branches, torch.float64, balance)
-    assert goals.weights[0].equal(plain.weights[0])
-    for got, expected in zip(goals.weights[1:], WEIGHTS[criterion, balance], strict=True):
+    targets = targets_of(ROWS, branches, torch.float64, balance, constraint)
+    plain = targets_of(ROWS, branches, torch.float64, balance)
+    assert targets.weights[0].equal(plain.weights[0])
+    for got, expected in zip(targets.weights[1:], WEIGHTS[constraint, balance], strict=True):
         np.testing.assert_allclose(got, expected)
-    told = criterion == "equalized_odds"
-    assert goals.labels.tolist() == ROWS.y.tolist() if told else goals.labels is None
-    assert goals_of(ROWS, branches[:1], torch.float64, balance, criterion).labels is None
+    told = constraint == "equalized_odds"
+    assert targets.labels.tolist() == ROWS.y.tolist() if told else targets.labels is None
+    assert targets_of(ROWS, branches[:1], torch.float64, balance, constraint).labels is None
 
 
-@pytest.mark.parametrize("reads", ["trunk", "score"])
+@pytest.mark.parametrize("reads", ["representation", "prediction"])
 @pytest.mark.parametrize("branch", [(3,), ()])
 def test_the_head_of_the_rows_label_speaks(reads, branch):
     attributes = (Branch("a", "binary"), Branch("b", "categorical", 3))
@@ -94,7 +96,7 @@ def test_the_head_of_the_rows_label_speaks(reads, branch):
         assert own[2][p, :, i].equal(every[2][p, 3 * label : 3 * label + 3, i])
 
 
-@pytest.mark.parametrize("reads", ["trunk", "score"])
+@pytest.mark.parametrize("reads", ["representation", "prediction"])
 def test_a_minibatch_without_a_label_leaves_that_labels_head_alone(reads):
     """And one without a favorable row, all of the attribute branches' parameters."""
     shape = Shape(4, (5,), (), attributes=(Branch("a", "binary"),), reads=reads, heads=2)
@@ -103,8 +105,8 @@ def test_a_minibatch_without_a_label_leaves_that_labels_head_alone(reads):
     y = torch.zeros(32, dtype=torch.float64)
     network = Network(shape, [0], torch.float64)
     before = {name: value.clone() for name, value in network.parameters.items()}
-    goals = Goals([y, a], torch.ones(2, 32, dtype=torch.float64), y.long())
-    Trainer(network, [(9.0,)], [0], STEADY, steps=4).epoch(X, goals)
+    targets = Targets([y, a], torch.ones(2, 32, dtype=torch.float64), y.long())
+    Trainer(network, [(9.0,)], [0], STEADY, steps=4).epoch(X, targets)
     for name in ("attribute.a.head.weight", "attribute.a.head.bias"):
         moved = (network.parameters[name] != before[name])[0]
         assert moved[0].any()
@@ -112,8 +114,8 @@ def test_a_minibatch_without_a_label_leaves_that_labels_head_alone(reads):
     one = Network(replace(shape, heads=1), [0], torch.float64)
     before = {name: value.clone() for name, value in one.parameters.items()}
     arrays = Arrays(X.numpy(), y.numpy(), a.numpy()[:, None], np.ones(32), TASK)
-    goals = goals_of(arrays, shape.branches, torch.float64, True, "equal_opportunity")
-    Trainer(one, [(9.0,)], [0], STEADY, steps=4).epoch(X, goals)
+    targets = targets_of(arrays, shape.branches, torch.float64, True, "equal_opportunity")
+    Trainer(one, [(9.0,)], [0], STEADY, steps=4).epoch(X, targets)
     for name, value in one.parameters.items():
         assert value.isfinite().all()
         assert value.equal(before[name]) == name.startswith("attribute"), name
@@ -162,9 +164,9 @@ def test_without_protection_neither_holds(plain):
     assert plain["parity"] > 0.5
 
 
-@pytest.mark.parametrize("reads", ["score", "trunk"])
+@pytest.mark.parametrize("reads", ["prediction", "representation"])
 def test_equalized_odds_keep_the_difference_of_base_rates(plain, reads):
-    got = figures(criterion="equalized_odds", attributes_read=reads, branch=(10,))
+    got = figures(constraint="equalized_odds", adversary_input=reads, branch=(10,))
     # The best of skill alone is right of 0.77 of either label, so the groups' rates, whose base
     # rates differ by 0.6, differ by 0.6 times 0.54.
     assert got["odds"] < 0.25 * plain["odds"]
@@ -179,7 +181,7 @@ def test_demographic_parity_does_the_opposite(plain):
 
 
 def test_equal_opportunity_looks_at_favorable_rows_alone(plain):
-    got = figures(criterion="equal_opportunity")
+    got = figures(constraint="equal_opportunity")
     assert plain["opportunity"] > 0.3
     assert got["opportunity"] < 0.25 * plain["opportunity"]
     assert got["parity"] > 0.2
@@ -205,9 +207,9 @@ def aif360(y, a):
     return BinaryLabelDataset(df=frame, label_names=["y"], protected_attribute_names=["a"])
 
 
-@pytest.mark.parametrize("criterion", CONDITIONAL)
+@pytest.mark.parametrize("constraint", CONDITIONAL)
 @pytest.mark.parametrize("recipe", ["paper", "steady"])
-def test_every_kind_of_attribute(criterion, recipe):
+def test_every_kind_of_attribute(constraint, recipe):
     X, y, a = rows()
     rng = np.random.default_rng(1)
     sensitive = pd.DataFrame(
@@ -217,56 +219,58 @@ def test_every_kind_of_attribute(criterion, recipe):
             "number": a + rng.normal(size=len(a)),
         }
     )
-    model = quick(recipe=recipe, criterion=criterion).fit(X, y, sensitive_features=sensitive)
+    model = quick(recipe=recipe, constraint=constraint).fit(X, y, sensitive_features=sensitive)
     assert np.isfinite(model.history_.attribute_loss).all()
     assert (model.history_.attribute_loss > 0).all()
     plain = quick(recipe=recipe).fit(X, y, sensitive_features=sensitive)
     assert not np.array_equal(model.predict_proba(X), plain.predict_proba(X))
 
 
-@pytest.mark.parametrize("criterion", CONDITIONAL)
-def test_a_weight_of_two_is_a_row_given_twice(criterion):
+@pytest.mark.parametrize("constraint", CONDITIONAL)
+def test_a_weight_of_two_is_a_row_given_twice(constraint):
     X, y, a = rows()
     twice = np.arange(len(y)) % 5 == 0
-    weighted = quick(criterion=criterion).fit(X, y, sensitive_features=a, sample_weight=1.0 + twice)
+    weighted = quick(constraint=constraint).fit(
+        X, y, sensitive_features=a, sample_weight=1.0 + twice
+    )
     X2 = pd.concat([X, X[twice]])
     a2, y2 = np.concatenate([a, a[twice]]), np.concatenate([y, y[twice]])
-    doubled = quick(criterion=criterion).fit(X2, y2, sensitive_features=a2)
+    doubled = quick(constraint=constraint).fit(X2, y2, sensitive_features=a2)
     np.testing.assert_array_equal(weighted.predict_proba(X), doubled.predict_proba(X))
 
 
 def test_equalized_odds_of_several_classes_and_of_a_representation():
     X, y, a = rows()
     three = y + (X["x"] > 2)
-    model = quick(criterion="equalized_odds").fit(X, three, sensitive_features=a)
+    model = quick(constraint="equalized_odds").fit(X, three, sensitive_features=a)
     heads = model.model_.fitted.network.parameters["attribute.sensitive_feature.head.weight"]
     # Three labels of three groups each, which read two probabilities of each of three classes.
     assert heads.shape == (1, 9, 6)
-    auto = quick(GRADEncoder, criterion="equalized_odds").fit(X, three, sensitive_features=a)
+    auto = quick(GRADEncoder, constraint="equalized_odds").fit(X, three, sensitive_features=a)
     assert auto.model_.fitted.network.shape.heads == 3
-    assert auto.model_.fitted.network.shape.reads == "trunk"
-    assert quick(GRADEncoder, criterion="equal_opportunity").fit(X, y, sensitive_features=a)
+    assert auto.model_.fitted.network.shape.reads == "representation"
+    assert quick(GRADEncoder, constraint="equal_opportunity").fit(X, y, sensitive_features=a)
 
 
-@pytest.mark.parametrize("criterion", CONDITIONAL)
-def test_call_by_call(criterion):
+@pytest.mark.parametrize("constraint", CONDITIONAL)
+def test_call_by_call(constraint):
     X, y, a = rows()
-    model = quick(criterion=criterion)
+    model = quick(constraint=constraint)
     for part in (slice(0, 120), slice(120, 240)):
         model.partial_fit(X[part], y[part], classes=[0, 1], sensitive_features=a[part])
     # A call without any favorable row has nothing to tell apart among them.
     other = y == 0
     model.partial_fit(X[other], y[other], sensitive_features=a[other])
     assert np.isfinite(model.predict_proba(X)).all()
-    assert (model.history_.attribute_loss[-1, 0, 0] == 0) == (criterion == "equal_opportunity")
+    assert (model.history_.attribute_loss[-1, 0, 0] == 0) == (constraint == "equal_opportunity")
 
 
 def test_one_seed_gives_one_result_and_aif360s_users_get_the_same():
     _, y, a = rows()
     data = aif360(y, (a > 0) * 1)
     said = [
-        quick(GRADInProcessing, criterion=criterion).fit(data).predict(data).scores
-        for criterion in ("equalized_odds", "equalized_odds", "equal_opportunity")
+        quick(GRADInProcessing, constraint=constraint).fit(data).predict(data).scores
+        for constraint in ("equalized_odds", "equalized_odds", "equal_opportunity")
     ]
     np.testing.assert_array_equal(said[0], said[1])
     assert not np.array_equal(said[0], said[2])
@@ -275,19 +279,19 @@ def test_one_seed_gives_one_result_and_aif360s_users_get_the_same():
 # --- what is refused -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("criterion", CONDITIONAL)
-def test_targets_without_labels_are_refused(criterion):
+@pytest.mark.parametrize("constraint", CONDITIONAL)
+def test_targets_without_labels_are_refused(constraint):
     X, _, a = rows()
-    with pytest.raises(InputError, match=f"'{criterion}' looks at labels.*got numbers"):
-        quick(GRADRegressor, criterion=criterion).fit(X, X["x"], sensitive_features=a)
-    with pytest.raises(InputError, match=f"'{criterion}' looks at labels.*got none"):
-        quick(GRADEncoder, criterion=criterion).fit(X, sensitive_features=a)
+    with pytest.raises(InputError, match=f"'{constraint}' looks at labels.*got numbers"):
+        quick(GRADRegressor, constraint=constraint).fit(X, X["x"], sensitive_features=a)
+    with pytest.raises(InputError, match=f"'{constraint}' looks at labels.*got none"):
+        quick(GRADEncoder, constraint=constraint).fit(X, sensitive_features=a)
 
 
 def test_equal_opportunity_of_three_classes_is_refused():
     X, y, a = rows()
     three = y + (X["x"] > 2)
-    model = quick(criterion="equal_opportunity")
+    model = quick(constraint="equal_opportunity")
     for learn in (model.fit, model.partial_fit):
         with pytest.raises(InputError, match="one of two labels, got 3 classes"):
             learn(X, three, sensitive_features=a)
@@ -296,33 +300,33 @@ def test_equal_opportunity_of_three_classes_is_refused():
 def test_a_label_of_one_group_is_refused():
     X, y, a = rows()
     only = np.where(y == 1, 0, a > 0)
-    for criterion in CONDITIONAL:
-        message = f"'{criterion}', label 1: expected at least two groups.*got 1"
+    for constraint in CONDITIONAL:
+        message = f"'{constraint}', label 1: expected at least two groups.*got 1"
         with pytest.raises(InputError, match=message):
-            quick(criterion=criterion).fit(X, y, sensitive_features=only)
+            quick(constraint=constraint).fit(X, y, sensitive_features=only)
         with pytest.raises(InputError, match=message):
-            quick(GRADInProcessing, criterion=criterion).fit(aif360(y, only))
+            quick(GRADInProcessing, constraint=constraint).fit(aif360(y, only))
     other = np.where(y == 0, 0, a > 0)
     with pytest.raises(InputError, match="'equalized_odds', label 0: expected at least two"):
-        quick(criterion="equalized_odds").fit(X, y, sensitive_features=other)
-    quick(criterion="equal_opportunity").fit(X, y, sensitive_features=other)
+        quick(constraint="equalized_odds").fit(X, y, sensitive_features=other)
+    quick(constraint="equal_opportunity").fit(X, y, sensitive_features=other)
     # Where two other groups are left to compare, a group without favorable rows is no obstacle.
     y = np.where(a == 2, 0, y)
-    quick(criterion="equal_opportunity").fit(X, y, sensitive_features=a)
+    quick(constraint="equal_opportunity").fit(X, y, sensitive_features=a)
 
 
-def test_unknown_criteria_are_refused():
+def test_unknown_constraints_are_refused():
     X, y, a = rows()
-    with pytest.raises(InputError, match="unknown criterion 'equalised_odds': did you mean"):
-        Settings(criterion="equalised_odds")
-    with pytest.raises(InputError, match="unknown criterion"):
-        quick(criterion="parity").fit(X, y, sensitive_features=a)
-    with pytest.raises(InputError, match="unknown criterion"):
-        quick(GRADInProcessing, criterion="parity")
+    with pytest.raises(InputError, match="unknown constraint 'equalised_odds': did you mean"):
+        Settings(constraint="equalised_odds")
+    with pytest.raises(InputError, match="unknown constraint"):
+        quick(constraint="parity").fit(X, y, sensitive_features=a)
+    with pytest.raises(InputError, match="unknown constraint"):
+        quick(GRADInProcessing, constraint="parity")
 
 
 def test_the_plain_network_has_one_head():
     arrays = replace(ROWS, task=TASK)
-    chosen = Settings(criterion="equalized_odds")
+    chosen = Settings(constraint="equalized_odds")
     assert shape_of(chosen, arrays, reversing=False).heads == 1
     assert shape_of(chosen, arrays, reversing=True).heads == 2

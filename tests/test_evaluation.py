@@ -6,10 +6,11 @@ import pytest
 from grad_ext.data.encoding import metric_space
 from grad_ext.data.split import split
 from grad_ext.errors import InputError
-from grad_ext.evaluation import VALIDATED, Judging, evaluate, judge, prepare
+from grad_ext.evaluation import VALIDATED, EvaluationConfig, evaluate, judge, prepare
 from grad_ext.method import GRAD
 from grad_ext.metrics.group import accuracy, balanced_accuracy, consistency, discrimination
-from grad_ext.trial import Settings, Trial
+from grad_ext.training.settings import Settings
+from grad_ext.trial import Trial
 
 SETTINGS = Settings(epochs=2)
 
@@ -25,10 +26,10 @@ def scores():
 
 
 def test_a_label_or_a_score(parts, scores):
-    problem = prepare(parts, SETTINGS)
-    y, a = problem.test.y, problem.test.a
-    by_label = judge(scores, problem.test, problem.graph)
-    by_score = judge(scores, problem.test, problem.graph, Judging(prediction="score"))
+    encoded = prepare(parts, SETTINGS)
+    y, a = encoded.test.y, encoded.test.a
+    by_label = judge(scores, encoded.test, encoded.graph)
+    by_score = judge(scores, encoded.test, encoded.graph, EvaluationConfig(prediction="score"))
     for figures, said in ((by_label, scores >= 0.5), (by_score, scores)):
         np.testing.assert_allclose(figures["accuracy"], accuracy(y, said))
         gap = discrimination(y, said, sensitive_features=a)
@@ -41,45 +42,45 @@ def test_a_label_or_a_score(parts, scores):
 
 
 @pytest.mark.parametrize(
-    ("judging", "arguments", "protected"),
+    ("evaluation", "arguments", "protected"),
     [
-        (Judging(k=10), {"k": 10}, False),
-        (Judging(include_self=True), {"include_self": True}, False),
-        (Judging(ties="first"), {"ties": "first"}, False),
-        (Judging(use_protected=True), {}, True),
+        (EvaluationConfig(k=10), {"k": 10}, False),
+        (EvaluationConfig(include_self=True), {"include_self": True}, False),
+        (EvaluationConfig(ties="first"), {"ties": "first"}, False),
+        (EvaluationConfig(use_protected=True), {}, True),
     ],
 )
-def test_the_ways_to_judge_are_those_of_the_metric(parts, scores, judging, arguments, protected):
-    problem = prepare(parts, SETTINGS, judging)
+def test_the_ways_to_judge_are_those_of_the_metric(parts, scores, evaluation, arguments, protected):
+    encoded = prepare(parts, SETTINGS, evaluation)
     space = metric_space(parts.test, protected, like=parts.train)
     expected = consistency(None, scores >= 0.5, X=space, **arguments)
-    figures = judge(scores, problem.test, problem.graph, problem.judging)
+    figures = judge(scores, encoded.test, encoded.graph, encoded.evaluation)
     np.testing.assert_allclose(figures["consistency"], expected)
-    if judging.ties == "first":  # no two of these rows are tied: see test_neighbors.py
+    if evaluation.ties == "first":  # no two of these rows are tied: see test_neighbors.py
         return
     plain = prepare(parts, SETTINGS)
-    other = judge(scores, plain.test, plain.graph, plain.judging)["consistency"]
+    other = judge(scores, plain.test, plain.graph, plain.evaluation)["consistency"]
     assert (np.abs(figures["consistency"] - other) > 1e-9).any()
 
 
 def test_one_model_is_judged_in_several_ways_at_once(parts):
-    others = {"score": Judging(prediction="score"), "k=10": Judging(k=10)}
-    problem = prepare(parts, SETTINGS, others=others)
+    others = {"score": EvaluationConfig(prediction="score"), "k=10": EvaluationConfig(k=10)}
+    encoded = prepare(parts, SETTINGS, others=others)
     trial = Trial("german", ("age", "sex"), settings=SETTINGS)
-    (record,) = evaluate(GRAD(), [trial], problem)
+    (record,) = evaluate(GRAD(), [trial], encoded)
     assert record.metrics["accuracy@k=10"] == record.metrics["accuracy"]
     assert record.metrics["consistency@k=10"] != record.metrics["consistency"]
     assert record.metrics["discrimination@score"] != record.metrics["discrimination"]
 
 
 def test_validation_rows_are_judged_where_it_is_asked_for(parts):
-    problem = prepare(parts, SETTINGS)
+    encoded = prepare(parts, SETTINGS)
     trial = Trial("german", ("sex",), settings=SETTINGS, watched=("age",))
-    (plain,) = evaluate(GRAD(), [trial], problem)
-    (record,) = evaluate(GRAD(), [trial], problem, validation=True)
+    (plain,) = evaluate(GRAD(), [trial], encoded)
+    (record,) = evaluate(GRAD(), [trial], encoded, validation=True)
     assert {n: v for n, v in record.metrics.items() if n not in VALIDATED} == plain.metrics
-    rows = problem.validation.only(["sex"])
-    fitted = GRAD().fit([trial], problem.training.only(["sex"]), rows)
+    rows = encoded.validation.only(["sex"])
+    fitted = GRAD().fit([trial], encoded.training.only(["sex"]), rows)
     labels = fitted.scores(rows.X)[0, 0] >= 0.5
     acc, balanced = accuracy(rows.y, labels), balanced_accuracy(rows.y, labels)
     gap = discrimination(rows.y, labels, sensitive_features=rows.a)
@@ -105,9 +106,9 @@ class Odd:
 
 
 def test_scores_that_are_no_numbers_are_said(parts):
-    problem = prepare(parts, SETTINGS)
+    encoded = prepare(parts, SETTINGS)
     trials = [Trial("german", ("age", "sex"), seed=s, settings=SETTINGS) for s in range(3)]
-    records = evaluate(Odd(), trials, problem, validation=True)
+    records = evaluate(Odd(), trials, encoded, validation=True)
     said = [
         "",
         "returned NaN or infinity for 4 of 200 rows",
@@ -121,15 +122,15 @@ def test_scores_that_are_no_numbers_are_said(parts):
 
 def test_a_watched_attribute_is_judged_and_not_trained_on(german, parts):
     """The model is the one that is trained where only the protected attribute is there."""
-    problem = prepare(parts, SETTINGS)
+    encoded = prepare(parts, SETTINGS)
     trial = Trial("german", ("sex",), settings=SETTINGS, watched=("age",))
-    (record,) = evaluate(GRAD(), [trial], problem)
+    (record,) = evaluate(GRAD(), [trial], encoded)
     both = record.metrics["discrimination_sex"], record.metrics["discrimination_age"]
     assert record.metrics["discrimination"] == pytest.approx(np.mean(both))
-    fitted = GRAD().fit([trial], problem.training.only(["sex"]), problem.validation.only(["sex"]))
+    fitted = GRAD().fit([trial], encoded.training.only(["sex"]), encoded.validation.only(["sex"]))
     assert [b.name for b in fitted.network.shape.attributes] == ["sex"]
-    labels = fitted.scores(problem.test.X)[0, 0] >= 0.5
-    for column, gap in zip(problem.test.a.T, both[::-1], strict=True):
+    labels = fitted.scores(encoded.test.X)[0, 0] >= 0.5
+    for column, gap in zip(encoded.test.a.T, both[::-1], strict=True):
         assert discrimination(None, labels, sensitive_features=column) == pytest.approx(gap)
 
 
@@ -149,9 +150,9 @@ def test_trials_of_the_same_attributes_share_their_rows():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: Judging(prediction="labels"), "did you mean 'label'"),
-        (lambda: Judging(k=0), "at least 1 neighbour, got 0"),
-        (lambda: Judging(ties="all"), "unknown ties"),
+        (lambda: EvaluationConfig(prediction="labels"), "did you mean 'label'"),
+        (lambda: EvaluationConfig(k=0), "at least 1 neighbour, got 0"),
+        (lambda: EvaluationConfig(ties="all"), "unknown ties"),
     ],
 )
 def test_bad_input(call, message):
@@ -160,8 +161,8 @@ def test_bad_input(call, message):
 
 
 def test_an_attribute_that_is_not_there_is_refused(parts):
-    problem = prepare(parts, SETTINGS)
+    encoded = prepare(parts, SETTINGS)
     with pytest.raises(InputError, match="unknown protected attribute 'race'"):
-        problem.test.only(["race"])
+        encoded.test.only(["race"])
     with pytest.raises(InputError, match="expected 1 to 199 neighbours for 200 rows, got 500"):
-        prepare(parts, SETTINGS, Judging(k=500))
+        prepare(parts, SETTINGS, EvaluationConfig(k=500))

@@ -37,7 +37,7 @@ def adversarial_debiasing(
             "batch_size": batch_size,
             "classifier_num_hidden_units": hidden,
         },
-        knob="adversary_loss_weight",
+        hyperparameter="adversary_loss_weight",
         epochs=epochs,
         packages={"aif360": "aif360", "tensorflow": "tensorflow"},
         timeout=timeout,

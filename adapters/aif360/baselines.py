@@ -1,4 +1,4 @@
-"""AIF360's other mitigators as methods: those that run. docs/rivals.md lists those that do not.
+"""AIF360's other mitigators as methods: those that run. docs/baselines.md lists those that do not.
 
 Learned fair representations and reweighing are those of `aif360.sklearn`, which needs no TensorFlow;
 all others run in a process of their own. Base estimators are logistic regressions as in
@@ -20,7 +20,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from grad_ext.adapters.aif360.process import Apart, apart
 from grad_ext.adapters.plain import ITERATIONS, logistic
-from grad_ext.adapters.sklearn import Estimators, knob, seed_32
+from grad_ext.adapters.sklearn import Estimators, hyperparameter, seed_32
 from grad_ext.errors import InputError, MissingToolkit
 from grad_ext.trial import Trial
 
@@ -92,7 +92,7 @@ def lfr(prototypes: int = 10, reconstruction: float = 0.01, iterations: int = 20
             LearnedFairRepresentations(
                 n_prototypes=prototypes,
                 reconstruct_weight=reconstruction,
-                fairness_weight=knob(trial, "fairness_weight"),
+                fairness_weight=hyperparameter(trial, "fairness_weight"),
                 max_iter=iterations,
                 random_state=seed_32(trial, "lfr"),
             )
@@ -126,7 +126,7 @@ class _Reweighed:
 def reweighing() -> Estimators:
     """Return Reweighing (Kamiran and Calders 2012) before logistic regression.
 
-    No knob, and the seed changes nothing. Several attributes are crossed: every combination of
+    No hyperparameter, and the seed changes nothing. Several attributes are crossed: every combination of
     their groups is a group.
     """
     return Estimators(lambda trial: _Reweighed(logistic(trial)))
@@ -141,7 +141,7 @@ def exponentiated_gradient_reduction(timeout: float | None = None) -> Apart:
     return Apart(
         algorithm="exponentiated_gradient",
         settings={"iterations": ITERATIONS},
-        knob="difference_bound",
+        hyperparameter="difference_bound",
         groups=apart,
         packages=WITH_FAIRLEARN,
         timeout=timeout,
@@ -153,7 +153,7 @@ def grid_search_reduction(grid_size: int = 20, timeout: float | None = None) -> 
     return Apart(
         algorithm="grid_search",
         settings={"iterations": ITERATIONS, "grid_size": grid_size},
-        knob="constraint_weight",
+        hyperparameter="constraint_weight",
         highest=1.0,
         groups=apart,
         packages=WITH_FAIRLEARN,
@@ -178,7 +178,7 @@ def gerry_fair(iterations: int = 10, timeout: float | None = None) -> Apart:
     return Apart(
         algorithm="gerry_fair",
         settings={"max_iters": iterations},
-        knob="gamma",
+        hyperparameter="gamma",
         groups=apart,
         timeout=timeout,
     )
@@ -199,7 +199,7 @@ def equalized_odds(timeout: float | None = None) -> Apart:
     """Return EqOddsPostprocessing (Hardt et al. 2016) after logistic regression.
 
     Needs the protected attributes at prediction, several by the intersection of their privileged
-    groups. No knob; it aims at equalized odds and not at parity. Its draws are those of the seed.
+    groups. No hyperparameter; it aims at equalized odds and not at parity. Its draws are those of the seed.
     """
     return _postprocessing("equalized_odds", "lambda", timeout)
 
@@ -209,11 +209,11 @@ def calibrated_equalized_odds(timeout: float | None = None) -> Apart:
     return _postprocessing("calibrated_odds", "lambda", timeout)
 
 
-def _postprocessing(algorithm: str, knob: str, timeout: float | None) -> Apart:
+def _postprocessing(algorithm: str, hyperparameter: str, timeout: float | None) -> Apart:
     return Apart(
         algorithm=algorithm,
         settings={"iterations": ITERATIONS},
-        knob=knob,
+        hyperparameter=hyperparameter,
         needs_attributes=True,
         timeout=timeout,
     )

@@ -12,11 +12,11 @@ from sklearn.exceptions import NotFittedError
 
 from grad_ext.adapters.aif360.datasets import from_aif360
 from grad_ext.errors import InputError, MissingToolkit
-from grad_ext.models.fit import VALIDATION, Model, Rows, fit_rows, lam_by_attribute, table_rows
+from grad_ext.models.fit import VALIDATION, Model, Samples, fit_rows, lam_by_attribute, table_rows
 from grad_ext.models.persistence import save
 from grad_ext.seeds import seed_from
 from grad_ext.training.checkpoint import Rule
-from grad_ext.trial import LAMBDA, Settings, checked_lambda
+from grad_ext.training.settings import LAMBDA, Settings, checked_lambda
 
 try:
     from aif360.algorithms import Transformer
@@ -46,18 +46,18 @@ class GRADInProcessing(Transformer):  # type: ignore[misc]
         What the target branch predicts: the label, or the features without the protected ones; then
         a logistic regression on the trunk's output classifies, and `transform` gives that output.
     recipe : {'paper', 'steady'}
-        The training recipe. It decides the settings from `encoding` to `select` that are None.
-    criterion : {'demographic_parity', 'equalized_odds', 'equal_opportunity'}
+        The training recipe. It decides the settings from `encoding` to `checkpoint` that are None.
+    constraint : {'demographic_parity', 'equalized_odds', 'equal_opportunity'}
         What predictions are not to tell the groups apart by: all rows, the rows of each label, or
         those of the favorable label alone.
     trunk, branch : sequence of int, default (40, 40)
         Hidden units of the trunk's and of each branch's layers.
     use_protected : bool, default False
         Let the network see the protected columns.
-    encoding, epochs, batch_size, learning_rate, attribute_learning_rate, beta1, final_rate, \
-dropout, attributes_read, lam_multiplies, saturation, ramp, optimism, balance_groups : optional
-        As `grad_ext.trial.Settings` says, or the recipe's.
-    select : str or callable, optional
+    encoding, epochs, batch_size, learning_rate, attribute_learning_rate, beta1, final_lr_fraction, \
+dropout, adversary_input, lam_scales, saturation, warmup, extrapolation, balance_groups : optional
+        As `grad_ext.training.settings.Settings` says, or the recipe's.
+    checkpoint : str or callable, optional
         Which epoch to keep; see `grad_ext.training.checkpoint`. The recipe's if None: the last, or the paper's
         rule, the lowest Discrimination on validation rows, ties by accuracy.
     validation : float, default 0.2
@@ -98,7 +98,7 @@ dropout, attributes_read, lam_multiplies, saturation, ramp, optimism, balance_gr
         lam: float | Mapping[str, float] = LAMBDA,
         variant: str = Settings.variant,
         recipe: str = Settings.recipe,
-        criterion: str = Settings.criterion,
+        constraint: str = Settings.constraint,
         trunk: Sequence[int] = Settings.trunk,
         branch: Sequence[int] = Settings.branch,
         use_protected: bool = Settings.use_protected,
@@ -108,15 +108,15 @@ dropout, attributes_read, lam_multiplies, saturation, ramp, optimism, balance_gr
         learning_rate: float | None = None,
         attribute_learning_rate: float | None = None,
         beta1: float | None = None,
-        final_rate: float | None = None,
+        final_lr_fraction: float | None = None,
         dropout: float | None = None,
-        attributes_read: str | None = None,
-        lam_multiplies: str | None = None,
+        adversary_input: str | None = None,
+        lam_scales: str | None = None,
         saturation: Sequence[float] | None = None,
-        ramp: float | None = None,
-        optimism: float | None = None,
+        warmup: float | None = None,
+        extrapolation: float | None = None,
         balance_groups: bool | None = None,
-        select: str | Rule | None = None,
+        checkpoint: str | Rule | None = None,
         validation: float = VALIDATION,
         random_state: Any = None,
     ) -> None:
@@ -125,7 +125,7 @@ dropout, attributes_read, lam_multiplies, saturation, ramp, optimism, balance_gr
         given: dict[str, Any] = {
             "variant": variant,
             "recipe": recipe,
-            "criterion": criterion,
+            "constraint": constraint,
             "trunk": tuple(trunk),
             "branch": tuple(branch),
             "use_protected": use_protected,
@@ -135,18 +135,20 @@ dropout, attributes_read, lam_multiplies, saturation, ramp, optimism, balance_gr
             "learning_rate": learning_rate,
             "attribute_learning_rate": attribute_learning_rate,
             "beta1": beta1,
-            "final_rate": final_rate,
+            "final_lr_fraction": final_lr_fraction,
             "dropout": dropout,
-            "attributes_read": attributes_read,
-            "lam_multiplies": lam_multiplies,
+            "adversary_input": adversary_input,
+            "lam_scales": lam_scales,
             "saturation": saturation,
-            "ramp": ramp,
-            "optimism": optimism,
+            "warmup": warmup,
+            "extrapolation": extrapolation,
             "balance_groups": balance_groups,
-            "select": select,
+            "checkpoint": checkpoint,
         }
-        self.settings = Settings(**{**given, "select": None if callable(select) else select})
-        self.rule = select if callable(select) else None
+        self.settings = Settings(
+            **{**given, "checkpoint": None if callable(checkpoint) else checkpoint}
+        )
+        self.rule = checkpoint if callable(checkpoint) else None
         values = lam.values() if isinstance(lam, Mapping) else [lam]
         for value in values:
             checked_lambda(value)
@@ -206,7 +208,7 @@ dropout, attributes_read, lam_multiplies, saturation, ramp, optimism, balance_gr
         """
         save(self, path)
 
-    def _rows(self, dataset: BinaryLabelDataset) -> Rows:
+    def _rows(self, dataset: BinaryLabelDataset) -> Samples:
         table = from_aif360(dataset, self.protected, self.continuous)
         return table_rows(table, self.settings.use_protected)
 

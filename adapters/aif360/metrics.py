@@ -14,9 +14,9 @@ from grad_ext.errors import InputError, MissingToolkit, unknown
 from grad_ext.metrics.group import (
     accuracy,
     balanced_accuracy,
+    chance_level,
     consistency,
     discrimination_by_attribute,
-    discrimination_floor,
     positive_rate,
 )
 from grad_ext.metrics.neighbors import NEIGHBORS, cached_graph
@@ -41,7 +41,7 @@ class ZemelMetric(ClassificationMetric):  # type: ignore[misc]
 
     Zemel et al. (2013), "Learning Fair Representations", section 5, as the GRAD paper writes them;
     see `grad_ext.metrics.group`. A constant prediction has Discrimination 0 and Consistency 1: read them
-    beside `balanced_accuracy`, `majority_accuracy`, `constant` and `discrimination_floor`.
+    beside `balanced_accuracy`, `majority_accuracy`, `constant` and `chance_level`.
 
     Instance weights count as in AIF360's own metrics (Consistency has none). Rows in neither group
     do not count in the comparison of the groups, but in accuracies.
@@ -176,17 +176,17 @@ class ZemelMetric(ClassificationMetric):  # type: ignore[misc]
         return _mean(self.discrimination_by_attribute())
 
     @dont_decorate  # type: ignore[untyped-decorator]
-    def discrimination_floor_by_attribute(self) -> dict[str, float]:
+    def chance_level_by_attribute(self) -> dict[str, float]:
         """Return the Discrimination that labels of the same positive rate would show by chance.
 
-        See `grad_ext.metrics.group.discrimination_floor`; of the groups' numbers of rows, without weights.
+        See `grad_ext.metrics.group.chance_level`; of the groups' numbers of rows, without weights.
         """
         rate = positive_rate(None, self._labels, sample_weight=self._weights)
-        return self._by_attribute(discrimination_floor(rate, self._groups))
+        return self._by_attribute(chance_level(rate, self._groups))
 
-    def discrimination_floor(self) -> float:
+    def chance_level(self) -> float:
         """Return the Discrimination that chance alone would show, averaged over the attributes."""
-        return _mean(self.discrimination_floor_by_attribute())
+        return _mean(self.chance_level_by_attribute())
 
     @dont_decorate  # type: ignore[untyped-decorator]
     def delta_by_attribute(self) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """AIF360's algorithms as functions of arrays, for the process of their own that runs them.
 
-Each gets features X, labels y, protected attributes a, a seed, a knob and settings, and returns what
+Each gets features X, labels y, protected attributes a, a seed, a hyperparameter and settings, and returns what
 scores rows. All imports of AIF360 are inside: its algorithms bring TensorFlow with them.
 """
 
@@ -42,7 +42,7 @@ def dataset(X: Floats, y: Floats, a: Floats, inside: bool = False) -> Any:
 
 
 def adversarial(
-    X: Floats, y: Floats, a: Floats, seed: int, knob: float, settings: Mapping[str, Any]
+    X: Floats, y: Floats, a: Floats, seed: int, hyperparameter: float, settings: Mapping[str, Any]
 ) -> Score:
     """Fit AdversarialDebiasing in a graph and a session of its own."""
     import tensorflow.compat.v1 as tf
@@ -59,7 +59,7 @@ def adversarial(
             "grad_ext",
             tf.Session(graph=graph, config=config),
             seed=seed,
-            adversary_loss_weight=knob,
+            adversary_loss_weight=hyperparameter,
             **settings,
         )
         model.fit(dataset(X, y, a))
@@ -86,20 +86,20 @@ def _reduction(model: Any, X: Floats, y: Floats, a: Floats) -> Score:
 
 
 def exponentiated_gradient(
-    X: Floats, y: Floats, a: Floats, seed: int, knob: float, settings: Mapping[str, Any]
+    X: Floats, y: Floats, a: Floats, seed: int, hyperparameter: float, settings: Mapping[str, Any]
 ) -> Score:
     """Fit ExponentiatedGradientReduction on logistic regression."""
     from aif360.algorithms.inprocessing import ExponentiatedGradientReduction
     from fairlearn.reductions import DemographicParity
     from sklearn.linear_model import LogisticRegression
 
-    moment = DemographicParity(difference_bound=knob)
+    moment = DemographicParity(difference_bound=hyperparameter)
     base = LogisticRegression(max_iter=settings["iterations"])
     return _reduction(ExponentiatedGradientReduction(base, moment), X, y, a)
 
 
 def grid_search(
-    X: Floats, y: Floats, a: Floats, seed: int, knob: float, settings: Mapping[str, Any]
+    X: Floats, y: Floats, a: Floats, seed: int, hyperparameter: float, settings: Mapping[str, Any]
 ) -> Score:
     """Fit GridSearchReduction on logistic regression."""
     from aif360.algorithms.inprocessing import GridSearchReduction
@@ -109,19 +109,19 @@ def grid_search(
         LogisticRegression(max_iter=settings["iterations"]),
         "DemographicParity",
         prot_attr=[f"protected_{k}" for k in range(a.shape[1])],
-        constraint_weight=knob,
+        constraint_weight=hyperparameter,
         grid_size=settings["grid_size"],
     )
     return _reduction(model, X, y, a)
 
 
 def gerry_fair(
-    X: Floats, y: Floats, a: Floats, seed: int, knob: float, settings: Mapping[str, Any]
+    X: Floats, y: Floats, a: Floats, seed: int, hyperparameter: float, settings: Mapping[str, Any]
 ) -> Score:
     """Fit GerryFairClassifier, for subgroups' false positive rates; without groups at prediction."""
     from aif360.algorithms.inprocessing import GerryFairClassifier
 
-    model = GerryFairClassifier(gamma=knob, fairness_def="FP", **settings)
+    model = GerryFairClassifier(gamma=hyperparameter, fairness_def="FP", **settings)
     model.fit(dataset(X, y, a))
 
     def score(rows: Floats, groups: Floats) -> Floats:
@@ -154,23 +154,23 @@ def _thresholds(model: Any, X: Floats, y: Floats, a: Floats, iterations: int) ->
 
 
 def reject_option(
-    X: Floats, y: Floats, a: Floats, seed: int, knob: float, settings: Mapping[str, Any]
+    X: Floats, y: Floats, a: Floats, seed: int, hyperparameter: float, settings: Mapping[str, Any]
 ) -> Score:
-    """Fit RejectOptionClassification, for a statistical parity difference of at most the knob."""
+    """Fit RejectOptionClassification, for a statistical parity difference of at most the hyperparameter."""
     from aif360.algorithms.postprocessing import RejectOptionClassification
 
     model = RejectOptionClassification(
         UNPRIVILEGED,
         PRIVILEGED,
         metric_name="Statistical parity difference",
-        metric_ub=knob,
-        metric_lb=-knob,
+        metric_ub=hyperparameter,
+        metric_lb=-hyperparameter,
     )
     return _thresholds(model, X, y, a, settings["iterations"])
 
 
 def equalized_odds(
-    X: Floats, y: Floats, a: Floats, seed: int, knob: float, settings: Mapping[str, Any]
+    X: Floats, y: Floats, a: Floats, seed: int, hyperparameter: float, settings: Mapping[str, Any]
 ) -> Score:
     """Fit EqOddsPostprocessing."""
     from aif360.algorithms.postprocessing import EqOddsPostprocessing
@@ -180,7 +180,7 @@ def equalized_odds(
 
 
 def calibrated_odds(
-    X: Floats, y: Floats, a: Floats, seed: int, knob: float, settings: Mapping[str, Any]
+    X: Floats, y: Floats, a: Floats, seed: int, hyperparameter: float, settings: Mapping[str, Any]
 ) -> Score:
     """Fit CalibratedEqOddsPostprocessing."""
     from aif360.algorithms.postprocessing import CalibratedEqOddsPostprocessing

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from grad_ext.adapters.aif360 import worker
 from grad_ext.adapters.sklearn import (
     checked,
-    knob,
+    hyperparameter,
     privileged,
     refuse_weights,
     seed_32,
@@ -222,11 +222,11 @@ class Apart:
     algorithm : str
         Its name in `grad_ext.adapters.aif360.mitigators`.
     settings : mapping of str to object
-        What it gets beside seed and knob.
-    knob : str
+        What it gets beside seed and hyperparameter.
+    hyperparameter : str
         What a trial's λ is called there.
     highest : float
-        The knob's largest value.
+        The hyperparameter's largest value.
     groups : callable
         Makes of rows the protected attributes as it gets them, shape (N, L).
     needs_attributes : bool
@@ -243,7 +243,7 @@ class Apart:
 
     algorithm: str
     settings: Mapping[str, Any] = field(default_factory=dict)
-    knob: str = "lambda"
+    hyperparameter: str = "lambda"
     highest: float = np.inf
     groups: Callable[[Arrays], Floats] = intersection
     needs_attributes: bool = False
@@ -287,7 +287,9 @@ class Apart:
             "algorithm": self.algorithm,
             "settings": json.dumps(dict(self.settings)),
             "seeds": [seed_32(trial, self.algorithm) for trial in trials],
-            "knobs": [knob(trial, self.knob, high=self.highest) for trial in trials],
+            "hyperparameters": [
+                hyperparameter(trial, self.hyperparameter, high=self.highest) for trial in trials
+            ],
             "X": rows.X.astype(np.float64),
             "y": rows.y,
             "a": self.groups(rows),

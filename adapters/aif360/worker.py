@@ -61,10 +61,10 @@ def _end_with(parent: int) -> None:
 def _answer(questions: BinaryIO, answers: BinaryIO) -> None:
     asked = receive(questions)
     fit, settings = MITIGATORS[str(asked["algorithm"])], json.loads(str(asked["settings"]))
-    seeds, knobs = asked["seeds"].tolist(), asked["knobs"].tolist()
+    seeds, hyperparameters = asked["seeds"].tolist(), asked["hyperparameters"].tolist()
     scores = []
-    for seed, knob in zip(seeds, knobs, strict=True):
-        scores.append(fit(asked["X"], asked["y"], asked["a"], seed, knob, settings))
+    for seed, hyperparameter in zip(seeds, hyperparameters, strict=True):
+        scores.append(fit(asked["X"], asked["y"], asked["a"], seed, hyperparameter, settings))
         send(answers, fitted=len(scores))
     while True:
         rows = receive(questions)

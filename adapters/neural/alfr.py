@@ -2,7 +2,7 @@
 
 Edwards and Storkey (2016), "Censoring Representations with an Adversary": an encoder's
 representation R of the features x, from which a decoder restores x, a predictor the label y, and an
-adversary the protected attributes s. docs/rivals.md says what the paper leaves open.
+adversary the protected attributes s. docs/baselines.md says what the paper leaves open.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from grad_ext.adapters.neural.stacked import (
     Layers,
     Minibatch,
     blocks,
-    checked_knob,
+    checked_hyperparameter,
     checked_rate,
     checked_rows,
     checked_sizes,
     checked_trials,
     fit,
     groups_of,
-    knob,
+    hyperparameter,
 )
 from grad_ext.data.encoding import Arrays
+from grad_ext.engine.batches import one_thread
 from grad_ext.errors import InputError
 from grad_ext.outputs import Branch
 from grad_ext.training.checkpoint import History
-from grad_ext.training.loop import one_thread
 from grad_ext.trial import Trial
 
 
@@ -282,8 +282,8 @@ class ALFR:
         learning_rate: float = 1e-3,
         decoder_sees_attributes: bool = False,
     ) -> None:
-        checked_knob("alpha", alpha)
-        checked_knob("gamma", gamma)
+        checked_hyperparameter("alpha", alpha)
+        checked_hyperparameter("gamma", gamma)
         checked_sizes(hidden=hidden, code=code, epochs=epochs, batch_size=batch_size)
         checked_rate(learning_rate)
         if not isinstance(decoder_sees_attributes, bool):
@@ -311,7 +311,7 @@ class ALFR:
         Raises
         ------
         InputError
-            If the trials do not fit together or there are not as many as values of a knob, the
+            If the trials do not fit together or there are not as many as values of a hyperparameter, the
             target is not binary, or an attribute is a number.
         """
         checked_trials(trials, training)
@@ -324,9 +324,9 @@ class ALFR:
             self.hidden,
             self.code,
             seeds,
-            knob("alpha", self.alpha, len(trials)),
+            hyperparameter("alpha", self.alpha, len(trials)),
             torch.tensor([trial.lams for trial in trials], dtype=torch.float32),
-            knob("gamma", self.gamma, len(trials)),
+            hyperparameter("gamma", self.gamma, len(trials)),
             self.decoder_sees_attributes,
         )
         history, epochs = fit(
@@ -337,7 +337,7 @@ class ALFR:
             self.epochs,
             self.batch_size,
             self.learning_rate,
-            trials[0].settings.select,
+            trials[0].settings.checkpoint,
             on_epoch,
         )
         return FittedALFR(pack, width, history, epochs)

@@ -23,12 +23,12 @@ from torch import Tensor
 from torch.optim.adam import adam
 
 from grad_ext.data.encoding import Arrays
-from grad_ext.engine.network import ROW_STEP, SCORE_ROWS
+from grad_ext.engine.batches import ROW_STEP, one_thread
+from grad_ext.engine.network import SCORE_ROWS
 from grad_ext.errors import InputError
 from grad_ext.outputs import Branch
 from grad_ext.seeds import torch_generator
 from grad_ext.training.checkpoint import History, best_epoch, rule_named
-from grad_ext.training.loop import one_thread
 from grad_ext.training.validation import judge
 from grad_ext.trial import Trial
 
@@ -348,8 +348,8 @@ def checked_sizes(**sizes: object) -> None:
             raise InputError(f"{name} must be a whole number of at least 1, got {value!r}")
 
 
-def checked_knob(name: str, value: float | Sequence[float]) -> None:
-    """Refuse a knob that is not a number of at least 0, or a sequence of such."""
+def checked_hyperparameter(name: str, value: float | Sequence[float]) -> None:
+    """Refuse a hyperparameter that is not a number of at least 0, or a sequence of such."""
     for number in value if isinstance(value, (Sequence, np.ndarray)) else [value]:
         if not _is_number(number) or number < 0:
             raise InputError(f"{name} must be a number of at least 0, got {number!r}")
@@ -366,10 +366,10 @@ def _is_number(value: object) -> bool:
     return real and math.isfinite(value)  # type: ignore[arg-type]
 
 
-def knob(
+def hyperparameter(
     name: str, value: float | Sequence[float], members: int, dtype: torch.dtype = torch.float32
 ) -> Tensor:
-    """Return a knob of each member, shape (P,), from one number or one for each.
+    """Return a hyperparameter of each member, shape (P,), from one number or one for each.
 
     Raises
     ------

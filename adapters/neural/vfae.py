@@ -3,7 +3,7 @@
 Louizos, Swersky, Li, Welling and Zemel (2016), "The Variational Fair Autoencoder": a representation
 z1 of the features x from which a label y is predicted and the protected attributes s are kept out,
 by an autoencoder whose decoder is told s, and by a penalty on how far the groups' z1 lie apart (the
-maximum mean discrepancy, MMD). docs/rivals.md says what the paper leaves open.
+maximum mean discrepancy, MMD). docs/baselines.md says what the paper leaves open.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from grad_ext.adapters.neural.stacked import (
     Layers,
     Minibatch,
     blocks,
-    checked_knob,
+    checked_hyperparameter,
     checked_rate,
     checked_rows,
     checked_sizes,
     checked_trials,
     fit,
     groups_of,
-    knob,
+    hyperparameter,
 )
 from grad_ext.data.encoding import Arrays
+from grad_ext.engine.batches import one_thread
 from grad_ext.errors import InputError
 from grad_ext.outputs import Branch
 from grad_ext.seeds import torch_generator
 from grad_ext.training.checkpoint import History
-from grad_ext.training.loop import one_thread
 from grad_ext.trial import Trial
 
 # Random features of the MMD's kernel; what the public versions use.
@@ -411,7 +411,7 @@ class VFAE:
     ----------
     alpha : float or sequence of float, default 30
         Weight of the label's loss, or that of each trial. At the paper's 1 German gets the majority
-        class for everybody: see docs/rivals.md.
+        class for everybody: see docs/baselines.md.
     hidden : int, default 100
         Units of the hidden layer of z1's encoder and of x's decoder; the paper's for Adult, which
         has 60 for German and 300 for Health.
@@ -445,7 +445,7 @@ class VFAE:
         learning_rate: float = 1e-3,
         sample: bool = True,
     ) -> None:
-        checked_knob("alpha", alpha)
+        checked_hyperparameter("alpha", alpha)
         checked_sizes(
             hidden=hidden,
             hidden_top=hidden_top,
@@ -489,7 +489,7 @@ class VFAE:
             self.hidden_top,
             self.latent,
             seeds,
-            knob("alpha", self.alpha, len(trials)),
+            hyperparameter("alpha", self.alpha, len(trials)),
             torch.tensor([trial.lams for trial in trials], dtype=torch.float32),
             self.sample,
         )
@@ -501,7 +501,7 @@ class VFAE:
             self.epochs,
             self.batch_size,
             self.learning_rate,
-            trials[0].settings.select,
+            trials[0].settings.checkpoint,
             on_epoch,
         )
         return FittedVFAE(pack, training.X.shape[1], history, epochs)

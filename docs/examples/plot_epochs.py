@@ -12,7 +12,8 @@ from grad_ext import load_dataset
 from grad_ext.data.split import split
 from grad_ext.evaluation import evaluate, prepare
 from grad_ext.method import GRAD
-from grad_ext.trial import Settings, Trial
+from grad_ext.training.settings import Settings
+from grad_ext.trial import Trial
 
 table = split(load_dataset("german", protected=["age"]))
 records = {}
@@ -43,5 +44,5 @@ for recipe, record in records.items():
     print(
         f"{recipe}: epoch {record.epoch}, accuracy {found['accuracy']:.3f} (majority class "
         f"{found['majority_accuracy']:.3f}), balanced accuracy {found['balanced_accuracy']:.3f}, "
-        f"Discrimination {found['discrimination']:.3f} (by chance {found['discrimination_floor']:.3f})"
+        f"Discrimination {found['discrimination']:.3f} (by chance {found['chance_level']:.3f})"
     )

@@ -13,16 +13,17 @@ from grad_ext.method import GRAD
 from grad_ext.report.figures import lambda_figure
 from grad_ext.report.tables import results
 from grad_ext.report.verdict import verdict
-from grad_ext.trial import Settings, Trial
+from grad_ext.training.settings import Settings
+from grad_ext.trial import Trial
 
 settings = Settings(recipe="paper")
-problem = prepare(split(load_dataset("german", protected=["age"])), settings)
+encoded = prepare(split(load_dataset("german", protected=["age"])), settings)
 trials = [
     Trial("german", ("age",), lam, seed, settings=settings)
     for lam in (0.1, 1.0, 10.0, 50.0, 100.0, 500.0, 2000.0)
     for seed in range(8)
 ]
-frame = results(evaluate(GRAD(), trials, problem))
+frame = results(evaluate(GRAD(), trials, encoded))
 figure = lambda_figure(frame, "GRAD-Pred on German credit, protecting age")
 
 # %%

@@ -25,9 +25,9 @@ at_score = found.figure()
 print(*found.words(), sep="\n")
 
 # %%
-# ``attributes_read="trunk"`` contests it at the representation, as the paper does.
+# ``adversary_input="representation"`` contests it at the representation, as the paper does.
 
-deeper = GRADClassifier(attributes_read="trunk", random_state=0)
+deeper = GRADClassifier(adversary_input="representation", random_state=0)
 deeper.fit(train.inputs(), train.y(), sensitive_features=train.a())
 found = audit(deeper, rest.inputs(), groups, y=rest.y(), folds=3)
 at_trunk = found.figure()

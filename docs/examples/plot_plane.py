@@ -12,15 +12,16 @@ from grad_ext.evaluation import evaluate, prepare
 from grad_ext.method import GRAD
 from grad_ext.report.figures import plane_figure
 from grad_ext.report.tables import results
-from grad_ext.trial import Settings, Trial
+from grad_ext.training.settings import Settings
+from grad_ext.trial import Trial
 
 settings = Settings(recipe="paper")
-problem = prepare(split(load_dataset("german", protected=["age"])), settings)
+encoded = prepare(split(load_dataset("german", protected=["age"])), settings)
 packs = [
     [Trial("german", ("age",), lam, seed, settings=settings) for lam in lams for seed in range(6)]
     for lams in ([0.0], [1.0, 10.0, 100.0, 1000.0])
 ]
-frame = results([record for pack in packs for record in evaluate(GRAD(), pack, problem)])
+frame = results([record for pack in packs for record in evaluate(GRAD(), pack, encoded)])
 
 # %%
 # The star is the majority class, which gives everybody the same label: its Discrimination of 0 means nothing.

@@ -10,7 +10,8 @@ import typer
 from grad_ext.cli import complete
 from grad_ext.cli.output import AsJson, Quiet, output
 from grad_ext.errors import InputError, unknown
-from grad_ext.trial import LAMBDA, Settings, Trial, checked_lambda, fingerprint
+from grad_ext.training.settings import LAMBDA, Settings, checked_lambda
+from grad_ext.trial import Trial, fingerprint
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +67,7 @@ def audit(
             help="Target branch: pred (labels) or auto (features); by default pred.",
         ),
     ] = None,
-    select: Annotated[
+    checkpoint: Annotated[
         str | None,
         typer.Option(
             autocompletion=complete.rules,
@@ -99,7 +100,7 @@ def audit(
         "epochs": epochs,
         "recipe": recipe,
         "variant": variant,
-        "select": select,
+        "checkpoint": checkpoint,
     }
     given: dict[str, Any] = {name: value for name, value in training.items() if value is not None}
     if model is not None and given:

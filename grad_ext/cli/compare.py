@@ -9,7 +9,7 @@ import typer
 
 from grad_ext.cli import complete
 from grad_ext.cli.output import AsJson, Format, Quiet, output
-from grad_ext.trial import Settings
+from grad_ext.training.settings import Settings
 
 
 def compare(
@@ -45,18 +45,19 @@ def compare(
         ),
     ] = None,
     seeds: Annotated[
-        int, typer.Option(help="Models for each method and knob, with seeds 0, 1, 2 ...")
+        int, typer.Option(help="Models for each method and hyperparameter, with seeds 0, 1, 2 ...")
     ] = 5,
     splits: Annotated[
         int, typer.Option(help="Divisions of the rows, for each of which everything is repeated.")
     ] = 1,
-    knobs: Annotated[
-        bool, typer.Option(help="Try every value of a method's knob, or its default alone.")
+    hyperparameters: Annotated[
+        bool,
+        typer.Option(help="Try every value of a method's hyperparameter, or its default alone."),
     ] = True,
     select: Annotated[
         str,
         typer.Option(
-            help="What chooses the knob on the validation rows: balanced_delta, delta, or "
+            help="What chooses the hyperparameter on the validation rows: balanced_delta, delta, or "
             "accuracy@0.05 (the highest accuracy at a Discrimination of at most 0.05)."
         ),
     ] = "balanced_delta",
@@ -102,7 +103,7 @@ def compare(
 
     from grad_ext.cli.studies import counts, formats_of
     from grad_ext.data.options import table_from_options
-    from grad_ext.evaluation import Judging
+    from grad_ext.evaluation import EvaluationConfig
     from grad_ext.report.comparison import at_chosen, majority, summary_lines
     from grad_ext.report.comparison_words import findings
     from grad_ext.sweeps.run.limits import Limits, memory_from_text
@@ -110,7 +111,7 @@ def compare(
     from grad_ext.sweeps.studies.comparison import planned
 
     formats = formats_of(format)
-    judging = Judging(prediction=prediction, k=k)
+    evaluation = EvaluationConfig(prediction=prediction, k=k)
     memory = None if memory_limit is None else memory_from_text(memory_limit)
     limits = Limits(time_limit, memory)
     table = table_from_options(
@@ -125,7 +126,7 @@ def compare(
     if methods is not None:
         names = [name.strip() for name in methods.split(",") if name.strip()]
     plan = planned(
-        names, table, seeds, splits, knobs, select, settings, judging, protocol, limits, retry, out,
+        names, table, seeds, splits, hyperparameters, select, settings, evaluation, protocol, limits, retry, out,
         num_cpus,
     )  # fmt: skip
     try:

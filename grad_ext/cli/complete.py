@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from grad_ext.outputs import CRITERIA
-from grad_ext.trial import RECIPES, VARIANTS
+from grad_ext.outputs import CONSTRAINTS
+from grad_ext.training.settings import RECIPES, VARIANTS
 
 # Those of `grad_ext.data.catalog.DATA_SETS` and `grad_ext.sweeps.studies.methods.METHODS`, which take a
 # second to import; a test compares them.
@@ -44,9 +44,9 @@ def _some_of(names: Callable[[], Iterable[str]]) -> Complete:
 
 
 def _methods() -> Iterable[str]:
-    from grad_ext.adapters.registry import RIVALS
+    from grad_ext.adapters.registry import BASELINES
 
-    return (*OURS, *RIVALS)
+    return (*OURS, *BASELINES)
 
 
 def studies(incomplete: str) -> list[str]:
@@ -66,7 +66,7 @@ dataset = _one_of(DATA_SETS)
 datasets = _some_of(lambda: DATA_SETS)
 recipe = _one_of(RECIPES)
 recipes = _some_of(lambda: RECIPES)
-criteria = _some_of(lambda: CRITERIA)
+constraints = _some_of(lambda: CONSTRAINTS)
 variants = _some_of(lambda: VARIANTS)
 methods = _some_of(_methods)
 formats = _some_of(lambda: ("png", "svg", "pdf"))

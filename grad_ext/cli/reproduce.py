@@ -92,7 +92,7 @@ def reproduce(
     from grad_ext.cli.studies import carry_out, counts, formats_of, resources_of
     from grad_ext.data import load_dataset
     from grad_ext.data.split import split
-    from grad_ext.evaluation import Judging, prepare
+    from grad_ext.evaluation import EvaluationConfig, prepare
     from grad_ext.files import cache_folder
     from grad_ext.report.published import TABLES
     from grad_ext.report.reproduction import (
@@ -105,17 +105,17 @@ def reproduce(
     )
     from grad_ext.report.reproduction_page import text_lines
     from grad_ext.report.settings import by_settings, majorities
-    from grad_ext.sweeps.folder import StudyFolder, default_folder
+    from grad_ext.sweeps.folder import StudyDirectory, default_folder
     from grad_ext.sweeps.run.tune import run
     from grad_ext.sweeps.studies.reproduction import OTHERS, Reproduction, framed, judged, written
-    from grad_ext.trial import RECIPES
+    from grad_ext.training.settings import RECIPES
 
     formats = formats_of(format)
     asked = Reproduction(
         table=table,
         seeds=seeds,
         recipes=_split(recipes) or RECIPES,
-        judging=Judging(prediction=prediction, k=k),
+        evaluation=EvaluationConfig(prediction=prediction, k=k),
         protected=_attributes(protected),
         epochs=epochs,
     )
@@ -133,16 +133,16 @@ def reproduce(
                 raise
             missing.append(f"{name} was not run: {error}")
     trials = asked.trials(there)
-    problems = {}
+    encoded_splits = {}
     for trial in trials:
-        if trial.rows not in problems:
+        if trial.rows not in encoded_splits:
             rows = load_dataset(trial.dataset, [*trial.protected, *trial.watched], data_dir).known()
             cut = split(rows, trial.split_seed, folder=cache_folder("splits"))
-            problems[trial.rows] = prepare(cut, trial.settings, asked.judging, OTHERS)
+            encoded_splits[trial.rows] = prepare(cut, trial.settings, asked.evaluation, OTHERS)
     about = asked.about()
-    study = StudyFolder.open(out or default_folder(about), trials, about)
+    study = StudyDirectory.open(out or default_folder(about), trials, about)
     shown = output().progress
-    if stopped := carry_out(study, lambda: run(study, problems, resources, shown)):
+    if stopped := carry_out(study, lambda: run(study, encoded_splits, resources, shown)):
         return stopped
     study.note({"missing": missing, "protected": {k: list(v) for k, v in asked.protected.items()}})
     frame = framed(study)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from grad_ext.sweeps.folder import StudyFolder
+    from grad_ext.sweeps.folder import StudyDirectory
     from grad_ext.sweeps.run.resources import Resources
 
 # Seconds until an interrupt that was lost is raised again.
@@ -45,7 +45,7 @@ def interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def carry_out(study: StudyFolder, work: Callable[[], None], models: int | None = None) -> int:
+def carry_out(study: StudyDirectory, work: Callable[[], None], models: int | None = None) -> int:
     """Run what is missing in a study, and return 0, or the exit code of what stopped it.
 
     `models` is how many it is to have, where its plan does not have them all beforehand.
@@ -53,7 +53,7 @@ def carry_out(study: StudyFolder, work: Callable[[], None], models: int | None =
     1 where packs failed, 130 after Ctrl-C; either way what is done is kept, and
     the reason is on the standard error.
     """
-    from grad_ext.sweeps.folder import StudyFolder
+    from grad_ext.sweeps.folder import StudyDirectory
     from grad_ext.sweeps.run.tune import StudyIncomplete
 
     try:
@@ -64,7 +64,7 @@ def carry_out(study: StudyFolder, work: Callable[[], None], models: int | None =
         return 1
     except KeyboardInterrupt:
         # A search has more trials by now than when it was opened.
-        now = StudyFolder.read(study.folder)
+        now = StudyDirectory.read(study.folder)
         typer.echo(
             f"Interrupted: {len(now.records())} of {models or len(now.trials)} models are done and kept; "
             "the same command goes on from there",
@@ -91,7 +91,7 @@ def resources_of(given: Mapping[str, Any]) -> Resources:
     return Resources(**found)
 
 
-def counts(study: StudyFolder) -> dict[str, int]:
+def counts(study: StudyDirectory) -> dict[str, int]:
     """Return how many models a study is to have, has, and has without figures."""
     records = study.records()
     failed = sum(bool(record.error) for record in records)

@@ -11,11 +11,11 @@ import typer
 from grad_ext.cli import complete
 from grad_ext.cli.output import AsJson, Format, Quiet, output
 from grad_ext.errors import InputError
-from grad_ext.trial import Settings
+from grad_ext.training.settings import Settings
 
 if TYPE_CHECKING:
     from grad_ext.sweeps.studies.outcome import Outcome
-    from grad_ext.sweeps.studies.plan import Study
+    from grad_ext.sweeps.studies.plan import StudyPlan
 
 app = typer.Typer(
     help="""Study how settings change the outcome.
@@ -92,10 +92,10 @@ Recipe = Annotated[
         help=f"Training recipe: paper (to the letter) or steady; by default {Settings.recipe}.",
     ),
 ]
-Criterion = Annotated[
+Constraint = Annotated[
     str | None,
     typer.Option(
-        autocompletion=complete.criteria,
+        autocompletion=complete.constraints,
         help="What predictions are not to tell the groups apart by: demographic_parity (all rows, by "
         "default), equalized_odds (rows of each label), equal_opportunity (favorable rows).",
     ),
@@ -103,7 +103,7 @@ Criterion = Annotated[
 Epochs = Annotated[
     int | None, typer.Option(help="Passes over the training rows; by default the recipe's.")
 ]
-Select = Annotated[
+Checkpoint = Annotated[
     str | None,
     typer.Option(
         autocompletion=complete.rules,
@@ -210,9 +210,9 @@ def sweep_lambda(
     ] = None,
     seeds: Seeds = None,
     recipe: Recipe = None,
-    criterion: Criterion = None,
+    constraint: Constraint = None,
     epochs: Epochs = None,
-    select: Select = None,
+    checkpoint: Checkpoint = None,
     variant: Variant = None,
     curved: Curved = None,
     protocol: Protocol = "auto",
@@ -231,7 +231,7 @@ def sweep_lambda(
     """Train a model for every λ and seed, and show how the outcome changes with λ.
 
     The same command run again does only what is missing; more values or seeds extend the study.
-    Several recipes, criteria or variants, separated by commas, have a curve each.
+    Several recipes, constraints or variants, separated by commas, have a curve each.
 
     Examples: grad-ext sweep lambda --dataset german --protected age,sex --values 1,100 --seeds 5;
     grad-ext sweep lambda --data people.csv --label income --favorable '>50K' --protected race,sex
@@ -239,7 +239,7 @@ def sweep_lambda(
     from grad_ext.sweeps.studies.values import parse_lambdas
 
     lams = {} if values is None else {"lam": parse_lambdas(values)}
-    one, several = _curves(curved, {"recipe": recipe, "criterion": criterion, "variant": variant})
+    one, several = _curves(curved, {"recipe": recipe, "constraint": constraint, "variant": variant})
     return _run("lambda", lams | several, one, locals() | dict.fromkeys(several))
 
 
@@ -260,9 +260,9 @@ def sweep_seed(
     lam: Annotated[float | None, typer.Option(help="λ; by default 100.")] = None,
     seeds: Seeds = None,
     recipe: Recipe = None,
-    criterion: Criterion = None,
+    constraint: Constraint = None,
     epochs: Epochs = None,
-    select: Select = None,
+    checkpoint: Checkpoint = None,
     variant: Variant = None,
     fixed: Fixed = None,
     protocol: Protocol = "auto",
@@ -304,9 +304,9 @@ def sweep_grid(
     varied: Varied = None,
     seeds: Seeds = None,
     recipe: Recipe = None,
-    criterion: Criterion = None,
+    constraint: Constraint = None,
     epochs: Epochs = None,
-    select: Select = None,
+    checkpoint: Checkpoint = None,
     variant: Variant = None,
     protocol: Protocol = "auto",
     split_seed: SplitSeed = 0,
@@ -363,9 +363,9 @@ def sweep_search(
     search_seed: Annotated[int, typer.Option(help="Seed of the search algorithm.")] = 0,
     seeds: Seeds = None,
     recipe: Recipe = None,
-    criterion: Criterion = None,
+    constraint: Constraint = None,
     epochs: Epochs = None,
-    select: Select = None,
+    checkpoint: Checkpoint = None,
     variant: Variant = None,
     protocol: Protocol = "auto",
     split_seed: SplitSeed = 0,
@@ -419,9 +419,9 @@ def sweep_plan(
     given = locals()
     from dataclasses import replace
 
-    from grad_ext.sweeps.studies.plan import Study
+    from grad_ext.sweeps.studies.plan import StudyPlan
 
-    plan = Study.from_file(file)
+    plan = StudyPlan.from_file(file)
     return _carry(plan if out is None else replace(plan, out=out), given)
 
 
@@ -486,17 +486,17 @@ def _fixed(texts: Sequence[str] | None) -> dict[str, Any]:
 MEANS = "Mean ± standard deviation over seeds, on the test rows."
 # What the commands have in common.
 OF_FILE = ("label", "favorable", "continuous", "features", "drop", "weights", "groups")
-OF_RECIPE = ("recipe", "criterion", "epochs", "select", "variant")
+OF_RECIPE = ("recipe", "constraint", "epochs", "checkpoint", "variant")
 
 
 def _run(kind: str, varied: dict[str, Any], fixed: dict[str, Any], given: dict[str, Any]) -> int:
     """Run the study that a command's options describe."""
-    from grad_ext.sweeps.studies.plan import Study
+    from grad_ext.sweeps.studies.plan import StudyPlan
 
     settings = {name: given[name] for name in OF_RECIPE if given[name] is not None}
     described = described_file(given["dataset"], given)
     datasets = _parts(given["dataset"] or "german")
-    plan = Study(
+    plan = StudyPlan(
         kind,
         datasets,
         _protected(given["protected"]),
@@ -556,7 +556,7 @@ def _protected(options: Sequence[str] | None) -> Any:
     return found
 
 
-def _carry(plan: Study, given: dict[str, Any]) -> int:
+def _carry(plan: StudyPlan, given: dict[str, Any]) -> int:
     """Run a study with what a command's options allow it, and show what came out."""
     from grad_ext.cli.studies import carry_out, formats_of, resources_of
     from grad_ext.sweeps.run.loggers import checked_log
@@ -578,7 +578,7 @@ def _show(outcome: Outcome) -> None:
     from grad_ext.report.settings import lines_by, majorities
     from grad_ext.report.tables import CASE, by_curve, by_lambda, lines
     from grad_ext.report.verdict import verdict
-    from grad_ext.sweeps.folder import StudyFolder
+    from grad_ext.sweeps.folder import StudyDirectory
 
     out = output()
     if outcome.curve:
@@ -603,7 +603,7 @@ def _show(outcome: Outcome) -> None:
             "study": outcome.folder,
             "report": outcome.page,
             "kind": outcome.kind,
-            **counts(StudyFolder.read(outcome.folder)),
+            **counts(StudyDirectory.read(outcome.folder)),
             "varied": outcome.varied,
             "rows": outcome.points,
             "majority": majorities(outcome.frame),

@@ -88,8 +88,8 @@ def train(
         typer.echo("Interrupted: nothing was written", err=True)
         return 130
     trial = found.trial
-    knob = "" if isinstance(trial.lam, tuple) else f", λ = {trial.lam:g}"
-    title = f"{trial.method} on {trial.dataset}{knob}, seed {trial.seed}: {trial.key}"
+    hyperparameter = "" if isinstance(trial.lam, tuple) else f", λ = {trial.lam:g}"
+    title = f"{trial.method} on {trial.dataset}{hyperparameter}, seed {trial.seed}: {trial.key}"
     out = output()
     out.table(title, *found.lines())
     out.sentences(found.words())

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from grad_ext.engine.dense import Layer, move
+from grad_ext.engine.dense import StackedDense, move
 from grad_ext.engine.losses import sigmoid, softmax
-from grad_ext.engine.workspace import Room
+from grad_ext.engine.workspace import Workspace
 from grad_ext.outputs import Kind
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class _Product:
     axis: int
 
 
-class Passes:
+class ForwardBackward:
     """Forward and backward passes of a network in training mode.
 
     Parameters
@@ -68,12 +68,12 @@ class Passes:
     """
 
     def __init__(self, network: Network) -> None:
-        self._network, self.room = network, Room()
+        self._network, self.room = network, Workspace()
         shape, members = network.shape, network.members
         self._names = shape.names[: len(shape.stacked)]
 
-        def made(name: str, pack: int) -> Layer:
-            return Layer(
+        def made(name: str, pack: int) -> StackedDense:
+            return StackedDense(
                 network.parameters[f"{name}.weight"],
                 network.parameters[f"{name}.gain"],
                 network.parameters[f"{name}.shift"],
@@ -114,7 +114,7 @@ class Passes:
             h = x.transpose(1, 2)
             for layer in self._trunk:
                 h = layer.forward(h, next(left, None))
-        if shape.reads == "score":
+        if shape.reads == "prediction":
             said = self._on_trunk(h, None, left)
             said += self._on_score(said[0], reversal, ahead)
         else:
@@ -184,7 +184,7 @@ class Passes:
         if self._labels is not None:
             left[1:] = [unspoken(one, self._labels, shape.heads) for one in left[1:]]
         products = list(self._products)
-        if shape.reads == "score" and shape.attributes:
+        if shape.reads == "prediction" and shape.attributes:
             to_seen = self._back(products.pop(), left[1:])
             left = [left[0] + unseen(shape.target.kind, self._score, self._shares, to_seen)]
         if len(products) > 1:

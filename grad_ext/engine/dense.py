@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from grad_ext.engine.workspace import Room
+from grad_ext.engine.workspace import Workspace
 
 if TYPE_CHECKING:
     from grad_ext.engine.kernels import Drawn
@@ -32,7 +32,7 @@ EPS = 1e-5
 RELU_BACKWARD = torch.ops.aten.threshold_backward.grad_input
 
 
-class Layer:
+class StackedDense:
     """One layer of P members, or the layers of their branches that are stacked.
 
     Layers that lie on the same input are stacked one above the other, their units being the units of
@@ -47,7 +47,7 @@ class Layer:
         Running statistics, as torch's batch normalisation keeps them.
     pack : int
         P, with stacked layers that count as members.
-    room : Room
+    room : Workspace
         Where activations and gradients lie until the next step.
     name : str
         Its own among the layers of that room.
@@ -68,7 +68,7 @@ class Layer:
         mean: Tensor,
         variance: Tensor,
         pack: int,
-        room: Room,
+        room: Workspace,
         name: str,
     ) -> None:
         inputs, each = weight.shape[-1], (pack, -1, 1)
@@ -188,7 +188,7 @@ class Layer:
         return self._weight * self._scale
 
 
-def move(layers: Sequence[Layer], rows: int) -> None:
+def move(layers: Sequence[StackedDense], rows: int) -> None:
     """Move the running statistics of layers by those of the minibatch that went through them.
 
     All at once, since each is a handful of numbers. Each factor is rounded by itself: a fused

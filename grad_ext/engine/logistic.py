@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from grad_ext.engine.batches import ROW_STEP
 from grad_ext.engine.losses import sigmoid
-from grad_ext.engine.network import ROW_STEP
 
 STEPS = 50
 # A member is done when no part of the gradient of its summed loss exceeds this.
@@ -80,8 +80,8 @@ def fit_readout(
     """
     spare = -representations.shape[2] % ROW_STEP
     w = F.pad(weight.double(), (0, spare))
-    goals = [y] if classes == 2 else [y == c for c in range(classes)]
-    padded = [F.pad(goal.double(), (0, spare)) for goal in goals]
+    targets = [y] if classes == 2 else [y == c for c in range(classes)]
+    padded = [F.pad(goal.double(), (0, spare)) for goal in targets]
     units = representations.shape[1]
     fitted = []
     # One member after another: its rows stay in the processor's cache, and it stops for itself.
@@ -89,7 +89,9 @@ def fit_readout(
         Z = _augmented(representations[p : p + 1])[0]
         penalty = torch.ones(len(Z), dtype=Z.dtype)
         penalty[units] = 0.0
-        betas = torch.zeros(len(goals), len(Z), dtype=Z.dtype) if start is None else start.weight[p]
+        betas = (
+            torch.zeros(len(targets), len(Z), dtype=Z.dtype) if start is None else start.weight[p]
+        )
         each = zip(padded, betas, strict=True)
         fitted.append(torch.stack([_newton(Z, goal, w, penalty, beta) for goal, beta in each]))
     return Readout(torch.stack(fitted))

@@ -33,7 +33,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from grad_ext.engine.backprop import SHARPNESS, Passes
+from grad_ext.engine.backprop import SHARPNESS, ForwardBackward
+from grad_ext.engine.batches import ROW_STEP
 from grad_ext.engine.dense import EPS
 from grad_ext.engine.losses import sigmoid, softmax
 from grad_ext.engine.module_trunk import ModuleTrunk
@@ -46,9 +47,6 @@ if TYPE_CHECKING:
 
 # float32 lanes of the widest vector register (512 bits).
 ALIGN = 16
-# Rows of a minibatch come in multiples of this, so that each member's slice of an activation
-# begins on a full vector: products over fewer or crooked rows fall back to other kernels.
-ROW_STEP = 16
 # Rows scored at once: bounds the memory of the activations. On a GPU that many for so many members,
 # and fewer for more.
 SCORE_ROWS, SCORE_MEMBERS, LEAST_SCORE_ROWS = 4096, 64, 256
@@ -74,7 +72,7 @@ class Shape:
         What the attribute branches predict; empty for the plain network (NN).
     module : bool
         Whether the trunk is a module of the user's, so that its layers are not made here.
-    reads : {'trunk', 'score'}
+    reads : {'representation', 'prediction'}
         What the attribute branches see: the trunk's output, or what the target branch says.
     heads : int
         Heads of an attribute branch: one, or one for each label.
@@ -86,7 +84,7 @@ class Shape:
     target: Branch = BINARY_TARGET
     attributes: tuple[Branch, ...] = ()
     module: bool = False
-    reads: str = "trunk"
+    reads: str = "representation"
     heads: int = 1
 
     def __post_init__(self) -> None:
@@ -113,7 +111,7 @@ class Shape:
     @property
     def stacked(self) -> tuple[Branch, ...]:
         """The branches on the trunk, whose layers are stacked."""
-        return self.branches if self.reads == "trunk" else (self.target,)
+        return self.branches if self.reads == "representation" else (self.target,)
 
     @property
     def seen(self) -> int:
@@ -214,7 +212,7 @@ class Network:
                 for name, size in trunk.parameters.items()
             }
         self._sizes: dict[str, tuple[int, ...]] = sizes
-        self._passes: Passes | None = None
+        self._passes: ForwardBackward | None = None
         self._settle(torch.zeros(sum(_padded(size) for size in sizes.values()), dtype=dtype))
         with torch.no_grad():
             for name, parameter in self.parameters.items():
@@ -301,7 +299,7 @@ class Network:
                     continue
                 parameter = self.parameters[name]
                 layer = name.removesuffix(".weight")
-                if layer.startswith("attribute.") and self.shape.reads == "score":
+                if layer.startswith("attribute.") and self.shape.reads == "prediction":
                     # At 0 it reverses nothing until it has learned something.
                     continue
                 if layer.startswith("branch."):
@@ -331,7 +329,7 @@ class Network:
             strength alone.
         """
         shape = self.shape
-        if shape.reads == "score":
+        if shape.reads == "prediction":
             return -strength.repeat_interleave(torch.tensor(shape.ends[1:]), dim=1).unsqueeze(2)
         rows = [shape.branch[0] if shape.branch else end for end in shape.ends]
         by_branch = torch.cat([strength.new_ones(len(strength), 1), -strength], dim=1)
@@ -400,10 +398,10 @@ class Network:
         self.passes.backward(gradients)
 
     @property
-    def passes(self) -> Passes:
+    def passes(self) -> ForwardBackward:
         """What takes minibatches through it, made when it is first trained."""
         if self._passes is None:
-            self._passes = Passes(self)
+            self._passes = ForwardBackward(self)
         return self._passes
 
     def of_trunk(self, x: Tensor) -> Tensor:

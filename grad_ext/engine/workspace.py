@@ -15,7 +15,7 @@ from torch import Tensor
 MOST = 256
 
 
-class Room:
+class Workspace:
     """Tensors by what they are for and their size.
 
     What was taken is overwritten by whoever takes it next, so it serves within a step.

@@ -267,7 +267,7 @@ def discrimination(
 
     GRAD paper, equation 1 and, for several attributes, section 2 ("the lowest average"). A constant
     prediction has Discrimination 0: read it beside `balanced_accuracy`, and beside
-    `discrimination_floor`, what chance alone would show.
+    `chance_level`, what chance alone would show.
 
     Parameters as `discrimination_by_attribute`.
 
@@ -425,7 +425,7 @@ def consistency(
     return 1.0 - _mean(np.abs(predicted - graph.mean(predicted)), _weights(sample_weight, n))
 
 
-def discrimination_floor(
+def chance_level(
     positive: ArrayLike, sensitive_features: ArrayLike, *, continuous: Sequence[int] = ()
 ) -> Floats:
     """Return the Discrimination that chance alone would show, for each protected attribute.

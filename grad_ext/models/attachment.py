@@ -9,7 +9,6 @@ asked for. The user's module, its state and its results are untouched.
 
 from __future__ import annotations
 
-import numbers
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
@@ -20,11 +19,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from grad_ext import checks
 from grad_ext.engine.reversal import reverse
 from grad_ext.errors import InputError, unknown
-from grad_ext.outputs import CRITERIA, Branch, Task, check_criterion
+from grad_ext.outputs import CONSTRAINTS, Branch, Task, check_constraint
 from grad_ext.seeds import seed_from, torch_generator
-from grad_ext.trial import LAMBDA, checked_lambda
+from grad_ext.training.settings import LAMBDA
 
 CONTINUOUS = "continuous"
 MISSING = -1
@@ -38,7 +38,7 @@ def attach(
     lam: float | Mapping[str, float] = LAMBDA,
     hidden: Sequence[int] = (40, 40),
     pool: Callable[[Any], Tensor] | None = None,
-    criterion: str = CRITERIA[0],
+    constraint: str = CONSTRAINTS[0],
     classes: int = 2,
     random_state: object = None,
 ) -> Attachment:
@@ -70,11 +70,11 @@ def attach(
         Gets the submodule's raw output and returns the representation, of shape (N, H). By default
         outputs of shape (N, H) are taken as they are, rank 3 is a sequence (N, T, H) and averaged
         over T, ranks 4 and 5 are feature maps (N, C, ...) and averaged over space.
-    criterion : {'demographic_parity', 'equalized_odds', 'equal_opportunity'}
+    constraint : {'demographic_parity', 'equalized_odds', 'equal_opportunity'}
         Which rows the branches tell the groups apart among: all, those of each label, for which
         they end in a head each, or those of the label 1. The latter two need the labels in `loss`.
     classes : int, default 2
-        How many labels there are, for a criterion that looks at them.
+        How many labels there are, for a constraint that looks at them.
     random_state : int, None, numpy.random.RandomState or numpy.random.Generator
         Of the branches' initial weights. torch's global generator is never touched.
 
@@ -94,7 +94,7 @@ def attach(
         lam=lam,
         hidden=hidden,
         pool=pool,
-        criterion=criterion,
+        constraint=constraint,
         classes=classes,
         random_state=random_state,
     )
@@ -118,7 +118,7 @@ class Attachment(nn.Module):
 
     Parameters
     ----------
-    module, at, protected, lam, hidden, pool, criterion, classes, random_state
+    module, at, protected, lam, hidden, pool, constraint, classes, random_state
         See `attach`.
 
     Attributes
@@ -127,7 +127,7 @@ class Attachment(nn.Module):
         What each attribute holds.
     hidden : tuple of int
         Units of the hidden layers.
-    criterion : str
+    constraint : str
         Which rows count.
     classes : int
         How many labels there are.
@@ -142,7 +142,7 @@ class Attachment(nn.Module):
         lam: float | Mapping[str, float],
         hidden: Sequence[int],
         pool: Callable[[Any], Tensor] | None,
-        criterion: str,
+        constraint: str,
         classes: int,
         random_state: object,
     ) -> None:
@@ -150,13 +150,13 @@ class Attachment(nn.Module):
         whole = module
         module, point = _find(module, at)
         self.protected = _checked_protected(protected)
-        self.hidden = _checked_hidden(hidden)
-        self.criterion, self.classes = _checked_criterion(criterion, classes)
+        self.hidden = checks.whole_numbers("hidden", hidden)
+        self.constraint, self.classes = _checked_constraint(constraint, classes)
         self.lam = lam
         if pool is not None and not callable(pool):
             raise InputError(f"pool must be a callable or None, got {pool!r}")
         seed = seed_from(random_state)
-        heads = self.classes if criterion == "equalized_odds" else 1
+        heads = self.classes if constraint == "equalized_odds" else 1
         self.branches = nn.ModuleDict(
             {
                 _key(name): _branch(self.hidden, heads * _outputs(groups), seed, name)
@@ -172,16 +172,16 @@ class Attachment(nn.Module):
 
     @property
     def lam(self) -> dict[str, float]:
-        """λ of each attribute; set it to a number or a mapping, between two steps for a ramp."""
+        """λ of each attribute; set it to a number or a mapping, between two steps for a warmup."""
         return dict(self._lam)
 
     @lam.setter
     def lam(self, lam: float | Mapping[str, float]) -> None:
         if isinstance(lam, Mapping):
             _check_names("lam", lam, self.protected)
-            self._lam = {name: checked_lambda(lam[name]) for name in self.protected}
+            self._lam = {name: checks.lam(lam[name]) for name in self.protected}
         else:
-            self._lam = dict.fromkeys(self.protected, checked_lambda(lam))
+            self._lam = dict.fromkeys(self.protected, checks.lam(lam))
 
     def loss(self, a: Mapping[str, Tensor], y: Tensor | None = None) -> Tensor:
         """Return the sum of λ times each branch's loss, to be added to one's own loss.
@@ -193,7 +193,7 @@ class Attachment(nn.Module):
             the groups, -1 where unknown; or numbers, NaN where unknown. Rows whose value is unknown
             are left out of that branch's mean.
         y : Tensor of shape (N,), optional
-            Their labels 0, 1, ..., -1 where unknown, for a criterion that looks at them.
+            Their labels 0, 1, ..., -1 where unknown, for a constraint that looks at them.
 
         Returns
         -------
@@ -203,7 +203,7 @@ class Attachment(nn.Module):
         Raises
         ------
         InputError
-            If no pass counts yet, the criterion lacks its labels, or names, lengths or values are
+            If no pass counts yet, the constraint lacks its labels, or names, lengths or values are
             not as they must be.
         """
         losses = self.losses(a, y)
@@ -244,13 +244,13 @@ class Attachment(nn.Module):
             }
 
     def _labels(self, y: Tensor | None, h: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Return which rows the criterion counts, and which head speaks of each if there are several."""
-        if self.criterion == CRITERIA[0]:
+        """Return which rows the constraint counts, and which head speaks of each if there are several."""
+        if self.constraint == CONSTRAINTS[0]:
             return torch.ones(len(h), dtype=torch.bool, device=h.device), None
         if y is None:
-            raise InputError(f"criterion {self.criterion!r} needs the rows' labels: loss(a, y)")
+            raise InputError(f"constraint {self.constraint!r} needs the rows' labels: loss(a, y)")
         labels, known = _values("the labels", y, self.classes, h)
-        if self.criterion == "equal_opportunity":
+        if self.constraint == "equal_opportunity":
             return known & (labels == 1), None
         return known, labels.long()
 
@@ -551,7 +551,7 @@ def _checked_protected(protected: object) -> dict[str, int | str]:
     for name, groups in protected.items():
         if not isinstance(name, str):
             raise InputError(f"protected: names must be strings, got {name!r}")
-        if groups != CONTINUOUS and not _whole(groups, 2):
+        if groups != CONTINUOUS and not checks.is_whole(groups, 2):
             raise InputError(
                 f"{name}: expected the number of groups, at least 2, or 'continuous', got {groups!r}"
             )
@@ -561,29 +561,13 @@ def _checked_protected(protected: object) -> dict[str, int | str]:
     return checked
 
 
-def _checked_criterion(criterion: str, classes: int) -> tuple[str, int]:
-    if criterion not in CRITERIA:
-        raise unknown("criterion", criterion, CRITERIA)
-    if not _whole(classes, 2):
+def _checked_constraint(constraint: str, classes: int) -> tuple[str, int]:
+    if constraint not in CONSTRAINTS:
+        raise unknown("constraint", constraint, CONSTRAINTS)
+    if not checks.is_whole(classes, 2):
         raise InputError(f"classes: expected the number of labels, at least 2, got {classes!r}")
-    check_criterion(criterion, Task(Branch.of_groups("target", int(classes)), ()))
-    return criterion, int(classes)
-
-
-def _checked_hidden(hidden: object) -> tuple[int, ...]:
-    if (
-        not isinstance(hidden, Sequence)
-        or isinstance(hidden, str)
-        or not all(_whole(units, 1) for units in hidden)
-    ):
-        raise InputError(f"hidden must hold whole numbers of at least 1, got {hidden!r}")
-    return tuple(int(units) for units in hidden)
-
-
-def _whole(value: object, least: int) -> bool:
-    return (
-        isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= least
-    )
+    check_constraint(constraint, Task(Branch.of_groups("target", int(classes)), ()))
+    return constraint, int(classes)
 
 
 def _check_names(what: str, given: object, expected: Mapping[str, object]) -> None:

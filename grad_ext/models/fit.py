@@ -14,9 +14,11 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from grad_ext.data.encoding import Arrays, Encoder, checked_weights
+from grad_ext import checks
+from grad_ext.data.encoding import Arrays, Encoder
 from grad_ext.data.split import cells, check_groups, hold_out
 from grad_ext.data.table import Table
+from grad_ext.engine.batches import one_thread
 from grad_ext.engine.module_trunk import Factory
 from grad_ext.engine.network import Network
 from grad_ext.errors import ConstantPredictionWarning, InputError
@@ -24,9 +26,12 @@ from grad_ext.method import GRAD, FittedGRAD
 from grad_ext.outputs import Branch, Task
 from grad_ext.seeds import numpy_generator
 from grad_ext.training.checkpoint import Rule, last, rule_named
-from grad_ext.training.loop import Trainer, goals_of, history_of, one_thread, shape_of
+from grad_ext.training.loop import history_of, shape_of
+from grad_ext.training.settings import Settings
+from grad_ext.training.targets import targets_of
+from grad_ext.training.trainer import Trainer
 from grad_ext.training.validation import figures, last_readout
-from grad_ext.trial import Settings, Trial
+from grad_ext.trial import Trial
 
 Floats = NDArray[np.float64]
 
@@ -35,7 +40,7 @@ VALIDATION = 0.2
 
 
 @dataclass(frozen=True)
-class Rows:
+class Samples:
     """Rows as a user gives them, with what is to be predicted and protected as numbers.
 
     Attributes
@@ -63,7 +68,7 @@ class Rows:
     def __len__(self) -> int:
         return len(self.y)
 
-    def merged(self) -> tuple[Rows, NDArray[np.intp]]:
+    def merged(self) -> tuple[Samples, NDArray[np.intp]]:
         """Return these rows with weights summed over equal ones, and the positions to train on.
 
         Rows that are alike in all columns, label and attributes are trained on once, with the sum
@@ -136,11 +141,11 @@ class Model:
 
 
 def fit_rows(
-    rows: Rows,
+    rows: Samples,
     settings: Settings,
     lam: float | tuple[float, ...],
     seed: int,
-    validation: Rows | float = VALIDATION,
+    validation: Samples | float = VALIDATION,
     rule: Rule | None = None,
     trunk: Factory | None = None,
 ) -> Model:
@@ -148,7 +153,7 @@ def fit_rows(
 
     Parameters
     ----------
-    rows : Rows
+    rows : Samples
         Training rows.
     settings : Settings
         How to train.
@@ -156,7 +161,7 @@ def fit_rows(
         λ, or one for each attribute.
     seed : int
         Of the validation rows, the initial weights, the order of the rows and the dropped units.
-    validation : Rows or float
+    validation : Samples or float
         Rows to choose the epoch by, or the share of the training rows to hold out for that,
         stratified by label and protected groups. Where the last epoch is kept in any case none are
         held out, and the history is about the training rows.
@@ -175,16 +180,16 @@ def fit_rows(
     ConstantPredictionWarning
         If the model gives every row the same label.
     """
-    checked_weights(rows.w, "sample_weight")
+    checks.sample_weights(rows.w, "sample_weight")
     rows, positions = rows.merged()
     check_rows(rows, positions)
     encoder = Encoder(settings.encoding)
-    if isinstance(validation, Rows):
+    if isinstance(validation, Samples):
         if not len(validation):
             raise InputError("expected validation rows, got none")
         encoder.fit(rows.frame, positions)
         training, held = rows.arrays(encoder, positions), validation.arrays(encoder)
-    elif rule is None and rule_named(settings.select) is last:
+    elif rule is None and rule_named(settings.checkpoint) is last:
         encoder.fit(rows.frame, positions)
         training = held = rows.arrays(encoder, positions)
     else:
@@ -216,7 +221,7 @@ class Online:
 
     Parameters
     ----------
-    rows : Rows
+    rows : Samples
         The first call's rows, from which the encoding is learned.
     settings : Settings
         How to train; epochs, the decay of the rates and the rule for the epoch do not apply.
@@ -227,7 +232,7 @@ class Online:
     """
 
     def __init__(
-        self, rows: Rows, settings: Settings, lam: float | tuple[float, ...], seed: int
+        self, rows: Samples, settings: Settings, lam: float | tuple[float, ...], seed: int
     ) -> None:
         names = tuple(branch.name for branch in rows.task.attributes)
         self._trial = Trial("data", names, lam=lam, seed=seed, settings=settings)
@@ -238,7 +243,7 @@ class Online:
         self._losses: list[Floats] = []
         self._judged: list[dict[str, Floats]] = []
 
-    def learn(self, rows: Rows) -> Model:
+    def learn(self, rows: Samples) -> Model:
         """Pass over rows once, and return the model as it is then.
 
         Raises
@@ -254,10 +259,10 @@ class Online:
             )
         arrays = rows.arrays(self._encoder)
         X = torch.from_numpy(arrays.X)
-        balance, criterion = self._trial.settings.balance_groups, self._trial.settings.criterion
-        goals = goals_of(arrays, self._network.shape.branches, X.dtype, balance, criterion)
+        balance, constraint = self._trial.settings.balance_groups, self._trial.settings.constraint
+        targets = targets_of(arrays, self._network.shape.branches, X.dtype, balance, constraint)
         with one_thread():
-            self._losses.append(self._trainer.epoch(X, goals))
+            self._losses.append(self._trainer.epoch(X, targets))
             readout = last_readout(self._network, X, arrays)
             self._judged.append(figures(self._network, readout, X, arrays))
         history = history_of(self._losses, self._judged)
@@ -267,7 +272,7 @@ class Online:
         return Model(self._encoder, fitted, constant(fitted, [arrays], self._trial.lam))
 
 
-def check_rows(rows: Rows, positions: NDArray[np.intp]) -> None:
+def check_rows(rows: Samples, positions: NDArray[np.intp]) -> None:
     """Refuse rows from which nothing can be learned or protected.
 
     Raises
@@ -291,7 +296,7 @@ def check_rows(rows: Rows, positions: NDArray[np.intp]) -> None:
 
 
 def _divided(
-    rows: Rows, positions: NDArray[np.intp], share: float, seed: int
+    rows: Samples, positions: NDArray[np.intp], share: float, seed: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     y, a = rows.y[positions], rows.a[positions]
     labels = np.zeros(len(y)) if rows.task.target.kind in ("continuous", "features") else y
@@ -341,10 +346,10 @@ def constant(fitted: FittedGRAD, seen: list[Arrays], lam: float | tuple[float, .
     return True
 
 
-def table_rows(table: Table, use_protected: bool) -> Rows:
+def table_rows(table: Table, use_protected: bool) -> Samples:
     """Return a table's rows as they are fitted."""
     carriers = tuple(c for p in table.protected for c in p.carriers)
-    return Rows(
+    return Samples(
         frame=table.inputs(use_protected),
         y=table.y().astype(np.float64),
         a=table.a(),

@@ -27,9 +27,9 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from grad_ext.data.encoding import checked_weights
+from grad_ext import checks
 from grad_ext.data.sensitive import (
-    Attribute,
+    SensitiveAttribute,
     attributes_of,
     crossed,
     index_frame,
@@ -38,11 +38,11 @@ from grad_ext.data.sensitive import (
 )
 from grad_ext.engine.module_trunk import Factory
 from grad_ext.errors import InputError
-from grad_ext.models.fit import VALIDATION, Model, Online, Rows, fit_rows, lam_by_attribute
+from grad_ext.models.fit import VALIDATION, Model, Online, Samples, fit_rows, lam_by_attribute
 from grad_ext.outputs import Branch, Task
 from grad_ext.seeds import seed_from
 from grad_ext.training.checkpoint import Rule
-from grad_ext.trial import DECIDED, LAMBDA, Settings, checked_lambda
+from grad_ext.training.settings import DECIDED, LAMBDA, Settings
 
 Weights = NDArray[np.float64]
 
@@ -59,22 +59,22 @@ class _GRADEstimator(BaseEstimator):  # type: ignore[misc]
         trunk: Sequence[int] | Factory = Settings.trunk,
         branch: Sequence[int] = Settings.branch,
         recipe: str = Settings.recipe,
-        criterion: str = Settings.criterion,
+        constraint: str = Settings.constraint,
         encoding: str | None = None,
         epochs: int | None = None,
         batch_size: int | None = None,
         learning_rate: float | None = None,
         attribute_learning_rate: float | None = None,
         beta1: float | None = None,
-        final_rate: float | None = None,
+        final_lr_fraction: float | None = None,
         dropout: float | None = None,
-        attributes_read: str | None = None,
-        lam_multiplies: str | None = None,
+        adversary_input: str | None = None,
+        lam_scales: str | None = None,
         saturation: Sequence[float] | None = None,
-        ramp: float | None = None,
-        optimism: float | None = None,
+        warmup: float | None = None,
+        extrapolation: float | None = None,
         balance_groups: bool | None = None,
-        select: str | Rule | None = None,
+        checkpoint: str | Rule | None = None,
         validation: float = VALIDATION,
         intersections: bool = False,
         continuous: Sequence[str] = (),
@@ -85,22 +85,22 @@ class _GRADEstimator(BaseEstimator):  # type: ignore[misc]
         self.trunk = trunk
         self.branch = branch
         self.recipe = recipe
-        self.criterion = criterion
+        self.constraint = constraint
         self.encoding = encoding
         self.epochs = epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.attribute_learning_rate = attribute_learning_rate
         self.beta1 = beta1
-        self.final_rate = final_rate
+        self.final_lr_fraction = final_lr_fraction
         self.dropout = dropout
-        self.attributes_read = attributes_read
-        self.lam_multiplies = lam_multiplies
+        self.adversary_input = adversary_input
+        self.lam_scales = lam_scales
         self.saturation = saturation
-        self.ramp = ramp
-        self.optimism = optimism
+        self.warmup = warmup
+        self.extrapolation = extrapolation
         self.balance_groups = balance_groups
-        self.select = select
+        self.checkpoint = checkpoint
         self.validation = validation
         self.intersections = intersections
         self.continuous = continuous
@@ -109,15 +109,15 @@ class _GRADEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _settings(self) -> Settings:
         for value in self.lam.values() if isinstance(self.lam, Mapping) else [self.lam]:
-            checked_lambda(value)
+            checks.lam(value)
         decided = {name: getattr(self, name) for name in DECIDED}
         return Settings(
             variant=self._variant,
             recipe=self.recipe,
-            criterion=self.criterion,
+            constraint=self.constraint,
             trunk=Settings.trunk if callable(self.trunk) else tuple(self.trunk),
             branch=tuple(self.branch),
-            **{**decided, "select": None if callable(self.select) else self.select},
+            **{**decided, "checkpoint": None if callable(self.checkpoint) else self.checkpoint},
         )
 
     def _frame(self, X: Any, reset: bool) -> pd.DataFrame:
@@ -161,17 +161,17 @@ class _GRADEstimator(BaseEstimator):  # type: ignore[misc]
     ) -> Self:
         settings = self._settings()
         sensitive = self._sensitive(X, sensitive_features, len(frame))
-        self.attributes_: tuple[Attribute, ...] = attributes_of(sensitive, self.continuous)
+        self.attributes_: tuple[SensitiveAttribute, ...] = attributes_of(sensitive, self.continuous)
         self._say_if_unprotected()
         task = Task(target, tuple(attribute.branch for attribute in self.attributes_))
         a = numbers(sensitive, self.attributes_)
-        rows = Rows(frame, y, a, w, task, target_w=target_w)
+        rows = Samples(frame, y, a, w, task, target_w=target_w)
         held = self.validation if validation is None else self._held(validation, task)
         if isinstance(held, (int, float)) and not 0 < held < 1:
             raise InputError(f"validation must be a share between 0 and 1, got {held!r}")
         self.seed_ = seed_from(self.random_state)
         lam = self._lam()
-        rule = self.select if callable(self.select) else None
+        rule = self.checkpoint if callable(self.checkpoint) else None
         trunk = self.trunk if callable(self.trunk) else None
         model = fit_rows(rows, settings, lam, self.seed_, held, rule, trunk)
         self.__dict__.pop("online_", None)
@@ -196,10 +196,10 @@ class _GRADEstimator(BaseEstimator):  # type: ignore[misc]
         if first:
             self.attributes_ = attributes_of(sensitive, self.continuous)
             self._say_if_unprotected()
-        checked_weights(w, "sample_weight")
+        checks.sample_weights(w, "sample_weight")
         task = Task(target, tuple(attribute.branch for attribute in self.attributes_))
         a = numbers(sensitive, self.attributes_)
-        rows = Rows(frame, y, a, w, task, target_w=target_w)
+        rows = Samples(frame, y, a, w, task, target_w=target_w)
         if first:
             self.seed_ = seed_from(self.random_state)
             self.online_ = Online(rows, settings, self._lam(), self.seed_)
@@ -234,7 +234,7 @@ class _GRADEstimator(BaseEstimator):  # type: ignore[misc]
 
         save(self, path)
 
-    def _held(self, validation: Any, task: Task) -> Rows:
+    def _held(self, validation: Any, task: Task) -> Samples:
         if not isinstance(validation, tuple) or len(validation) not in (2, 3):
             raise InputError(
                 f"validation: expected (X, y, sensitive_features), got {type(validation).__name__}"
@@ -249,7 +249,7 @@ class _GRADEstimator(BaseEstimator):  # type: ignore[misc]
             sensitive.columns = [attribute.name for attribute in self.attributes_]
         a = numbers(sensitive, self.attributes_)
         labels = self._numbers(y, len(frame))
-        return Rows(frame, labels, a, np.ones(len(frame)), task)
+        return Samples(frame, labels, a, np.ones(len(frame)), task)
 
     def _numbers(self, y: Any, n: int) -> Weights:
         """Return targets of validation rows as numbers."""
@@ -276,9 +276,9 @@ class GRADClassifier(ClassifierMixin, _GRADEstimator):  # type: ignore[misc]
         Hidden units of the trunk's and of each branch's layers. `trunk` may also be a function that
         gets the number of features and returns a `torch.nn.Module`, which then is the trunk.
     recipe : {'paper', 'steady'}
-        The training recipe. It decides the settings from `encoding` to `select` that are None;
-        `grad_ext.trial.Settings` says what each is and what it is in which recipe.
-    criterion : {'demographic_parity', 'equalized_odds', 'equal_opportunity'}
+        The training recipe. It decides the settings from `encoding` to `checkpoint` that are None;
+        `grad_ext.training.settings.Settings` says what each is and what it is in which recipe.
+    constraint : {'demographic_parity', 'equalized_odds', 'equal_opportunity'}
         What predictions are not to tell the groups apart by: all rows, the rows of each label, or
         those of the favorable label, the second of two, alone.
     encoding : {'standard', 'quantile'}, optional
@@ -291,23 +291,23 @@ class GRADClassifier(ClassifierMixin, _GRADEstimator):  # type: ignore[misc]
         Of Adam, and that of the attribute branches.
     beta1 : float, optional
         Adam's decay of the mean gradient.
-    final_rate : float, optional
+    final_lr_fraction : float, optional
         Share of the learning rates that is left at the end of their cosine decay; 1 for none.
     dropout : float, optional
         Share of the units dropped in the trunk and the target branch.
-    attributes_read : {'trunk', 'score'}, optional
+    adversary_input : {'representation', 'prediction'}, optional
         What the attribute branches see: the trunk's output, or what the target branch says.
-    lam_multiplies : {'loss', 'reversal'}, optional
+    lam_scales : {'loss', 'reversal'}, optional
         Whether λ acts on the attribute branches' own steps too.
     saturation : (limit, midpoint) or (), optional
         The strength of the reversal is limit · λ / (λ + midpoint), or λ.
-    ramp : float, optional
+    warmup : float, optional
         How fast the reversal grows to its strength; 0 for the whole of it from the first step on.
-    optimism : float, optional
+    extrapolation : float, optional
         How far ahead the reversed gradient looks, which keeps the game from circling.
     balance_groups : bool, optional
         Weight the attribute losses so that each group counts alike.
-    select : str or callable, optional
+    checkpoint : str or callable, optional
         Which epoch to keep: ``paper`` (lowest Discrimination on validation rows, ties by accuracy),
         ``delta``, ``balanced_delta``, ``last``, ``accuracy@0.05`` (highest accuracy at a
         Discrimination of at most 0.05), or a function of a `grad_ext.training.checkpoint.History`.
@@ -337,7 +337,7 @@ class GRADClassifier(ClassifierMixin, _GRADEstimator):  # type: ignore[misc]
         The epoch that was kept, counted from 1.
     constant_ : bool
         Whether the model gives every row it was fitted on the same label.
-    attributes_ : tuple of grad_ext.data.sensitive.Attribute
+    attributes_ : tuple of grad_ext.data.sensitive.SensitiveAttribute
         The protected attributes and their groups.
     n_features_in_, feature_names_in_
         As in scikit-learn.
@@ -361,22 +361,22 @@ class GRADClassifier(ClassifierMixin, _GRADEstimator):  # type: ignore[misc]
         trunk: Sequence[int] | Factory = Settings.trunk,
         branch: Sequence[int] = Settings.branch,
         recipe: str = Settings.recipe,
-        criterion: str = Settings.criterion,
+        constraint: str = Settings.constraint,
         encoding: str | None = None,
         epochs: int | None = None,
         batch_size: int | None = None,
         learning_rate: float | None = None,
         attribute_learning_rate: float | None = None,
         beta1: float | None = None,
-        final_rate: float | None = None,
+        final_lr_fraction: float | None = None,
         dropout: float | None = None,
-        attributes_read: str | None = None,
-        lam_multiplies: str | None = None,
+        adversary_input: str | None = None,
+        lam_scales: str | None = None,
         saturation: Sequence[float] | None = None,
-        ramp: float | None = None,
-        optimism: float | None = None,
+        warmup: float | None = None,
+        extrapolation: float | None = None,
         balance_groups: bool | None = None,
-        select: str | Rule | None = None,
+        checkpoint: str | Rule | None = None,
         validation: float = VALIDATION,
         intersections: bool = False,
         continuous: Sequence[str] = (),
@@ -389,22 +389,22 @@ class GRADClassifier(ClassifierMixin, _GRADEstimator):  # type: ignore[misc]
             trunk=trunk,
             branch=branch,
             recipe=recipe,
-            criterion=criterion,
+            constraint=constraint,
             encoding=encoding,
             epochs=epochs,
             batch_size=batch_size,
             learning_rate=learning_rate,
             attribute_learning_rate=attribute_learning_rate,
             beta1=beta1,
-            final_rate=final_rate,
+            final_lr_fraction=final_lr_fraction,
             dropout=dropout,
-            attributes_read=attributes_read,
-            lam_multiplies=lam_multiplies,
+            adversary_input=adversary_input,
+            lam_scales=lam_scales,
             saturation=saturation,
-            ramp=ramp,
-            optimism=optimism,
+            warmup=warmup,
+            extrapolation=extrapolation,
             balance_groups=balance_groups,
-            select=select,
+            checkpoint=checkpoint,
             validation=validation,
             intersections=intersections,
             continuous=continuous,

@@ -1,6 +1,6 @@
-"""Many methods side by side: what each is worth at every value of its knob, and who beats whom.
+"""Many methods side by side: what each is worth at every value of its hyperparameter, and who beats whom.
 
-A line is a method at one value of its knob (λ, β, ε, an adversary's weight); it sums up its models
+A line is a method at one value of its hyperparameter (λ, β, ε, an adversary's weight); it sums up its models
 over seeds and divisions of the rows. A constant prediction has Discrimination 0 whatever the data,
 so no line with a constant model among its own, and not the majority class, counts as beating one.
 """
@@ -22,14 +22,24 @@ from grad_ext.report.tables import SHOWN, cell
 
 MAJORITY = "majority"
 # Columns of a comparison's frame that are no figures of a model.
-ABOUT = ("dataset", "method", "title", "knob", "lam", "seed", "split_seed", "variant", "recipe")
+ABOUT = (
+    "dataset",
+    "method",
+    "title",
+    "hyperparameter",
+    "lam",
+    "seed",
+    "split_seed",
+    "variant",
+    "recipe",
+)
 FLAGS = ("constant", "diverged", "needs_attributes", "seeded", "chosen", "default")
 OTHERS = ("protected", "watched", "epoch", "error")
 # Figures that every comparison has, if only as nan.
 NEEDED = (
     *SHOWN,
     "balanced_delta",
-    "discrimination_floor",
+    "chance_level",
     "majority_accuracy",
     "majority_favorable",
     "seconds",
@@ -53,24 +63,24 @@ DIGITS = 12
 
 
 def summary(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return what each method is worth at each value of its knob.
+    """Return what each method is worth at each value of its hyperparameter.
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        A row a model: columns dataset, method, title, knob (its name, empty if there is none), lam
+        A row a model: columns dataset, method, title, hyperparameter (its name, empty if there is none), lam
         (its value), seed, split_seed, variant, recipe, protected, error (empty if there is none,
         else all figures are nan), the flags constant, diverged, needs_attributes, seeded, chosen
-        (its knob was chosen on validation rows) and default; every other column of numbers is a
+        (its hyperparameter was chosen on validation rows) and default; every other column of numbers is a
         figure.
 
     Returns
     -------
     pandas.DataFrame
-        A row a line, methods in the order of the frame, knobs ascending:
+        A row a line, methods in the order of the frame, hyperparameters ascending:
 
         - name, setting: what the line is called, such as "VFAE" and "beta = 100"; then method,
-          knob, lam, variant and recipe.
+          hyperparameter, lam, variant and recipe.
         - models: how many did not fail; diverged: how many of them gave scores that are no numbers,
           and have no figures either; failed: how many failed; error: the first error of either.
         - constant: the share of models that give every test row the same label.
@@ -104,10 +114,10 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def at_chosen(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a row a method, at the values of its knob that were chosen on validation rows.
+    """Return a row a method, at the values of its hyperparameter that were chosen on validation rows.
 
     Where none was chosen, at its default, or at all. Methods are compared as they would be used, so
-    only with each other's rows here: no knob is picked on the test rows.
+    only with each other's rows here: no hyperparameter is picked on the test rows.
 
     Parameters
     ----------
@@ -176,9 +186,9 @@ def _lines(models: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     failed = (models["error"] != "") & ~models["diverged"]
     ran, ended = models[~failed], models[failed]
     groups = models.groupby("line")
-    lines = groups[["name", "method", "knob", "variant", "recipe"]].first()
+    lines = groups[["name", "method", "hyperparameter", "variant", "recipe"]].first()
     lams = groups["lam"].agg(["min", "max"])
-    settings = zip(lines["knob"], lams["min"], lams["max"], strict=True)
+    settings = zip(lines["hyperparameter"], lams["min"], lams["max"], strict=True)
     lines.insert(1, "setting", [_setting(*setting) for setting in settings])
     lines.insert(4, "lam", lams["min"].where(lams["min"] == lams["max"]))
     lines["models"] = ran.groupby("line").size()
@@ -221,10 +231,14 @@ def _sums(ran: pd.DataFrame, figures: list[str]) -> pd.DataFrame:
     )
 
 
-def _setting(knob: str, least: float, most: float) -> str:
-    if not knob:
+def _setting(hyperparameter: str, least: float, most: float) -> str:
+    if not hyperparameter:
         return ""
-    return f"{knob} = {least:g}" if least == most else f"{knob} = {least:g} to {most:g}"
+    return (
+        f"{hyperparameter} = {least:g}"
+        if least == most
+        else f"{hyperparameter} = {least:g} to {most:g}"
+    )
 
 
 def called(line: pd.Series) -> str:
@@ -258,7 +272,7 @@ def dominance(lines: pd.DataFrame, by: str = "accuracy") -> pd.DataFrame:
     not_worse = np.greater_equal.outer(good, good) & np.less_equal.outer(gap, gap)
     wins = able[:, None] & not_worse & (better | fairer)
     clear = better & np.greater.outer(ends[f"{by}_low"], ends[f"{by}_high"])
-    above_chance = gap > lines["discrimination_floor"].to_numpy(float)
+    above_chance = gap > lines["chance_level"].to_numpy(float)
     clear |= (
         fairer
         & np.less.outer(ends["discrimination_high"], ends["discrimination_low"])
@@ -288,7 +302,7 @@ def _with_dominance(lines: pd.DataFrame) -> pd.DataFrame:
 
 
 def differences(frame: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Return how far a method lies from each other, all at the chosen values of their knobs.
+    """Return how far a method lies from each other, all at the chosen values of their hyperparameters.
 
     Parameters
     ----------
@@ -358,7 +372,7 @@ def summary_lines(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     chosen = at_chosen(frame)
     shown = [figure for figure in SHOWN if figure != "positive_rate"]
     figures = [SHOWN[figure] for figure in shown]
-    heading = ["method", "knob", "models", *figures, "constant", "seconds", "marks"]
+    heading = ["method", "hyperparameter", "models", *figures, "constant", "seconds", "marks"]
     top = majority(chosen)
     body = [["majority class", "", "", *(cell(top[f], np.nan) for f in shown), "100%", "", ""]]
     for _, line in chosen[chosen["method"] != MAJORITY].iterrows():

@@ -21,7 +21,7 @@ from grad_ext.report.comparison import (
     share,
     summary,
 )
-from grad_ext.report.comparison_words import doubts, duels, found, over_knobs, studied
+from grad_ext.report.comparison_words import doubts, duels, found, over_hyperparameters, studied
 from grad_ext.report.figures import CHANCE, _style
 from grad_ext.report.html import answer, document, figure, heading, items, paragraphs, table
 from grad_ext.report.tables import PARITY, cell
@@ -49,7 +49,7 @@ SHOWN_FIRST = ("accuracy", "balanced_accuracy", "discrimination", "delta", "cons
 SHOWN_LAST = ("balanced_delta", "positive_rate")
 WITH_INTERVALS = tuple(COLUMNS)[:-1]
 KEY = (
-    "Large: at the value of the knob that was chosen on validation rows. Small: means at the other "
+    "Large: at the value of the hyperparameter that was chosen on validation rows. Small: means at the other "
     "values. Faint: single models. †: needs the protected attributes at prediction."
 )
 COSTS = {"seconds": "fit, s", "predict_seconds": "predict, s", "peak_bytes": "peak memory, MB"}
@@ -60,7 +60,7 @@ def plane(frame: pd.DataFrame) -> Figure:
     """Draw accuracy, and balanced accuracy, against Discrimination.
 
     Every method has a colour and a shape: faint for single models, small for the means over them,
-    joined along the knob, and large at the chosen values. The majority class is a star; the shaded
+    joined along the hyperparameter, and large at the chosen values. The majority class is a star; the shaded
     band is the Discrimination that chance alone would show, in the mean over models. Models far
     from the others are left out, and counted below.
 
@@ -77,7 +77,7 @@ def plane(frame: pd.DataFrame) -> Figure:
         FigureCanvasAgg(drawn)
         panels = drawn.subplots(1, len(PANELS))
         for axes, (metric, label) in zip(panels, PANELS.items(), strict=True):
-            floor = models.loc[~models["constant"], "discrimination_floor"].mean()
+            floor = models.loc[~models["constant"], "chance_level"].mean()
             if np.isfinite(floor):
                 axes.axvspan(0, floor, color=CHANCE, alpha=0.25, linewidth=0, label="chance level")
             axes.plot(
@@ -139,7 +139,7 @@ def _draw(
     metric: str,
     look: tuple[str, str, str],
 ) -> None:
-    """Draw a method: its models, the means along its knob, and the chosen point."""
+    """Draw a method: its models, the means along its hyperparameter, and the chosen point."""
     colour, shape, dashes = look
     axes.scatter(
         models["discrimination"],
@@ -239,7 +239,7 @@ def page(
     """
     models, lines, chosen = models_of(frame), summary(frame), at_chosen(frame)
     names = [f for f in figures_of(models) if f.startswith("discrimination_")]
-    attributes = [n for n in names if n != "discrimination_floor"]
+    attributes = [n for n in names if n != "chance_level"]
     attributes = attributes if len(attributes) > 1 else []
     order = {name: i for i, name in enumerate(chosen["name"])}
     by_method = lines.sort_values("name", key=lambda n: n.map(order), kind="stable")
@@ -249,14 +249,14 @@ def page(
         heading("The methods in one picture"),
         figure(svg, f"Accuracy and balanced accuracy against Discrimination. {_title(models)}"),
         paragraphs([PICTURE]),
-        heading("At the chosen values of the knobs"),
+        heading("At the chosen values of the hyperparameters"),
         paragraphs([CHOSEN]),
         _line_table(chosen, attributes),
         heading("95 % intervals of these means"),
         paragraphs([INTERVALS]),
         _interval_table(chosen),
-        heading("At all values of the knobs"),
-        paragraphs([ALL, over_knobs(frame)]),
+        heading("At all values of the hyperparameters"),
+        paragraphs([ALL, over_hyperparameters(frame)]),
         _line_table(by_method, attributes, marked=True),
     ]
     for name in chosen.loc[chosen["method"].str.startswith("GRAD"), "name"]:
@@ -287,7 +287,7 @@ def page(
 PICTURE = (
     "Up and to the left is better. The star is the majority class: accuracy may flatter it, balanced "
     "accuracy does not. Shaded: the Discrimination that predictions show by chance alone if they "
-    "ignore the protected attribute. Every model is a row of results.csv, every value of a knob one "
+    "ignore the protected attribute. Every model is a row of results.csv, every value of a hyperparameter one "
     "of comparison.csv."
 )
 CHOSEN = (
@@ -341,7 +341,7 @@ def _line_table(lines: pd.DataFrame, attributes: Sequence[str], marked: bool = F
         guarded = [
             share(line["constant"]),
             line["dominated_by"] + (" (clearly)" if line["clearly"] else ""),
-            cell(line["discrimination_floor"], np.nan),
+            cell(line["chance_level"], np.nan),
             _ran(line),
         ]
         marks = [
@@ -350,7 +350,7 @@ def _line_table(lines: pd.DataFrame, attributes: Sequence[str], marked: bool = F
         setting = line["setting"] + (f" ({', '.join(marks)})" if marks else "")
         body.append([_name(line), setting, *cells[:place], *guarded, *cells[place:]])
     words = list(shown.values())
-    columns = ["method", "knob", *words[:place], *guards, *words[place:]]
+    columns = ["method", "hyperparameter", *words[:place], *guards, *words[place:]]
     return table(columns, body, words=(0, 1, columns.index("dominated by")))
 
 
@@ -374,7 +374,9 @@ def _interval_table(chosen: pd.DataFrame) -> str:
         ends = [(line[f"{n}_low"], line[f"{n}_high"]) for n in WITH_INTERVALS]
         cells = ["–" if np.isnan(low) else f"{low:.3f} to {high:.3f}" for low, high in ends]
         body.append([_name(line), line["setting"], *cells])
-    return table(["method", "knob", *(COLUMNS[n] for n in WITH_INTERVALS)], body, words=(0, 1))
+    return table(
+        ["method", "hyperparameter", *(COLUMNS[n] for n in WITH_INTERVALS)], body, words=(0, 1)
+    )
 
 
 def _difference_table(chosen: pd.DataFrame, apart: pd.DataFrame) -> str:
@@ -387,7 +389,7 @@ def _difference_table(chosen: pd.DataFrame, apart: pd.DataFrame) -> str:
             ends = "" if np.isnan(low) else f" ({low:+.3f} to {high:+.3f})"
             cells.append(f"{row[n]:+.3f}{ends}")
         body.append([_name(line), line["setting"], *cells])
-    columns = ["other method", "its knob", *(COLUMNS[n] for n in COMPARED)]
+    columns = ["other method", "its hyperparameter", *(COLUMNS[n] for n in COMPARED)]
     return table(columns, body, words=(0, 1), bold=False)
 
 
@@ -399,7 +401,9 @@ def _toolkit_table(chosen: pd.DataFrame, figures: Sequence[str]) -> str:
     for _, line in chosen[chosen["method"] != MAJORITY].iterrows():
         cells = [cell(line[f], line[f"{f}_sd"]) for f in figures]
         body.append([_name(line), line["setting"], *cells])
-    return table(["method", "knob", *(f.replace("_", " ") for f in figures)], body, words=(0, 1))
+    return table(
+        ["method", "hyperparameter", *(f.replace("_", " ") for f in figures)], body, words=(0, 1)
+    )
 
 
 def _cost_table(chosen: pd.DataFrame) -> str:
@@ -416,7 +420,7 @@ def _cost_table(chosen: pd.DataFrame) -> str:
                 else f"{peak:.0f}" + ("" if np.isnan(spread) else f" ±{spread:.0f}"),
             ]
         )
-    return table(["method", "knob", *COSTS.values()], body, words=(0, 1), bold=False)
+    return table(["method", "hyperparameter", *COSTS.values()], body, words=(0, 1), bold=False)
 
 
 def _errors(models: pd.DataFrame) -> list[str]:

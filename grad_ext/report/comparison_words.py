@@ -88,10 +88,10 @@ def duels(frame: pd.DataFrame, name: str) -> list[str]:
     return [_duel(judged, int(i), *figure) for figure in BESIDE.items()]
 
 
-def over_knobs(frame: pd.DataFrame) -> str:
-    """Return which values of the knobs are on the frontier; parameters as those of `findings`."""
+def over_hyperparameters(frame: pd.DataFrame) -> str:
+    """Return which values of the hyperparameters are on the frontier; parameters as those of `findings`."""
     lines, _, _ = _lines_of(frame)
-    return _over_knobs(lines)
+    return _over_hyperparameters(lines)
 
 
 def _lines_of(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -111,7 +111,7 @@ def _extent(frame: pd.DataFrame, chosen: pd.DataFrame, judged: pd.DataFrame) -> 
     return (
         f"{count(len(frame), 'model')} of {count(len(chosen), 'method')} on {first['dataset']}, "
         f"protecting {protected}{figures}. Unless said otherwise each stands at the value of its "
-        "knob that was chosen on validation rows; all figures are means on test rows."
+        "hyperparameter that was chosen on validation rows; all figures are means on test rows."
     )
 
 
@@ -138,7 +138,7 @@ def _frontier(judged: pd.DataFrame, figure: str, words: str) -> str:
     )
 
 
-def _over_knobs(lines: pd.DataFrame) -> str:
+def _over_hyperparameters(lines: pd.DataFrame) -> str:
     free = lines[
         ~lines["dominated"]
         & (lines["constant"] == 0)
@@ -148,10 +148,10 @@ def _over_knobs(lines: pd.DataFrame) -> str:
     named = []
     for name, group in free.groupby("name", sort=False):
         values = listed(f"{lam:g}" for lam in group["lam"])
-        knob = group["knob"].iloc[0]
-        named.append(f"{name} ({knob} = {values})" if knob else str(name))
+        hyperparameter = group["hyperparameter"].iloc[0]
+        named.append(f"{name} ({hyperparameter} = {values})" if hyperparameter else str(name))
     return (
-        "Over all values of the knobs, which picks on the test rows and so flatters, the frontier of "
+        "Over all values of the hyperparameters, which picks on the test rows and so flatters, the frontier of "
         f"accuracy and Discrimination is: {listed(named) or 'empty'}."
     )
 
@@ -167,7 +167,7 @@ def _stands(judged: pd.DataFrame, i: int) -> str:
     return (
         f"{called(mine)}{place}: accuracy {mine['accuracy']:.3f}, balanced accuracy "
         f"{mine['balanced_accuracy']:.3f}, Discrimination {mine['discrimination']:.3f} (chance "
-        f"level {mine['discrimination_floor']:.3f}), Delta {mine['delta']:.3f}."
+        f"level {mine['chance_level']:.3f}), Delta {mine['delta']:.3f}."
     )
 
 
@@ -256,7 +256,7 @@ def _chance(judged: pd.DataFrame) -> str:
     varied = judged[judged["constant"] < 1]
     if not len(varied):
         return "All are constant."
-    within = varied[varied["discrimination"] <= varied["discrimination_floor"]]
+    within = varied[varied["discrimination"] <= varied["chance_level"]]
     shown = "every method shows more than its chance level"
     if len(within):
         shown = (
@@ -265,7 +265,7 @@ def _chance(judged: pd.DataFrame) -> str:
         )
     return (
         "Predictions that ignore the protected attribute would show a Discrimination of about "
-        f"{varied['discrimination_floor'].mean():.3f} on these test rows by chance; {shown}."
+        f"{varied['chance_level'].mean():.3f} on these test rows by chance; {shown}."
     )
 
 

@@ -1,6 +1,6 @@
 """The interactive part of a page: every model as columns of numbers, and the script that shows them.
 
-The script is ours, 45 kB, and not a library's: plotly.js would add 4.8 MB to every report of
+The script is ours, 69 kB, and not a library's: plotly.js would add 4.8 MB to every report of
 every study and takes seconds to load, and pictures on a canvas say nothing to a screen reader, so
 the table, the keyboard and the words beside them would have to be written all the same.
 """
@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from grad_ext.data.catalog import DATA_SETS
-from grad_ext.report.html import asset
+from grad_ext.report.assets import asset, script
 from grad_ext.report.tables import (
     CHANCE,
     LABELS,
@@ -29,12 +29,21 @@ from grad_ext.report.tables import (
     with_figures,
     words_of,
 )
-from grad_ext.trial import Record, Settings
+from grad_ext.training.settings import Settings
+from grad_ext.trial import Record
 
 FACTS = ("epoch", "seconds", "predict_seconds", "peak_bytes", "error")
 FLAGS = ("constant", "diverged", "chosen")
 # Of results.csv what is neither a setting nor a figure nor a fact.
-BESIDES = ("title", "knob", "algorithm", "attributes", "needs_attributes", "seeded", "default")
+BESIDES = (
+    "title",
+    "hyperparameter",
+    "algorithm",
+    "attributes",
+    "needs_attributes",
+    "seeded",
+    "default",
+)
 DIGITS = 6
 # Of a key, by which a command names a model: enough for any study.
 KEY_DIGITS = 8
@@ -89,7 +98,7 @@ def explorer(frame: pd.DataFrame, records: Sequence[Record], sources: Sequence[S
     histories = _histories(records)
     if histories:
         parts.append(_data("histories-data", histories))
-    return "\n".join([*parts, f"<script>\n{asset('explorer.js')}</script>"])
+    return "\n".join([*parts, f"<script>\n{script('main.js')}</script>"])
 
 
 def _data(name: str, values: object) -> str:
@@ -169,8 +178,8 @@ def _settings(
         column = _column(name, values, "setting")
         if path is not None:
             column["path"] = path
-        if name == "lam" and "knob" in frame:
-            column["label"] = "knob"
+        if name == "lam" and "hyperparameter" in frame:
+            column["label"] = "hyperparameter"
         if name in CHANCE:
             column["chance"] = True
         column["hidden"] = path is not None and path not in apart and path != "seed"
@@ -189,7 +198,7 @@ def _figures(frame: pd.DataFrame) -> list[dict[str, Any]]:
     ]
     ordered = [*(n for n in MAIN if n in names), *(n for n in names if n not in MAIN)]
     return [
-        _column(name, frame[name].tolist(), "figure") | {"main": name in MAIN} for name in ordered
+        _column(name, frame[name].tolist(), "metric") | {"main": name in MAIN} for name in ordered
     ]
 
 
@@ -264,7 +273,7 @@ def _commands(source: Source, records: Sequence[Record]) -> dict[str, Any]:
     Both are trained again to be looked at; only GRAD's can be saved.
     """
     about, trial = source.about, records[0].trial
-    judging = {n: v for n, v in about.get("judging", {}).items() if v != _JUDGING.get(n)}
+    evaluation = {n: v for n, v in about.get("evaluation", {}).items() if v != _JUDGING.get(n)}
     named = all(record.trial.dataset in DATA_SETS for record in records)
     fill = {
         "{table}": _LOAD if named else _OWN,
@@ -272,11 +281,11 @@ def _commands(source: Source, records: Sequence[Record]) -> dict[str, Any]:
         # GRAD takes rows without their group too; what others are compared on has none of them.
         "{known}": "table.known()" if _without_unknown(about) else "table",
         "{protocol}": repr(_protocol(about)),
-        "{judging}": f", Judging(**{judging!r})" if judging else "",
-        "{import}": "Judging, evaluate, prepare" if judging else "evaluate, prepare",
+        "{evaluation}": f", EvaluationConfig(**{evaluation!r})" if evaluation else "",
+        "{import}": "EvaluationConfig, evaluate, prepare" if evaluation else "evaluate, prepare",
     }
     texts = {}
-    for name, code in {"python": _GRAD, "rival": _RIVAL}.items():
+    for name, code in {"python": _GRAD, "baseline": _RIVAL}.items():
         for mark, words in fill.items():
             code = code.replace(mark, words)
         texts[name] = code
@@ -323,7 +332,7 @@ _SHARED = """\
 trial = Trial.from_json({trial})
 {table}
 parts = split({known}, trial.split_seed, {protocol})
-problem = prepare(parts, trial.settings{judging})
+problem = prepare(parts, trial.settings{evaluation})
 """
 _GRAD = f"""\
 from grad_ext import {{load}}
@@ -337,12 +346,12 @@ print(record.metrics)
 """
 _RIVAL = f"""\
 from grad_ext import {{load}}
-from grad_ext.adapters.registry import rival
+from grad_ext.adapters.registry import baseline
 from grad_ext.data.split import split
 from grad_ext.evaluation import {{import}}
 from grad_ext.trial import Trial
 
-{_SHARED}method = rival(trial.rival).method(**dict(trial.options))
+{_SHARED}method = baseline(trial.baseline).method(**dict(trial.options))
 [record] = evaluate(method, [trial], problem)
 print(record.metrics)
 """

@@ -136,7 +136,7 @@ def _panel(axes: Axes, frame: pd.DataFrame, metric: str, label: str) -> None:
     axes.axhline(constant, color=MAJORITY, linewidth=1.2, label="majority class")
     reversing = frame[frame["lam"] > 0]
     if metric == "discrimination" and len(reversing):
-        floor = reversing.groupby("lam", sort=True)["discrimination_floor"].mean()
+        floor = reversing.groupby("lam", sort=True)["chance_level"].mean()
         axes.fill_between(
             floor.index, 0, floor, color=CHANCE, alpha=0.35, linewidth=0, label="chance level"
         )
@@ -170,7 +170,7 @@ def plane_figure(frame: pd.DataFrame, title: str, by: str) -> Figure:
         frame = _ranged(frame, by)
         looks = _looks(frame, by)
         for axes, metric in zip(panels, ("accuracy", "balanced_accuracy"), strict=True):
-            floor = frame.loc[~frame["constant"], "discrimination_floor"].mean()
+            floor = frame.loc[~frame["constant"], "chance_level"].mean()
             if np.isfinite(floor):
                 axes.axvspan(0, floor, color=CHANCE, alpha=0.25, linewidth=0, label="chance level")
             for value, (colour, shape) in looks.items():
@@ -312,7 +312,7 @@ def frontier_figure(points: pd.DataFrame, title: str) -> Figure:
             )
             axes.axvspan(
                 0,
-                same["discrimination_floor"].mean() if len(same) else 0.0,
+                same["chance_level"].mean() if len(same) else 0.0,
                 color=CHANCE,
                 alpha=0.35,
                 linewidth=0,

@@ -10,7 +10,7 @@ import pandas as pd
 
 from grad_ext.errors import InputError
 from grad_ext.files import writable_folder, write_atomically
-from grad_ext.outputs import CRITERIA
+from grad_ext.outputs import CONSTRAINTS
 from grad_ext.report.card import cards
 from grad_ext.report.explorer import Source, explorer
 from grad_ext.report.figures import (
@@ -49,8 +49,8 @@ LAMBDA_FIGURE = "Accuracy, Discrimination and Consistency against λ"
 def title(record: Record) -> str:
     """Return what a study is about, in one line."""
     trial = record.trial
-    criterion = trial.settings.criterion
-    by = "" if criterion == CRITERIA[0] else f" by {criterion.replace('_', ' ')}"
+    constraint = trial.settings.constraint
+    by = "" if constraint == CONSTRAINTS[0] else f" by {constraint.replace('_', ' ')}"
     return f"{trial.method} on {trial.dataset}, protecting {' and '.join(trial.protected)}{by}"
 
 

@@ -26,7 +26,7 @@ IMPROVES, WORSENS = "improves", "worsens"
 NAMED = {"delta": "Delta", "consistency": "Consistency", "discrimination": "Discrimination"}
 LEVEL = 0.95
 LINE = ["dataset", "attributes", "recipe", "algorithm"]
-GUARDS = ("balanced_accuracy", "majority_accuracy", "discrimination_floor")
+GUARDS = ("balanced_accuracy", "majority_accuracy", "chance_level")
 AS_PUBLISHED = "as published"
 # The paper (section 2): "any value of λ in [50, 2000] would perform equivalently".
 EQUIVALENT = (50.0, 2000.0)
@@ -57,7 +57,7 @@ def lines(
     pandas.DataFrame
         Columns dataset, attributes, recipe, algorithm, metric, published, mean, sd, difference
         (ours less the paper's), models, constant, balanced_accuracy, majority_accuracy,
-        discrimination_floor. Published lines that are not run have nan for ours and the recipe
+        chance_level. Published lines that are not run have nan for ours and the recipe
         "as published".
     """
     rows: list[dict[str, Any]] = []

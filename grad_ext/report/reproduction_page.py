@@ -37,7 +37,7 @@ CHOICES = (
     ),
     (
         "Protected in Table 1: age above 25 on German, sex on Adult. The paper does not name them, and "
-        "the rivals' lines that it quotes mix definitions (VFAE protects gender on German and age on "
+        "the baselines' lines that it quotes mix definitions (VFAE protects gender on German and age on "
         "Adult)."
     ),
     (
@@ -231,7 +231,7 @@ def text_lines(made: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
                 str(recipe) if ours else "as published, not run",
                 *(_cell(by.loc[m]) if m in by.index else "–" for m in metrics),
                 f"{first['balanced_accuracy']:.3f}" if ours else "",
-                f"{first['discrimination_floor']:.3f}" if ours else "",
+                f"{first['chance_level']:.3f}" if ours else "",
                 f"{first['constant']:.0%}" if ours else "",
                 str(first["models"]) if ours else "",
             ]

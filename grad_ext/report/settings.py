@@ -191,7 +191,7 @@ def by_settings(
         row |= {"models": len(models), "failed": int(models["accuracy"].isna().sum())}
         for name in SHOWN:
             row |= {name: models[name].mean(), f"{name}_std": models[name].std()}
-        for name in ("discrimination_floor", "constant", "majority_accuracy", "majority_favorable"):
+        for name in ("chance_level", "constant", "majority_accuracy", "majority_favorable"):
             row[name] = models[name].mean()
         # A mean over some of the models would leave out what went wrong.
         whole = not row["failed"]
@@ -253,7 +253,7 @@ def lines_by(
                 f"{point['constant']:.0%}",
                 *(cell(point[f"validation_{name}"], np.nan) for name in held),
                 *(cell(point[name], point[f"{name}_std"]) for name in SHOWN),
-                cell(point["discrimination_floor"], np.nan),
+                cell(point["chance_level"], np.nan),
                 "*" if point["frontier"] else "",
             ]
         )

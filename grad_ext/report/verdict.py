@@ -209,7 +209,7 @@ def _at_the_papers(frame: pd.DataFrame) -> list[str]:
     majority = float(frame["majority_accuracy"].iloc[0])
     at, chosen = _nearest(frame, 100.0)
     accuracy, balanced = chosen["accuracy"].mean(), chosen["balanced_accuracy"].mean()
-    gap, floor = chosen["discrimination"].mean(), chosen["discrimination_floor"].mean()
+    gap, floor = chosen["discrimination"].mean(), chosen["chance_level"].mean()
     relation = "below" if accuracy < majority else "above"
     said = []
     said.append(

@@ -83,11 +83,11 @@ def outline(frame: pd.DataFrame) -> list[str]:
     said = [constants(judged)] if len(judged) else []
     for dataset, group in judged.groupby("dataset", sort=False):
         majority = float(group["majority_accuracy"].mean())
-        above = int((group["discrimination"] > group["discrimination_floor"]).sum())
+        above = int((group["discrimination"] > group["chance_level"]).sum())
         said.append(
             f"On {dataset} the majority class has accuracy {majority:.3f}: {_better(group)} of "
             f"{len(group)} models are more accurate. Discrimination above the level of chance (in the "
-            f"mean {group['discrimination_floor'].mean():.3f}) have {above}."
+            f"mean {group['chance_level'].mean():.3f}) have {above}."
         )
     return said
 

@@ -25,7 +25,7 @@ from typing import IO, Any
 
 from grad_ext.adapters.aif360.process import ENVIRONMENT
 from grad_ext.errors import InputError, MissingToolkit
-from grad_ext.evaluation import Problem
+from grad_ext.evaluation import EncodedSplit
 from grad_ext.method import Method
 from grad_ext.sweeps.run.packs import WIDTH
 from grad_ext.trial import Record, Trial
@@ -57,7 +57,7 @@ class Limits:
     Attributes
     ----------
     seconds : float
-        Wall time of a fit and of judging it; trials fitted together have as many times that.
+        Wall time of a fit and of evaluation it; trials fitted together have as many times that.
     memory : int or None
         Resident memory (bytes) of the process and all that it starts; half of the machine's, or of
         its control group's, if None.
@@ -116,7 +116,7 @@ def _a_pack(trial: Trial) -> int:
 def fit(
     make: Callable[[Trial], Method],
     trials: Sequence[Trial],
-    problem: Problem,
+    encoded: EncodedSplit,
     keep: Callable[[Sequence[Record]], None],
     limits: Limits | None = None,
     width: Callable[[Trial], int] = _a_pack,
@@ -130,7 +130,7 @@ def fit(
     trials : sequence of Trial
         What to fit; neighbours of equal static settings are fitted together where the method does
         so.
-    problem : Problem
+    encoded : EncodedSplit
         The rows.
     keep : callable
         Gets records as they come.
@@ -147,21 +147,21 @@ def fit(
     """
     left = list(range(len(trials)))
     while left:
-        done = _run(make, [trials[i] for i in left], problem, keep, limits or Limits(), width)
+        done = _run(make, [trials[i] for i in left], encoded, keep, limits or Limits(), width)
         left = [i for n, i in enumerate(left) if n not in done]
 
 
 def _run(
     make: Callable[[Trial], Method],
     trials: Sequence[Trial],
-    problem: Problem,
+    encoded: EncodedSplit,
     keep: Callable[[Sequence[Record]], None],
     limits: Limits,
     width: Callable[[Trial], int],
 ) -> set[int]:
     """Fit trials in one process until it ends or is ended, and return the numbers of those done."""
     done: set[int] = set()
-    child = _Child(worker.Task(make, tuple(trials), problem, width))
+    child = _Child(worker.Task(make, tuple(trials), encoded, width))
     try:
         while len(done) < len(trials):
             message = child.next(limits)

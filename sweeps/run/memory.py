@@ -13,10 +13,11 @@ from typing import Any
 import torch
 
 from grad_ext.data.encoding import Arrays
+from grad_ext.engine.batches import minibatches
 from grad_ext.engine.network import SCORE_ROWS
 from grad_ext.files import write_atomically
 from grad_ext.sweeps.run.packs import parts
-from grad_ext.training.loop import minibatches, shape_of
+from grad_ext.training.loop import shape_of
 from grad_ext.trial import Record, Trial, fingerprint
 
 WIDTHS = "widths.json"

@@ -24,10 +24,10 @@ from rich.text import Text
 
 from grad_ext.files import write_atomically
 from grad_ext.report.settings import setting, short
-from grad_ext.sweeps.folder import StudyFolder, read_records
+from grad_ext.sweeps.folder import StudyDirectory, read_records
 from grad_ext.sweeps.run.loggers import Logger, loggers
 from grad_ext.sweeps.run.status import PROGRESS, Progressed
-from grad_ext.sweeps.run.storage import Place
+from grad_ext.sweeps.run.storage import RecordStore
 from grad_ext.trial import Record
 
 LOG = "study.log"
@@ -72,7 +72,7 @@ class Watch(Callback):
 
     Parameters
     ----------
-    study : StudyFolder
+    study : StudyDirectory
         The study.
     sizes : sequence of int
         Members of each pack, in the order in which they are begun.
@@ -80,17 +80,17 @@ class Watch(Callback):
         Draw it on the standard error.
     log : sequence of str
         What to log models to: see `grad_ext.sweeps.run.loggers`.
-    kept : Place
+    kept : RecordStore
         Where packs keep their records.
     """
 
     def __init__(
         self,
-        study: StudyFolder,
+        study: StudyDirectory,
         sizes: Sequence[int],
         shown: bool,
         log: Sequence[str],
-        kept: Place,
+        kept: RecordStore,
     ) -> None:
         self._kept = kept
         self._folder, self._sizes, self._shown, self._log = study.folder, list(sizes), shown, log

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from grad_ext.errors import InputError
-from grad_ext.sweeps.folder import StudyFolder, is_locked
+from grad_ext.sweeps.folder import StudyDirectory, is_locked
 
 PROGRESS = "progress.json"
 
@@ -143,7 +143,7 @@ def status(folder: str | Path) -> Status:
     InputError
         If the folder holds no study.
     """
-    study = StudyFolder.read(folder)
+    study = StudyDirectory.read(folder)
     records = study.records()
     run = None
     with suppress(OSError, ValueError, TypeError):

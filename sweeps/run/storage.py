@@ -19,7 +19,7 @@ from grad_ext.trial import Record, Trial
 RECORDS = "records"
 
 
-class Place(Protocol):
+class RecordStore(Protocol):
     """Where packs keep their records and find those of before."""
 
     def write(self, records: Sequence[Record]) -> None:
@@ -32,7 +32,7 @@ class Place(Protocol):
         """Bring the record files that a study's folder lacks into it, and return how many."""
 
 
-class Here:
+class LocalStore:
     """The study's folder itself, which every process that trains sees.
 
     Parameters
@@ -58,7 +58,7 @@ class Here:
         return 0
 
 
-def place(storage: str | None, folder: Path) -> Place:
+def place(storage: str | None, folder: Path) -> RecordStore:
     """Return where a study's packs keep their records.
 
     Parameters
@@ -68,7 +68,7 @@ def place(storage: str | None, folder: Path) -> Place:
     folder : pathlib.Path
         The study's.
     """
-    return Here(folder) if storage is None else Storage(storage)
+    return LocalStore(folder) if storage is None else Storage(storage)
 
 
 class Storage:

@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from grad_ext.errors import InputError
-from grad_ext.evaluation import Problem, evaluate
+from grad_ext.evaluation import EncodedSplit, evaluate
 from grad_ext.method import GRAD
-from grad_ext.sweeps.folder import StudyFolder, lock, sweep_up
+from grad_ext.sweeps.folder import StudyDirectory, lock, sweep_up
 from grad_ext.sweeps.run.cluster import Cluster, assigned_device, cluster
 from grad_ext.sweeps.run.memory import Widths, fitting, roomy
 from grad_ext.sweeps.run.packs import WIDTH, packs
 from grad_ext.sweeps.run.resources import Resources
-from grad_ext.sweeps.run.storage import Place, place
+from grad_ext.sweeps.run.storage import RecordStore, place
 from grad_ext.trial import Record, RowsKey, Trial
 
 # A worker that dies (out of memory, killed) is replaced once; an exception would only come again.
@@ -37,11 +37,11 @@ TEMPORARY = "grad-ext-tune-"
 # How often a pack says how far it is.
 REPORTS = 10
 # Gets the records of a pack as they come.
-Keep = Callable[[Sequence[Record]], None]
+OnRecords = Callable[[Sequence[Record]], None]
 # Gets the share of a pack's work that is done.
-Say = Callable[[float], None]
+OnProgress = Callable[[float], None]
 # Fits a pack: its trials, their rows, where records go, and where to say how far it is.
-Carry = Callable[[Sequence[Trial], Problem, Keep, Say], None]
+FitPack = Callable[[Sequence[Trial], EncodedSplit, OnRecords, OnProgress], None]
 
 
 class StudyIncomplete(RuntimeError):
@@ -50,9 +50,9 @@ class StudyIncomplete(RuntimeError):
 
 def train_together(
     trials: Sequence[Trial],
-    problem: Problem,
-    keep: Keep,
-    say: Say,
+    encoded: EncodedSplit,
+    keep: OnRecords,
+    say: OnProgress,
     validation: bool = False,
     widths: Widths | None = None,
 ) -> None:
@@ -65,25 +65,25 @@ def train_together(
     def train(part: Sequence[Trial]) -> list[Record]:
         share = len(part) / len(trials)
         on_epoch = partial(_tell, say, trials[0].settings.epochs, done / len(trials), share)
-        return evaluate(GRAD(device=device), part, problem, on_epoch, validation)
+        return evaluate(GRAD(device=device), part, encoded, on_epoch, validation)
 
     for records in fitting(trials, device, widths or Widths(None), train):
         keep(records)
         done += len(records)
 
 
-def _tell(say: Say, epochs: int, before: float, share: float, epoch: int) -> None:
+def _tell(say: OnProgress, epochs: int, before: float, share: float, epoch: int) -> None:
     """Say how much of a pack's work is done after an epoch of a part of it."""
     if epoch % max(1, epochs // REPORTS) == 0 and epoch < epochs:
         say(before + share * epoch / epochs)
 
 
 def run(
-    study: StudyFolder,
-    problems: Mapping[RowsKey, Problem],
+    study: StudyDirectory,
+    encoded_splits: Mapping[RowsKey, EncodedSplit],
     resources: Resources | None = None,
     progress: bool = False,
-    carry: Carry | None = None,
+    carry: FitPack | None = None,
     gather: Callable[[Sequence[Trial], int], list[list[Trial]]] | None = None,
     only: Sequence[Trial] | None = None,
     log: Sequence[str] = (),
@@ -92,9 +92,9 @@ def run(
 
     Parameters
     ----------
-    study : StudyFolder
+    study : StudyDirectory
         The folder and its trials.
-    problems : mapping of `Trial.rows` to Problem
+    encoded_splits : mapping of `Trial.rows` to EncodedSplit
         The rows of every trial, sent to every worker once.
     resources : Resources, optional
         What it may use; all CPUs of this machine if not given.
@@ -133,19 +133,19 @@ def run(
         sweep_up(study.folder)
         missing = [trial for trial in study.missing() if trial.key in wanted]
         for trial in missing:
-            if trial.rows not in problems:
+            if trial.rows not in encoded_splits:
                 raise InputError(
-                    f"expected the rows of {trial.rows}, got those of {list(problems)}"
+                    f"expected the rows of {trial.rows}, got those of {list(encoded_splits)}"
                 )
         # Another process may have been quicker.
         if not missing:
             return
         carry = carry or partial(train_together, widths=Widths(study.folder))
         with cluster(resources, study.folder) as there:
-            gather = gather or partial(packs, width=_width(resources, there, problems))
+            gather = gather or partial(packs, width=_width(resources, there, encoded_splits))
             for _ in range(ROUNDS):
                 plan = gather(missing, there.workers)
-                errors = _tune(plan, study, problems, there, progress, carry, log, kept)
+                errors = _tune(plan, study, encoded_splits, there, progress, carry, log, kept)
                 left = missing = [trial for trial in study.missing() if trial.key in wanted]
                 if not left or not any(map(_is_lost, errors)):
                     break
@@ -172,7 +172,7 @@ def incomplete(left: int, models: int, errors: Sequence[Exception], packs: int) 
 
 
 def _width(
-    resources: Resources, there: Cluster, problems: Mapping[RowsKey, Problem]
+    resources: Resources, there: Cluster, encoded_splits: Mapping[RowsKey, EncodedSplit]
 ) -> Callable[[Trial], int]:
     """Return how wide packs of a trial's kind are to be at most."""
     size = resources.pack_size
@@ -181,33 +181,35 @@ def _width(
     free = there.free
     if free is None:
         return lambda trial: WIDTH
-    return lambda trial: roomy(free, trial, problems[trial.rows].training)
+    return lambda trial: roomy(free, trial, encoded_splits[trial.rows].training)
 
 
 def _tune(
     plan: list[list[Trial]],
-    study: StudyFolder,
-    problems: Mapping[RowsKey, Problem],
+    study: StudyDirectory,
+    encoded_splits: Mapping[RowsKey, EncodedSplit],
     there: Cluster,
     progress: bool,
-    carry: Carry,
+    carry: FitPack,
     log: Sequence[str],
-    kept: Place,
+    kept: RecordStore,
 ) -> Sequence[Exception]:
     """Run the packs and return the errors of those that failed."""
     from ray import tune
 
     from grad_ext.sweeps.run.progress import Watch
 
-    def train_pack(config: dict[str, Any], problems: Mapping[RowsKey, Problem]) -> None:
+    def train_pack(config: dict[str, Any], encoded_splits: Mapping[RowsKey, EncodedSplit]) -> None:
         trials: Sequence[Trial] = plan[config["pack"]]
-        rows = problems[trials[0].rows]
+        rows = encoded_splits[trials[0].rows]
         carry(trials, rows, kept.write, lambda share: tune.report({"share": share}))
         tune.report({"share": 1.0})
 
     watch = Watch(study, [len(pack) for pack in plan], progress, log, kept)
     space = {"pack": tune.grid_search(list(range(len(plan))))}
-    done = fit(tune.with_parameters(train_pack, problems=problems), space, there, [watch])
+    done = fit(
+        tune.with_parameters(train_pack, encoded_splits=encoded_splits), space, there, [watch]
+    )
     kept.fetch(study.folder)
     return list(done.errors)
 

@@ -32,7 +32,7 @@ WATCH = 0.5
 PR_SET_PDEATHSIG = 1
 RESET_PEAK = "5"
 
-Say = Callable[..., None]
+OnProgress = Callable[..., None]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Task:
         Gets a trial, returns the method that fits it; trials of equal static settings share one.
     trials : tuple of Trial
         What to fit.
-    problem : Problem
+    encoded : EncodedSplit
         The rows.
     width : callable
         Gets a trial, returns how many of its method are fitted together at most.
@@ -53,7 +53,7 @@ class Task:
 
     make: Callable[[Any], Any]
     trials: tuple[Any, ...]
-    problem: Any
+    encoded: Any
     width: Callable[[Any], int]
 
 
@@ -70,7 +70,7 @@ def die_with(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def run(task: Task, say: Say) -> None:
+def run(task: Task, say: OnProgress) -> None:
     """Fit a task's trials and say what became of each.
 
     Before a fit: ``fitting``, the numbers of its trials, ``held``, the memory (bytes) in use, and
@@ -96,13 +96,13 @@ def run(task: Task, say: Say) -> None:
             _fit(method, numbers[first : first + widest], task, say)
 
 
-def _fit(method: Any, numbers: Sequence[int], task: Task, say: Say) -> None:
+def _fit(method: Any, numbers: Sequence[int], task: Task, say: OnProgress) -> None:
     from grad_ext.evaluation import evaluate
 
     _settle()
     _begin(numbers, say)
     try:
-        records = evaluate(method, [task.trials[i] for i in numbers], task.problem, validation=True)
+        records = evaluate(method, [task.trials[i] for i in numbers], task.encoded, validation=True)
     except (Exception, SystemExit) as error:  # noqa: BLE001
         if len(numbers) == 1:
             say(error=words(error))
@@ -114,7 +114,7 @@ def _fit(method: Any, numbers: Sequence[int], task: Task, say: Say) -> None:
     say(records=[record.to_json() for record in records], peak=peak_memory())
 
 
-def _begin(numbers: Sequence[int], say: Say) -> None:
+def _begin(numbers: Sequence[int], say: OnProgress) -> None:
     sys.stdout.flush()
     say(fitting=list(numbers), held=memory(os.getpid()), printed=os.fstat(2).st_size)
 

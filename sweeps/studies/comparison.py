@@ -23,28 +23,29 @@ import pandas as pd
 from grad_ext.data.split import checked_protocol, split
 from grad_ext.data.table import Table
 from grad_ext.errors import InputError
-from grad_ext.evaluation import VALIDATED, Judging, Problem, prepare
+from grad_ext.evaluation import VALIDATED, EncodedSplit, EvaluationConfig, prepare
 from grad_ext.files import cache_folder
 from grad_ext.report.comparison import write_comparison
 from grad_ext.report.explorer import Source, explorer
 from grad_ext.report.figures import WRITTEN
 from grad_ext.report.tables import results
-from grad_ext.sweeps.folder import StudyFolder, default_folder
+from grad_ext.sweeps.folder import StudyDirectory, default_folder
 from grad_ext.sweeps.run.limits import Limits, fit
 from grad_ext.sweeps.run.resources import Resources, checked_cpus
-from grad_ext.sweeps.run.tune import Keep, Say, run
+from grad_ext.sweeps.run.tune import OnProgress, OnRecords, run
 from grad_ext.sweeps.studies.methods import (
-    Contender,
     Makers,
     Methods,
+    MethodSpec,
     about,
-    contenders,
     cost,
     current,
+    method_specs,
     width,
 )
 from grad_ext.training.checkpoint import History, best_epoch, rule_named
-from grad_ext.trial import Record, RowsKey, Settings, Trial
+from grad_ext.training.settings import Settings
+from grad_ext.trial import Record, RowsKey, Trial
 
 SEEDS = 5
 SELECT = "balanced_delta"
@@ -54,7 +55,17 @@ PIECES = 6
 # Seconds of work that a piece has at least, where all workers get one: starting its process takes a
 # few, and on data smaller than Adult fits are quicker than is said.
 LEAST = 10.0
-FIRST = ("dataset", "method", "title", "knob", "lam", "seed", "split_seed", "variant", "recipe")
+FIRST = (
+    "dataset",
+    "method",
+    "title",
+    "hyperparameter",
+    "lam",
+    "seed",
+    "split_seed",
+    "variant",
+    "recipe",
+)
 LAST = (
     *("constant", "diverged", "seconds", "predict_seconds", "peak_bytes", "error"),
     *("needs_attributes", "seeded", "default"),
@@ -69,7 +80,7 @@ class Comparison:
     ----------
     frame : pandas.DataFrame
         A row a model: what it is, figures on the test rows, figures ``validation_...`` by which its
-        knob was chosen, the seconds of fit and prediction, the memory (bytes), and its error.
+        hyperparameter was chosen, the seconds of fit and prediction, the memory (bytes), and its error.
     folder : pathlib.Path
         The study's.
     page : pathlib.Path
@@ -87,11 +98,11 @@ class Plan:
 
     Attributes
     ----------
-    study : StudyFolder
+    study : StudyDirectory
         The folder, and all that belongs to it.
     asked : tuple of Trial
         What was asked for and can be run.
-    problems : mapping of `Trial.rows` to Problem
+    encoded_splits : mapping of `Trial.rows` to EncodedSplit
         The rows of each division.
     makers : Makers
         What makes a trial's method.
@@ -103,9 +114,9 @@ class Plan:
         What a reader of the report should know.
     """
 
-    study: StudyFolder
+    study: StudyDirectory
     asked: tuple[Trial, ...]
-    problems: Mapping[RowsKey, Problem]
+    encoded_splits: Mapping[RowsKey, EncodedSplit]
     makers: Makers
     limits: Limits
     absent: tuple[Record, ...]
@@ -115,7 +126,9 @@ class Plan:
         """Fit what is missing; raises as `grad_ext.sweeps.run.tune.run` does."""
         makers, limits = self.makers, self.limits
 
-        def carry(trials: Sequence[Trial], problem: Problem, keep: Keep, say: Say) -> None:
+        def carry(
+            trials: Sequence[Trial], encoded: EncodedSplit, keep: OnRecords, say: OnProgress
+        ) -> None:
             done = 0
 
             def hand(records: Sequence[Record]) -> None:
@@ -124,10 +137,10 @@ class Plan:
                 done += len(records)
                 say(done / len(trials))
 
-            fit(makers, trials, problem, hand, limits, width)
+            fit(makers, trials, encoded, hand, limits, width)
 
         resources = Resources(num_cpus)
-        run(self.study, self.problems, resources, progress, carry, gathered, self.asked)
+        run(self.study, self.encoded_splits, resources, progress, carry, gathered, self.asked)
 
     def result(self, select: str = SELECT, formats: Sequence[str] = WRITTEN) -> Comparison:
         """Write what is there as results.csv and report.html, and return it."""
@@ -136,12 +149,12 @@ class Plan:
         return written(self.study, formats)
 
 
-def written(study: StudyFolder, formats: Sequence[str] = WRITTEN) -> Comparison:
+def written(study: StudyDirectory, formats: Sequence[str] = WRITTEN) -> Comparison:
     """Write a comparison's results.csv, picture and page from its records, and return it.
 
     Parameters
     ----------
-    study : StudyFolder
+    study : StudyDirectory
         A comparison's.
     formats : sequence of str, optional
         Formats of the picture: 'png', 'svg', 'pdf'.
@@ -160,7 +173,7 @@ def written(study: StudyFolder, formats: Sequence[str] = WRITTEN) -> Comparison:
     return Comparison(frame, study.folder, page)
 
 
-def listed(study: StudyFolder) -> list[Record]:
+def listed(study: StudyDirectory) -> list[Record]:
     """Return a comparison's records in the order of results.csv, those that could not be run last."""
     absent = [Record.from_json(values) for values in study.noted().get("absent", [])]
     return [record for record in study.records() if current(record.trial)] + absent
@@ -172,10 +185,10 @@ def compare(
     seeds: int | Sequence[int] = SEEDS,
     *,
     splits: int = 1,
-    knobs: bool = True,
+    hyperparameters: bool = True,
     select: str = SELECT,
     settings: Settings | None = None,
-    judging: Judging | None = None,
+    evaluation: EvaluationConfig | None = None,
     protocol: str = "auto",
     limits: Limits | None = None,
     retry: bool = False,
@@ -194,17 +207,17 @@ def compare(
     table : Table
         The rows; those that miss a protected attribute are left out.
     seeds : int or sequence of int, default 5
-        Models for each method and knob, with seeds 0, 1, 2 ...; a method that draws nothing has one.
+        Models for each method and hyperparameter, with seeds 0, 1, 2 ...; a method that draws nothing has one.
     splits : int, default 1
         Divisions of the rows, for each of which everything is repeated.
-    knobs : bool, default True
-        Try every value of a method's knob, and not its default alone.
+    hyperparameters : bool, default True
+        Try every value of a method's hyperparameter, and not its default alone.
     select : str, default 'balanced_delta'
-        The rule that chooses a method's knob on the validation rows: see `chosen`.
+        The rule that chooses a method's hyperparameter on the validation rows: see `chosen`.
     settings : Settings, optional
         GRAD's training recipe, of which the encoding and the rule for the epoch to keep are
         everybody's; the default recipe if not given.
-    judging : Judging, optional
+    evaluation : EvaluationConfig, optional
         How models are judged.
     protocol : str, default 'auto'
         How rows are divided: see `grad_ext.data.split.split`.
@@ -234,7 +247,7 @@ def compare(
         If a process of Ray's failed; what is done is kept.
     """
     plan = planned(
-        methods, table, seeds, splits, knobs, select, settings, judging, protocol, limits, retry, out,
+        methods, table, seeds, splits, hyperparameters, select, settings, evaluation, protocol, limits, retry, out,
         num_cpus,
     )  # fmt: skip
     plan.run(num_cpus, progress)
@@ -246,10 +259,10 @@ def planned(
     table: Table,
     seeds: int | Sequence[int] = SEEDS,
     splits: int = 1,
-    knobs: bool = True,
+    hyperparameters: bool = True,
     select: str = SELECT,
     settings: Settings | None = None,
-    judging: Judging | None = None,
+    evaluation: EvaluationConfig | None = None,
     protocol: str = "auto",
     limits: Limits | None = None,
     retry: bool = False,
@@ -257,7 +270,7 @@ def planned(
     num_cpus: int | None = None,
 ) -> Plan:
     """Return a comparison that is ready to run; parameters and errors are those of `compare`."""
-    settings, judging = settings or Settings(), judging or Judging()
+    settings, evaluation = settings or Settings(), evaluation or EvaluationConfig()
     numbers = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     if not numbers:
         raise InputError(f"expected at least one seed, got {seeds}")
@@ -270,7 +283,7 @@ def planned(
     limits = limits or Limits()
     rows = table.known()
     example = Trial(table.name, table.attribute_names, settings=settings)
-    every = contenders(methods, knobs, example)
+    every = method_specs(methods, hyperparameters, example)
     wanted = {each.name: _trials(each, example, numbers, splits) for each in every}
     asked = tuple(t for each in every if each.missing is None for t in wanted[each.name])
     absent = tuple(
@@ -279,11 +292,11 @@ def planned(
         if each.missing is not None
         for trial in wanted[each.name]
     )
-    problems = {}
+    encoded_splits = {}
     for trial in [trial for trials in wanted.values() for trial in trials]:
-        if trial.rows not in problems:
+        if trial.rows not in encoded_splits:
             cut = split(rows, trial.split_seed, protocol, cache_folder("splits"))
-            problems[trial.rows] = prepare(cut, settings, judging)
+            encoded_splits[trial.rows] = prepare(cut, settings, evaluation)
     shared = {n: v for n, v in asdict(settings).items() if n != "variant"}
     content = {
         "kind": "compare",
@@ -292,21 +305,23 @@ def planned(
         "data": rows.digest(),
         "protocol": checked_protocol(rows, protocol),
         "settings": shared,
-        "judging": asdict(judging),
+        "evaluation": asdict(evaluation),
     }
     folder = Path(out) if out else default_folder(content, table.name, *table.attribute_names)
-    study = StudyFolder.open(folder, asked, content)
+    study = StudyDirectory.open(folder, asked, content)
     _check_own(study, every)
     if retry:
         keys = {trial.key for trial in asked}
         failed = [record.trial for record in study.records() if record.error]
         study.forget([trial for trial in failed if trial.key in keys])
-    notes = _notes(table, rows, next(iter(problems.values())), settings, select, knobs, limits)
-    return Plan(study, asked, problems, Makers.of(every), limits, absent, notes)
+    notes = _notes(
+        table, rows, next(iter(encoded_splits.values())), settings, select, hyperparameters, limits
+    )
+    return Plan(study, asked, encoded_splits, Makers.of(every), limits, absent, notes)
 
 
-def _trials(each: Contender, example: Trial, seeds: Sequence[int], splits: int) -> list[Trial]:
-    """Return what one method is to be run at: every knob, division and seed that it knows of."""
+def _trials(each: MethodSpec, example: Trial, seeds: Sequence[int], splits: int) -> list[Trial]:
+    """Return what one method is to be run at: every hyperparameter, division and seed that it knows of."""
     # All methods see the same features, also where the recipe has others for the variant.
     asked = example.settings
     settings = replace(asked.with_variant(each.variant), encoding=asked.encoding)
@@ -317,7 +332,7 @@ def _trials(each: Contender, example: Trial, seeds: Sequence[int], splits: int) 
             seed=seed,
             split_seed=split_seed,
             settings=settings,
-            rival=each.rival,
+            baseline=each.baseline,
             options=each.options,
         )
         for lam in each.values
@@ -326,14 +341,14 @@ def _trials(each: Contender, example: Trial, seeds: Sequence[int], splits: int) 
     ]
 
 
-def _check_own(study: StudyFolder, every: Sequence[Contender]) -> None:
+def _check_own(study: StudyDirectory, every: Sequence[MethodSpec]) -> None:
     """Refuse a name of the user's that the study has for another estimator."""
     own = {each.name: dict(each.options)["estimator"] for each in every if each.own is not None}
     for trial in study.trials:
         there = dict(trial.options).get("estimator")
-        if trial.rival in own and there != own[trial.rival]:
+        if trial.baseline in own and there != own[trial.baseline]:
             raise InputError(
-                f"{study.folder} has another {trial.rival!r}: {there}, now {own[trial.rival]}; "
+                f"{study.folder} has another {trial.baseline!r}: {there}, now {own[trial.baseline]}; "
                 "give it another name, or another folder"
             )
 
@@ -378,7 +393,7 @@ def _static(trial: Trial) -> str:
 
 
 def models(records: Sequence[Record]) -> pd.DataFrame:
-    """Return the rows of a comparison's results.csv, one a model, but for which knob was chosen."""
+    """Return the rows of a comparison's results.csv, one a model, but for which hyperparameter was chosen."""
     frame = results(records)
     facts = pd.DataFrame([about(record.trial) for record in records])
     measured = pd.DataFrame(
@@ -396,14 +411,14 @@ def models(records: Sequence[Record]) -> pd.DataFrame:
 def _rule(name: str) -> Any:
     if name in ("last", "paper"):
         raise InputError(
-            f"select: {name!r} is for epochs; a knob is chosen by balanced_delta, delta, or "
+            f"select: {name!r} is for epochs; a hyperparameter is chosen by balanced_delta, delta, or "
             "accuracy@0.05 (the highest accuracy at a Discrimination of at most 0.05)"
         )
     return rule_named(name)
 
 
 def chosen(frame: pd.DataFrame, rule: str = SELECT) -> pd.DataFrame:
-    """Choose the value of each method's knob, by its models' mean figures on the validation rows.
+    """Choose the value of each method's hyperparameter, by its models' mean figures on the validation rows.
 
     Parameters
     ----------
@@ -434,7 +449,7 @@ def chosen(frame: pd.DataFrame, rule: str = SELECT) -> pd.DataFrame:
 
 
 def _best(rows: pd.DataFrame, score: Any) -> float:
-    """Return the chosen value of one method's knob."""
+    """Return the chosen value of one method's hyperparameter."""
     default = rows.loc[rows["default"], "lam"]
     fallback = float(default.iloc[0] if len(default) else rows["lam"].iloc[0])
     figures = rows.reindex(columns=list(VALIDATED)).astype(float)
@@ -459,31 +474,31 @@ def _best(rows: pd.DataFrame, score: Any) -> float:
 def _notes(
     table: Table,
     rows: Table,
-    problem: Problem,
+    encoded: EncodedSplit,
     settings: Settings,
     select: str,
-    knobs: bool,
+    hyperparameters: bool,
     limits: Limits,
 ) -> tuple[str, ...]:
-    sizes = [len(part) for part in (problem.training, problem.validation, problem.test)]
+    sizes = [len(part) for part in (encoded.training, encoded.validation, encoded.test)]
     seen = "among" if settings.use_protected else "not among"
     chose = (
-        f"The value of a method's knob is the one that {select!r} chose on the validation rows, by "
+        f"The value of a method's hyperparameter is the one that {select!r} chose on the validation rows, by "
         "the mean over its models."
     )
     left_out = len(table) - len(rows)
     sentences = (
         (
             f"Every method had the same rows ({sizes[0]:,} to train, {sizes[1]:,} to validate, "
-            f"{sizes[2]:,} to test) and the same {problem.training.X.shape[1]} encoded features "
+            f"{sizes[2]:,} to test) and the same {encoded.training.X.shape[1]} encoded features "
             f"({settings.encoding!r}, as GRAD's recipe {settings.recipe!r} has them); protected columns "
             f"are {seen} them."
         ),
         f"{left_out:,} rows miss a protected attribute and are left out." if left_out else "",
-        chose if knobs else "Every knob is at its default.",
+        chose if hyperparameters else "Every hyperparameter is at its default.",
         (
             "GRAD, the plain networks, VFAE and ALFR keep the epoch that the rule "
-            f"{settings.select!r} names, by the same validation rows; all other methods keep the last."
+            f"{settings.checkpoint!r} names, by the same validation rows; all other methods keep the last."
         ),
         (
             "Seconds are wall time on one thread, of models trained together their share; memory is "

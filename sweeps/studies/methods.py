@@ -14,12 +14,13 @@ from typing import Any
 
 from sklearn.base import clone
 
-from grad_ext.adapters.registry import RIVALS, rival
+from grad_ext.adapters.registry import BASELINES, baseline
 from grad_ext.adapters.sklearn import Estimators, seed_32, takes
 from grad_ext.errors import InputError, MissingToolkit, unknown
 from grad_ext.method import GRAD, Method
 from grad_ext.sweeps.run.packs import WIDTH
-from grad_ext.trial import LAMBDA, Trial
+from grad_ext.training.settings import LAMBDA
+from grad_ext.trial import Trial
 
 # The values of λ in a comparison.
 LAMBDAS = (1.0, 10.0, 100.0, 1000.0)
@@ -30,7 +31,7 @@ OURS: dict[str, tuple[str, tuple[float, ...]]] = {
     "nn-pred": ("pred", (0.0,)),
     "nn-auto": ("auto", (0.0,)),
 }
-METHODS = (*OURS, *RIVALS)
+METHODS = (*OURS, *BASELINES)
 PREDICTS = ("predict_proba", "decision_function", "predict")
 # Registered names, and a user's own estimators by the names that the user gives them.
 Methods = Sequence[str | Mapping[str, Any]] | Mapping[str, Any] | None
@@ -39,7 +40,7 @@ COST = 3.0
 
 
 @dataclass(frozen=True)
-class Contender:
+class MethodSpec:
     """One method of a comparison.
 
     Attributes
@@ -47,10 +48,10 @@ class Contender:
     name : str
         What the user calls it.
     values : tuple of float
-        The values of its knob.
+        The values of its hyperparameter.
     variant : str
         GRAD's variant, or the plain network's; 'pred' for all others.
-    rival, options
+    baseline, options
         As in `Trial`.
     seeded : bool
         Whether another seed gives another model.
@@ -63,14 +64,14 @@ class Contender:
     name: str
     values: tuple[float, ...]
     variant: str = "pred"
-    rival: str = ""
+    baseline: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     seeded: bool = True
     missing: MissingToolkit | None = None
     own: bytes | None = None
 
 
-def contenders(methods: Methods, knobs: bool, example: Trial) -> list[Contender]:
+def method_specs(methods: Methods, hyperparameters: bool, example: Trial) -> list[MethodSpec]:
     """Return what takes part.
 
     Parameters
@@ -78,8 +79,8 @@ def contenders(methods: Methods, knobs: bool, example: Trial) -> list[Contender]
     methods : sequence of str and mappings, a mapping, or None
         Names of `METHODS`, all of them if None; and mappings of names of the user's own to an
         estimator, its class, or a function that gets a trial and returns an estimator.
-    knobs : bool
-        Take every value of a method's knob, and not its default alone.
+    hyperparameters : bool
+        Take every value of a method's hyperparameter, and not its default alone.
     example : Trial
         Any trial of the comparison, for which a user's function is tried.
 
@@ -89,11 +90,11 @@ def contenders(methods: Methods, knobs: bool, example: Trial) -> list[Contender]
         If a name is unknown or given twice, or an estimator is none or cannot be described or sent
         to another process.
     """
-    found: dict[str, Contender] = {}
+    found: dict[str, MethodSpec] = {}
     for name, value in _named(METHODS if methods is None else methods):
         if name in found:
             raise InputError(f"methods: {name!r} is there twice")
-        found[name] = _known(name, knobs) if value is None else _own(name, value, example)
+        found[name] = _known(name, hyperparameters) if value is None else _own(name, value, example)
     if not found:
         raise InputError("expected at least one method, got none")
     return list(found.values())
@@ -111,23 +112,25 @@ def _named(methods: Sequence[str | Mapping[str, Any]] | Mapping[str, Any]) -> It
             raise unknown("method", item, METHODS)
 
 
-def _known(name: str, knobs: bool) -> Contender:
+def _known(name: str, hyperparameters: bool) -> MethodSpec:
     if name in OURS:
         variant, values = OURS[name]
-        return Contender(name, values if knobs or LAMBDA not in values else (LAMBDA,), variant)
-    listed = RIVALS[name]
-    values = listed.values if knobs and listed.values else (listed.default,)
-    return Contender(
+        return MethodSpec(
+            name, values if hyperparameters or LAMBDA not in values else (LAMBDA,), variant
+        )
+    listed = BASELINES[name]
+    values = listed.values if hyperparameters and listed.values else (listed.default,)
+    return MethodSpec(
         name,
         values,
-        rival=name,
+        baseline=name,
         options=listed.options,
         seeded=listed.seeded,
         missing=listed.missing,
     )
 
 
-def _own(name: str, value: Any, example: Trial) -> Contender:
+def _own(name: str, value: Any, example: Trial) -> MethodSpec:
     if not isinstance(name, str) or not name.strip() or name in METHODS:
         raise InputError(f"methods: expected a name of your own for {value!r}, got {name!r}")
     value = value() if isinstance(value, type) else value
@@ -148,8 +151,8 @@ def _own(name: str, value: Any, example: Trial) -> Contender:
         "seeded": seeded,
         "needs_attributes": takes(said, "sensitive_features"),
     }
-    return Contender(
-        name, (0.0,), rival=name, options=options, seeded=seeded, own=_pickled(name, make)
+    return MethodSpec(
+        name, (0.0,), baseline=name, options=options, seeded=seeded, own=_pickled(name, make)
     )
 
 
@@ -226,55 +229,61 @@ class Makers:
     path: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, every: Sequence[Contender]) -> Makers:
+    def of(cls, every: Sequence[MethodSpec]) -> Makers:
         """Return what makes the methods of some contenders."""
         own = {each.name: each.own for each in every if each.own is not None}
         return cls(own, tuple(os.path.abspath(folder) for folder in sys.path))
 
     def __call__(self, trial: Trial) -> Method:
         """Return the method that fits a trial."""
-        if not trial.rival:
+        if not trial.baseline:
             return GRAD()
-        if trial.rival not in self.own:
-            return rival(trial.rival).method(**dict(trial.options))
+        if trial.baseline not in self.own:
+            return baseline(trial.baseline).method(**dict(trial.options))
         # Last, lest a file of the user's hide one of Python's.
         sys.path += [folder for folder in self.path if folder not in sys.path]
         # Pickled in this run, by the user's own process.
-        return Estimators(pickle.loads(self.own[trial.rival]))
+        return Estimators(pickle.loads(self.own[trial.baseline]))
 
 
 def about(trial: Trial) -> dict[str, Any]:
     """Return what a row of results.csv says of a trial's method."""
-    if not trial.rival:
+    if not trial.baseline:
         default = not trial.reversing or trial.lam == LAMBDA
         facts = (trial.method, "λ", default, False, True)
-    elif trial.rival in RIVALS:
-        listed = RIVALS[trial.rival]
+    elif trial.baseline in BASELINES:
+        listed = BASELINES[trial.baseline]
         default = trial.lam == listed.default
-        facts = (listed.title, listed.knob, default, listed.needs_attributes, listed.seeded)
+        facts = (
+            listed.title,
+            listed.hyperparameter,
+            default,
+            listed.needs_attributes,
+            listed.seeded,
+        )
     else:
         own = dict(trial.options)
-        facts = (trial.rival, "", True, own["needs_attributes"], own["seeded"])
-    names = ("title", "knob", "default", "needs_attributes", "seeded")
+        facts = (trial.baseline, "", True, own["needs_attributes"], own["seeded"])
+    names = ("title", "hyperparameter", "default", "needs_attributes", "seeded")
     return {"method": trial.method, **dict(zip(names, facts, strict=True))}
 
 
 def current(trial: Trial) -> bool:
     """Return whether a trial's method is still made in that way."""
-    if trial.rival not in RIVALS:
+    if trial.baseline not in BASELINES:
         return True
-    return Trial("", (), options=RIVALS[trial.rival].options).options == trial.options
+    return Trial("", (), options=BASELINES[trial.baseline].options).options == trial.options
 
 
 def cost(trial: Trial) -> float:
     """Return about how long a trial takes, in seconds on Adult."""
-    if not trial.rival:
+    if not trial.baseline:
         return COST
-    return RIVALS[trial.rival].cost if trial.rival in RIVALS else 1.0
+    return BASELINES[trial.baseline].cost if trial.baseline in BASELINES else 1.0
 
 
 def width(trial: Trial) -> int:
     """Return how many trials of its method are fitted together, at most."""
-    if not trial.rival:
+    if not trial.baseline:
         return WIDTH
-    return RIVALS[trial.rival].width if trial.rival in RIVALS else 1
+    return BASELINES[trial.baseline].width if trial.baseline in BASELINES else 1

@@ -9,7 +9,7 @@ from pathlib import Path
 from grad_ext.report.figures import WRITTEN
 from grad_ext.report.page import write_report
 from grad_ext.report.settings import Choices, choices
-from grad_ext.sweeps.folder import StudyFolder
+from grad_ext.sweeps.folder import StudyDirectory
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,12 @@ class Outcome(Choices):
     page: Path
 
 
-def written(study: StudyFolder, formats: Sequence[str] = WRITTEN) -> Outcome:
+def written(study: StudyDirectory, formats: Sequence[str] = WRITTEN) -> Outcome:
     """Write a study's results.csv, figures and page from its records, and return what they hold.
 
     Parameters
     ----------
-    study : StudyFolder
+    study : StudyDirectory
         The study's, but for comparisons and reproductions, which have pages of their own.
     formats : sequence of str, optional
         Formats of the figures: 'png', 'svg', 'pdf'.

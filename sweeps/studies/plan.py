@@ -1,7 +1,7 @@
 """What a study is to try: one object, whether the command line, a file or Python gave it.
 
-    from grad_ext import Study
-    Study("grid", protected=["age"], set={"lam": [1, 100], "hidden": [20, 40]}, seeds=3).run()
+    from grad_ext import StudyPlan
+    StudyPlan("grid", protected=["age"], set={"lam": [1, 100], "hidden": [20, 40]}, seeds=3).run()
 
 Equal plans make the same study: the same folder, the same models, the same figures.
 """
@@ -21,11 +21,11 @@ from grad_ext.data.options import table_from_options
 from grad_ext.data.split import PROTOCOLS, checked_protocol, split
 from grad_ext.data.table import Table
 from grad_ext.errors import InputError, MissingToolkit, unknown
-from grad_ext.evaluation import Judging, Problem, prepare
+from grad_ext.evaluation import EncodedSplit, EvaluationConfig, prepare
 from grad_ext.files import cache_folder
 from grad_ext.report.figures import WRITTEN
 from grad_ext.report.settings import PLANE, checked_objectives
-from grad_ext.sweeps.folder import StudyFolder, default_folder
+from grad_ext.sweeps.folder import StudyDirectory, default_folder
 from grad_ext.sweeps.run.cluster import environment
 from grad_ext.sweeps.run.loggers import checked_log
 from grad_ext.sweeps.run.memory import Widths
@@ -33,8 +33,9 @@ from grad_ext.sweeps.run.resources import Resources
 from grad_ext.sweeps.run.tune import run, train_together
 from grad_ext.sweeps.studies.outcome import Outcome, written
 from grad_ext.sweeps.studies.values import LAMBDAS, ONCE, Range, Values, settings_of, value, values
-from grad_ext.training.loop import check_cells
-from grad_ext.trial import DECIDED, FOR_AUTO, LAMBDA, RowsKey, Trial
+from grad_ext.training.settings import DECIDED, FOR_AUTO, LAMBDA
+from grad_ext.training.targets import check_cells
+from grad_ext.trial import RowsKey, Trial
 
 # Models for each choice of settings, unless told otherwise, by kind of study.
 SEEDS = {"lambda": 10, "seed": 30, "grid": 5, "search": 3}
@@ -83,7 +84,7 @@ class Search:
 
 
 @dataclass(frozen=True)
-class Study:
+class StudyPlan:
     """A study to be run: data sets, protected attributes, settings and seeds.
 
     Parameters
@@ -97,7 +98,7 @@ class Study:
         The attributes to protect; several sets of them, each with models of its own; or either by
         the name of the data set. If not given, a data set's first attribute, or all of a table's.
     set : mapping of str to value or list of values
-        What varies: settings (`grad_ext.trial.Settings`), ``lam``, ``split_seed``, or ``hidden``,
+        What varies: settings (`grad_ext.training.settings.Settings`), ``lam``, ``split_seed``, or ``hidden``,
         the units of every layer. In a search also ranges: '1:1000:log'.
     settings : mapping of str to value
         What does not vary and is not the recipe's.
@@ -108,8 +109,8 @@ class Study:
         Of the rows' division.
     protocol : str
         How rows are divided: see `grad_ext.data.split.split`.
-    judging : mapping of str to value, or Judging
-        How models are judged: see `grad_ext.evaluation.Judging`.
+    evaluation : mapping of str to value, or EvaluationConfig
+        How models are judged: see `grad_ext.evaluation.EvaluationConfig`.
     data : mapping of str to value
         A CSV or Parquet file instead of a data set: its ``path``, ``label`` and the rest of
         `grad_ext.load_table`, as the options of the command line have it.
@@ -127,8 +128,8 @@ class Study:
 
     Examples
     --------
-    >>> from grad_ext import Study
-    >>> study = Study("grid", protected=["age"], set={"lam": [1, 100], "hidden": [20, 40]}, seeds=3)
+    >>> from grad_ext import StudyPlan
+    >>> study = StudyPlan("grid", protected=["age"], set={"lam": [1, 100], "hidden": [20, 40]}, seeds=3)
     >>> len(study.trials())
     12
     """
@@ -141,7 +142,7 @@ class Study:
     seeds: Any = None
     split_seed: int = 0
     protocol: str = "auto"
-    judging: Any = None
+    evaluation: Any = None
     data: Mapping[str, Any] | None = None
     data_dir: Any = None
     search: Any = None
@@ -161,7 +162,7 @@ class Study:
         self._put("settings", {n: value(n, v) for n, v in self.settings.items() if v is not None})
         self._put("set", self._varied())
         self._put("seeds", _seeds(SEEDS[self.kind] if self.seeds is None else self.seeds))
-        self._put("judging", _made(Judging, "judging", self.judging))
+        self._put("evaluation", _made(EvaluationConfig, "evaluation", self.evaluation))
         if self.search is not None and self.kind != "search":
             raise InputError(f"search: belongs to a search, this is a {self.kind} study")
         self._put("search", _made(Search, "search", self.search) if self.kind == "search" else None)
@@ -232,7 +233,7 @@ class Study:
             yield from ({name: one} for one in ends)
 
     @classmethod
-    def from_file(cls, path: str | Path) -> Study:
+    def from_file(cls, path: str | Path) -> StudyPlan:
         """Return the plan that a TOML or YAML file holds: the parameters above, by name.
 
         Raises
@@ -353,7 +354,7 @@ class Study:
             **({"lam": self.set["lam"]} if self.kind == "seed" else {}),
             **({} if "split_seed" in self.set else {"split_seed": self.split_seed}),
             "settings": fixed,
-            "judging": asdict(self.judging),
+            "evaluation": asdict(self.evaluation),
             **(self._sought() if self.kind == "search" else {}),
         }
 
@@ -363,7 +364,7 @@ class Study:
         Raises
         ------
         InputError
-            As `tables` and `grad_ext.sweeps.folder.StudyFolder.open` do.
+            As `tables` and `grad_ext.sweeps.folder.StudyDirectory.open` do.
         """
         tables = self.tables()
         about = self.about(tables)
@@ -372,7 +373,7 @@ class Study:
             names += next(iter(tables[names[0]]))
         folder = Path(self.out) if self.out is not None else default_folder(about, *names)
         trials = self.trials(tables)
-        return Opened(self, StudyFolder.open(folder, trials, about), tables, tuple(trials))
+        return Opened(self, StudyDirectory.open(folder, trials, about), tables, tuple(trials))
 
     def run(
         self,
@@ -430,10 +431,10 @@ class Study:
         return tuple(each for each in follow.get(name, ()) if each not in self.settings)
 
 
-def problem_of(plan: Study, table: Table, trial: Trial) -> Problem:
+def problem_of(plan: StudyPlan, table: Table, trial: Trial) -> EncodedSplit:
     """Return the rows of a trial of a plan, encoded."""
     cut = split(table, trial.split_seed, plan.protocol, cache_folder("splits"))
-    return prepare(cut, trial.settings, plan.judging)
+    return prepare(cut, trial.settings, plan.evaluation)
 
 
 @dataclass(frozen=True)
@@ -442,9 +443,9 @@ class Opened:
 
     Attributes
     ----------
-    plan : Study
+    plan : StudyPlan
         What is asked for.
-    study : StudyFolder
+    study : StudyDirectory
         The folder, and all that belongs to it.
     tables : mapping
         The data, by name and protected set.
@@ -452,8 +453,8 @@ class Opened:
         The models that are known beforehand.
     """
 
-    plan: Study
-    study: StudyFolder
+    plan: StudyPlan
+    study: StudyDirectory
     tables: Mapping[str, Mapping[Set, Table]]
     asked: tuple[Trial, ...]
 
@@ -462,7 +463,7 @@ class Opened:
         """How many models the study is to have; of a search, at most."""
         return self.plan.search.models if self.plan.kind == "search" else len(self.study.trials)
 
-    def problem(self, trial: Trial) -> Problem:
+    def encoded(self, trial: Trial) -> EncodedSplit:
         """Return the rows of a trial, encoded."""
         return problem_of(self.plan, self.tables[trial.dataset][trial.protected], trial)
 
@@ -482,20 +483,20 @@ class Opened:
         names = checked_log(log)
         asked = {trial.key for trial in self.asked}
         missing = [trial for trial in self.study.missing() if trial.key in asked]
-        problems: dict[RowsKey, Problem] = {}
+        encoded_splits: dict[RowsKey, EncodedSplit] = {}
         for trial in missing:
-            if trial.rows not in problems:
-                problems[trial.rows] = self.problem(trial)
-        # Rows are checked for the criterion that they were prepared for; others may vary.
-        for rows, criterion in sorted({(t.rows, t.settings.criterion) for t in missing}, key=str):
-            check_cells(criterion, problems[rows].training)
+            if trial.rows not in encoded_splits:
+                encoded_splits[trial.rows] = self.encoded(trial)
+        # Rows are checked for the constraint that they were prepared for; others may vary.
+        for rows, constraint in sorted({(t.rows, t.settings.constraint) for t in missing}, key=str):
+            check_cells(constraint, encoded_splits[rows].training)
         widths = Widths(self.study.folder)
         carry = partial(train_together, validation=True, widths=widths)
-        run(self.study, problems, resources, progress, carry, only=self.asked, log=names)
+        run(self.study, encoded_splits, resources, progress, carry, only=self.asked, log=names)
 
     def result(self, formats: Sequence[str] = WRITTEN) -> Outcome:
         """Write what is there as results.csv, figures and report.html, and return it."""
-        return written(StudyFolder.read(self.study.folder), formats)
+        return written(StudyDirectory.read(self.study.folder), formats)
 
 
 def _static(point: Mapping[str, Any]) -> dict[str, Any]:

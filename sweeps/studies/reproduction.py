@@ -10,15 +10,16 @@ from typing import Any
 import pandas as pd
 
 from grad_ext.errors import InputError, unknown
-from grad_ext.evaluation import Judging
+from grad_ext.evaluation import EvaluationConfig
 from grad_ext.report.explorer import Source, explorer
 from grad_ext.report.figures import WRITTEN
 from grad_ext.report.published import TABLES as PUBLISHED
 from grad_ext.report.reproduction_page import write_figure2, write_reproduction
 from grad_ext.report.tables import results
-from grad_ext.sweeps.folder import StudyFolder
+from grad_ext.sweeps.folder import StudyDirectory
 from grad_ext.sweeps.studies.values import LAMBDAS
-from grad_ext.trial import LAMBDA, RECIPES, VARIANTS, Settings, Trial
+from grad_ext.training.settings import LAMBDA, RECIPES, VARIANTS, Settings
+from grad_ext.trial import Trial
 
 TABLES = ("table1", "table2", "figure2")
 # The attributes of each data set that the tables are about. Table 1 does not name them: see
@@ -34,12 +35,12 @@ INSTEAD = {"german": ("sex",), "adult": ("race",)}
 SPLITS = {"german": 5}
 # Other ways to judge the same models: what the paper leaves open.
 OTHERS = {
-    "score": Judging(prediction="score"),
-    "k=1": Judging(k=1),
-    "k=10": Judging(k=10),
-    "include_self": Judging(include_self=True),
-    "use_protected": Judging(use_protected=True),
-    "ties=first": Judging(ties="first"),
+    "score": EvaluationConfig(prediction="score"),
+    "k=1": EvaluationConfig(k=1),
+    "k=10": EvaluationConfig(k=10),
+    "include_self": EvaluationConfig(include_self=True),
+    "use_protected": EvaluationConfig(use_protected=True),
+    "ties=first": EvaluationConfig(ties="first"),
 }
 
 
@@ -55,7 +56,7 @@ class Reproduction:
         Models for each line of the table (and each λ of the figure), and each division of the rows.
     recipes : tuple of str
         The training recipes.
-    judging : Judging
+    evaluation : EvaluationConfig
         How models are judged.
     protected : mapping of str to tuple of str, optional
         Attributes to protect instead of `ATTRIBUTES`, by data set.
@@ -68,7 +69,7 @@ class Reproduction:
     table: str
     seeds: int = 10
     recipes: tuple[str, ...] = RECIPES
-    judging: Judging = field(default_factory=Judging)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     protected: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     instead: bool = True
     epochs: int | None = None
@@ -108,8 +109,8 @@ class Reproduction:
         return sorted(judged, key=lambda a: order.index(a) if a in order else len(order))
 
     def about(self) -> dict[str, Any]:
-        """Return what the study is about: see `grad_ext.sweeps.folder.StudyFolder.open`."""
-        return {"kind": f"reproduce-{self.table}", "judging": asdict(self.judging)}
+        """Return what the study is about: see `grad_ext.sweeps.folder.StudyDirectory.open`."""
+        return {"kind": f"reproduce-{self.table}", "evaluation": asdict(self.evaluation)}
 
     def trials(self, datasets: Sequence[str]) -> list[Trial]:
         """Return the models of the lines of some data sets."""
@@ -155,7 +156,7 @@ class Reproduction:
         ]
 
 
-def framed(study: StudyFolder) -> pd.DataFrame:
+def framed(study: StudyDirectory) -> pd.DataFrame:
     """Return a reproduction's rows of results.csv, with the lines of the table that they are of."""
     asked, records = _asked(study), study.records()
     frame = results(records)
@@ -164,18 +165,18 @@ def framed(study: StudyFolder) -> pd.DataFrame:
     return frame
 
 
-def judged(study: StudyFolder) -> dict[str, str]:
+def judged(study: StudyDirectory) -> dict[str, str]:
     """Return the attributes that each data set's lines are about, joined by commas."""
     asked = _asked(study)
     return {name: ",".join(asked.attributes(name)) for name in asked.datasets}
 
 
-def written(study: StudyFolder, formats: Sequence[str] = WRITTEN) -> Path:
+def written(study: StudyDirectory, formats: Sequence[str] = WRITTEN) -> Path:
     """Write a reproduction's results.csv, tables, pictures and page, and return the page.
 
     Parameters
     ----------
-    study : StudyFolder
+    study : StudyDirectory
         A reproduction's.
     formats : sequence of str, optional
         Formats of the pictures: 'png', 'svg', 'pdf'.
@@ -191,7 +192,7 @@ def written(study: StudyFolder, formats: Sequence[str] = WRITTEN) -> Path:
     return write_reproduction(study.folder, asked.table, frame, published, judged(study), *rest)
 
 
-def _asked(study: StudyFolder) -> Reproduction:
+def _asked(study: StudyDirectory) -> Reproduction:
     """Return what decides a reproduction's lines; how many models there are is in the records."""
     protected = study.noted().get("protected", {})
     return Reproduction(

@@ -18,18 +18,18 @@ import numpy as np
 
 from grad_ext.data.table import Table
 from grad_ext.errors import InputError, MissingToolkit
-from grad_ext.evaluation import Problem, evaluate
+from grad_ext.evaluation import EncodedSplit, evaluate
 from grad_ext.method import GRAD
 from grad_ext.report.settings import OBJECTIVES
-from grad_ext.sweeps.folder import StudyFolder, lock, record_file, sweep_up
+from grad_ext.sweeps.folder import StudyDirectory, lock, record_file, sweep_up
 from grad_ext.sweeps.run.cluster import assigned_device, cluster
 from grad_ext.sweeps.run.loggers import checked_log
 from grad_ext.sweeps.run.memory import Widths, fitting
 from grad_ext.sweeps.run.progress import Watch
 from grad_ext.sweeps.run.resources import Resources
-from grad_ext.sweeps.run.storage import Place, place
+from grad_ext.sweeps.run.storage import RecordStore, place
 from grad_ext.sweeps.run.tune import REPORTS, fit, incomplete
-from grad_ext.sweeps.studies.plan import Opened, Study, problem_of
+from grad_ext.sweeps.studies.plan import Opened, StudyPlan, problem_of
 from grad_ext.sweeps.studies.values import Range, settings_of, value
 from grad_ext.training.checkpoint import History, best_epoch, rule_named
 from grad_ext.trial import Record, RowsKey, Trial
@@ -183,10 +183,10 @@ def choice(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def try_choice(
     trials: Sequence[Trial],
-    problem: Problem,
+    encoded: EncodedSplit,
     report: Report,
     often: bool,
-    kept: Place | None = None,
+    kept: RecordStore | None = None,
     widths: Widths | None = None,
 ) -> None:
     """Train a choice's models as one pack and report how good they are.
@@ -195,14 +195,14 @@ def try_choice(
     ----------
     trials : sequence of Trial
         One for each seed.
-    problem : Problem
+    encoded : EncodedSplit
         The rows.
     report : callable
         Gets figures with ``epoch`` and ``share`` of the work, for the last time with those on the
         test rows.
     often : bool
         Report after every epoch, and not ten times in all.
-    kept : Place, optional
+    kept : RecordStore, optional
         Where records are kept and found.
     widths : Widths, optional
         What memory allowed. Where it does not allow the whole pack, epochs are reported of the part
@@ -220,11 +220,11 @@ def try_choice(
                 told = epoch
                 report({**known(figures), "epoch": epoch, "share": epoch / epochs})
 
-        device, rule = assigned_device(), trials[0].settings.select
+        device, rule = assigned_device(), trials[0].settings.checkpoint
 
         def train(part: Sequence[Trial]) -> list[Record]:
             return evaluate(
-                GRAD(Watched(rule, tell), device=device), part, problem, validation=True
+                GRAD(Watched(rule, tell), device=device), part, encoded, validation=True
             )
 
         found = fitting(trials, device, widths or Widths(None), train)
@@ -246,17 +246,19 @@ class Keeping(Callback):
 
     Parameters
     ----------
-    study : StudyFolder
+    study : StudyDirectory
         The study, whose lock this process holds.
-    plan : Study
+    plan : StudyPlan
         What makes a choice's trials.
     table : Table
         The data.
-    kept : Place
+    kept : RecordStore
         Where choices keep their records.
     """
 
-    def __init__(self, study: StudyFolder, plan: Study, table: Table, kept: Place) -> None:
+    def __init__(
+        self, study: StudyDirectory, plan: StudyPlan, table: Table, kept: RecordStore
+    ) -> None:
         self._study, self._plan, self._table, self._kept = study, plan, table, kept
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:
@@ -277,17 +279,17 @@ class Keeping(Callback):
         self._study = self._study.extended(asked)
 
 
-def rows_of(opened: Opened) -> dict[RowsKey, Problem]:
+def rows_of(opened: Opened) -> dict[RowsKey, EncodedSplit]:
     """Return the rows of every choice: settings that decide rows have values to choose among."""
     varied = {name: given for name, given in opened.plan.set.items() if name in OF_ROWS}
     for name, given in varied.items():
         if isinstance(given, Range):
             raise InputError(f"{name}: name the values to search among, got the range {given}")
-    found: dict[RowsKey, Problem] = {}
+    found: dict[RowsKey, EncodedSplit] = {}
     for one in product(*varied.values()):
         trial = opened.plan.trial(only_table(opened.tables), dict(zip(varied, one, strict=True)), 0)
         if trial.rows not in found:
-            found[trial.rows] = opened.problem(trial)
+            found[trial.rows] = opened.encoded(trial)
     return found
 
 
@@ -308,7 +310,7 @@ def only_table(tables: Mapping[str, Mapping[Any, Table]]) -> Table:
     return every[0]
 
 
-def algorithm(plan: Study) -> Rounds:
+def algorithm(plan: StudyPlan) -> Rounds:
     """Return the search algorithm of a plan."""
     try:
         import optuna
@@ -326,7 +328,7 @@ def algorithm(plan: Study) -> Rounds:
     )
 
 
-def scheduler(plan: Study) -> Any:
+def scheduler(plan: StudyPlan) -> Any:
     """Return what ends poor choices early, by the first objective; None if nothing does."""
     if plan.search.scheduler == "none":
         return None
@@ -360,15 +362,15 @@ def search(
     often, folder = plan.search.scheduler != "none", study.folder
     kept, widths = place(resources.storage, folder), Widths(folder)
 
-    def train(config: dict[str, Any], problems: Mapping[RowsKey, Problem]) -> None:
+    def train(config: dict[str, Any], encoded_splits: Mapping[RowsKey, EncodedSplit]) -> None:
         trials = plan.choice_trials(table, choice(config))
-        try_choice(trials, problems[trials[0].rows], tune.report, often, kept, widths)
+        try_choice(trials, encoded_splits[trials[0].rows], tune.report, often, kept, widths)
 
     with lock(folder), cluster(resources, folder) as there:
         sweep_up(folder)
         watch = Watch(study, [len(plan.seeds)] * choices, shown, names, kept)
         done = fit(
-            tune.with_parameters(train, problems=rows_of(opened)),
+            tune.with_parameters(train, encoded_splits=rows_of(opened)),
             space(plan.set),
             there,
             [Keeping(study, plan, table, kept), watch],
@@ -387,12 +389,12 @@ def search(
         raise KeyboardInterrupt
 
 
-def trainable(study: Study) -> Any:
+def trainable(study: StudyPlan) -> Any:
     """Return what trains and judges one choice of settings, for a Tuner of one's own.
 
     Parameters
     ----------
-    study : Study
+    study : StudyPlan
         The data set, the protected attributes, what does not vary, and the seeds, all of which are
         trained for each choice, as one pack.
 
@@ -400,7 +402,7 @@ def trainable(study: Study) -> Any:
     -------
     callable
         For `ray.tune.Tuner`. Its config has any of ``lam``, ``hidden``, ``split_seed`` and the
-        names of `grad_ext.trial.Settings`. After every epoch it reports ``epoch``, ``share`` (of
+        names of `grad_ext.training.settings.Settings`. After every epoch it reports ``epoch``, ``share`` (of
         the epochs) and the means over the seeds of ``validation_accuracy``,
         ``validation_balanced_accuracy``, ``validation_discrimination``, ``validation_delta`` and
         ``validation_balanced_delta`` at the epochs kept so far; at last also the figures on the
@@ -415,18 +417,18 @@ def trainable(study: Study) -> Any:
 
     Examples
     --------
-    >>> from grad_ext import Study, trainable
+    >>> from grad_ext import StudyPlan, trainable
     >>> from ray import tune
     >>> bare = trainable(Study(protected=["age"], settings={"epochs": 5}, seeds=2))
     >>> tuner = tune.Tuner(bare, param_space={"lam": tune.loguniform(1, 1000)})
     """
     table = only_table(study.tables())
     first = study.trial(table, {}, 0)
-    problems = {first.rows: problem_of(study, table, first)}
+    encoded_splits = {first.rows: problem_of(study, table, first)}
 
-    def train(config: dict[str, Any], problems: Mapping[RowsKey, Problem]) -> None:
+    def train(config: dict[str, Any], encoded_splits: Mapping[RowsKey, EncodedSplit]) -> None:
         trials = study.choice_trials(table, choice(config))
-        problem = problems.get(trials[0].rows) or problem_of(study, table, trials[0])
-        try_choice(trials, problem, tune.report, True)
+        encoded = encoded_splits.get(trials[0].rows) or problem_of(study, table, trials[0])
+        try_choice(trials, encoded, tune.report, True)
 
-    return tune.with_parameters(train, problems=problems)
+    return tune.with_parameters(train, encoded_splits=encoded_splits)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, get_type_hints
 
 from grad_ext.errors import InputError, unknown
-from grad_ext.trial import Settings, checked_lambda
+from grad_ext.training.settings import Settings, checked_lambda
 
 # The range of the paper's Figure 2, in the 1-2-5 series of a log axis.
 LAMBDAS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0)

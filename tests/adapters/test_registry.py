@@ -1,4 +1,4 @@
-"""Rivals of GRAD as methods: held against their toolkits called by hand, and slow obvious sums."""
+"""Baselines of GRAD as methods: held against their toolkits called by hand, and slow obvious sums."""
 
 import subprocess
 import sys
@@ -30,17 +30,18 @@ from threadpoolctl import threadpool_limits
 
 from grad_ext.adapters import fairlearn, plain
 from grad_ext.adapters.aif360 import baselines
-from grad_ext.adapters.registry import RIVALS, Rival, rival
-from grad_ext.adapters.sklearn import Estimators, knob, privileged, seed_32
+from grad_ext.adapters.registry import BASELINES, Baseline, baseline
+from grad_ext.adapters.sklearn import Estimators, hyperparameter, privileged, seed_32
 from grad_ext.errors import InputError, MissingToolkit
 from grad_ext.evaluation import evaluate
 from grad_ext.metrics.group import accuracy, discrimination
 from grad_ext.outputs import Branch
-from grad_ext.trial import Settings, Trial
+from grad_ext.training.settings import Settings
+from grad_ext.trial import Trial
 
 
 @pytest.fixture(scope="module")
-def problem(german_problem):
+def encoded(german_problem):
     parts = (german_problem.training, german_problem.validation, german_problem.test)
     return [part.only(["age"]) for part in parts]
 
@@ -71,16 +72,16 @@ def by_hand(parts, model=None, **given):
         return model.fit(X, y, **given)
 
 
-def test_the_majority_class_says_its_share_to_everybody(problem):
-    said = scores(plain.majority_class(), problem)
-    np.testing.assert_allclose(said, np.full((1, 200), problem[0].y.mean()))
+def test_the_majority_class_says_its_share_to_everybody(encoded):
+    said = scores(plain.majority_class(), encoded)
+    np.testing.assert_allclose(said, np.full((1, 200), encoded[0].y.mean()))
 
 
-def test_plain_methods_are_those_of_scikit_learn(problem):
-    expected = by_hand(problem).predict_proba(problem[2].X.astype(float))[:, 1]
-    np.testing.assert_allclose(scores(plain.logistic_regression(), problem)[0], expected)
-    boosted = scores(plain.gradient_boosting(), problem)[0]
-    assert accuracy(problem[2].y, boosted >= 0.5) > problem[2].y.mean()
+def test_plain_methods_are_those_of_scikit_learn(encoded):
+    expected = by_hand(encoded).predict_proba(encoded[2].X.astype(float))[:, 1]
+    np.testing.assert_allclose(scores(plain.logistic_regression(), encoded)[0], expected)
+    boosted = scores(plain.gradient_boosting(), encoded)[0]
+    assert accuracy(encoded[2].y, boosted >= 0.5) > encoded[2].y.mean()
 
 
 def test_ones_own_estimator_joins_with_one_line(german_problem):
@@ -92,14 +93,14 @@ def test_ones_own_estimator_joins_with_one_line(german_problem):
     assert one.epoch == 1
 
 
-def test_a_pipeline_a_margin_and_bare_labels_become_scores(problem):
-    X = problem[2].X.astype(float)
+def test_a_pipeline_a_margin_and_bare_labels_become_scores(encoded):
+    X = encoded[2].X.astype(float)
     pipeline = Estimators(lambda t: make_pipeline(LogisticRegression(max_iter=2000)))
     np.testing.assert_allclose(
-        scores(pipeline, problem), scores(plain.logistic_regression(), problem)
+        scores(pipeline, encoded), scores(plain.logistic_regression(), encoded)
     )
-    margin = by_hand(problem, LinearSVC(random_state=0)).decision_function(X)
-    said = scores(Estimators(lambda t: LinearSVC(random_state=0)), problem)[0]
+    margin = by_hand(encoded, LinearSVC(random_state=0)).decision_function(X)
+    said = scores(Estimators(lambda t: LinearSVC(random_state=0)), encoded)[0]
     np.testing.assert_allclose(said, 1 / (1 + np.exp(-margin)))
 
     class Labels:
@@ -109,15 +110,15 @@ def test_a_pipeline_a_margin_and_bare_labels_become_scores(problem):
         def predict(self, X):
             return self.model.predict(X)
 
-    expected = by_hand(problem, KNeighborsClassifier()).predict(X)
-    np.testing.assert_array_equal(scores(Estimators(lambda t: Labels()), problem)[0], expected)
+    expected = by_hand(encoded, KNeighborsClassifier()).predict(X)
+    np.testing.assert_array_equal(scores(Estimators(lambda t: Labels()), encoded)[0], expected)
 
 
 @pytest.mark.parametrize("label", [0.0, 1.0])
-def test_rows_of_one_label_leave_nothing_to_learn(problem, label):
-    training = replace(problem[0], y=np.full(len(problem[0]), label))
+def test_rows_of_one_label_leave_nothing_to_learn(encoded, label):
+    training = replace(encoded[0], y=np.full(len(encoded[0]), label))
     method = Estimators(lambda t: DummyClassifier(strategy="prior"))
-    assert (scores(method, [training, *problem[1:]]) == label).all()
+    assert (scores(method, [training, *encoded[1:]]) == label).all()
 
 
 class Seen:
@@ -156,14 +157,14 @@ def test_an_estimator_gets_what_it_has_a_parameter_for(both):
         models.scores_with(test.X, test.a[:, :1])
 
 
-def test_unequal_weights_are_refused_where_they_would_not_count(problem):
-    weighted = replace(problem[0], w=np.linspace(1, 2, len(problem[0])))
+def test_unequal_weights_are_refused_where_they_would_not_count(encoded):
+    weighted = replace(encoded[0], w=np.linspace(1, 2, len(encoded[0])))
     neighbours = Estimators(lambda t: KNeighborsClassifier())
     for method in (neighbours, fairlearn.exponentiated_gradient(), baselines.lfr()):
         with pytest.raises(InputError, match=r"takes no instance weights, .* from 1 to 2"):
-            fitted(method, [weighted, *problem[1:]], trial(0.1))
-    expected = by_hand(problem, sample_weight=weighted.w).predict_proba(problem[2].X.astype(float))
-    said = scores(plain.logistic_regression(), [weighted, *problem[1:]])
+            fitted(method, [weighted, *encoded[1:]], trial(0.1))
+    expected = by_hand(encoded, sample_weight=weighted.w).predict_proba(encoded[2].X.astype(float))
+    said = scores(plain.logistic_regression(), [weighted, *encoded[1:]])
     np.testing.assert_allclose(said[0], expected[:, 1])
 
 
@@ -174,21 +175,24 @@ def test_unequal_weights_are_refused_where_they_would_not_count(problem):
         (lambda p: fitted(plain.majority_class(), p).scores(p[2].X[:, 1:]), "X: expected shape"),
         (lambda p: fairlearn.grid_search("tree"), "unknown base estimator 'tree'"),
         (lambda p: fitted(fairlearn.grid_search(), p, trial(1.5)), "from 0 to 1, got 1.5"),
-        (lambda p: knob(trial((1.0,)), "alpha"), r"alpha: expected one number .* \(1.0,\)"),
-        (lambda p: rival("fairlearn-tresholds"), "did you mean 'fairlearn-threshold'"),
+        (
+            lambda p: hyperparameter(trial((1.0,)), "alpha"),
+            r"alpha: expected one number .* \(1.0,\)",
+        ),
+        (lambda p: baseline("fairlearn-tresholds"), "did you mean 'fairlearn-threshold'"),
     ],
 )
-def test_bad_input(problem, call, message):
+def test_bad_input(encoded, call, message):
     with pytest.raises(InputError, match=message):
-        call(problem)
+        call(encoded)
 
 
-def test_other_targets_and_attributes_are_refused(problem):
+def test_other_targets_and_attributes_are_refused(encoded):
     def told(target=None, attribute=None):
-        task = problem[0].task
+        task = encoded[0].task
         task = replace(task, target=target or task.target)
         task = replace(task, attributes=(attribute,) if attribute else task.attributes)
-        return [replace(problem[0], task=task), *problem[1:]]
+        return [replace(encoded[0], task=task), *encoded[1:]]
 
     with pytest.raises(InputError, match="binary target, got a continuous one"):
         fitted(plain.majority_class(), told(target=Branch("target", "continuous")))
@@ -206,53 +210,53 @@ def test_privileged_is_who_is_privileged_in_all(both):
     assert 0 < sum(expected) < len(expected)
 
 
-def test_exponentiated_gradient_says_the_share_of_its_mixture(problem):
-    said = scores(fairlearn.exponentiated_gradient(), problem, trial(0.02))[0]
+def test_exponentiated_gradient_says_the_share_of_its_mixture(encoded):
+    said = scores(fairlearn.exponentiated_gradient(), encoded, trial(0.02))[0]
     base = LogisticRegression(max_iter=2000)
     model = ExponentiatedGradient(base, DemographicParity(difference_bound=0.02))
-    by_hand(problem, model, sensitive_features=problem[0].a[:, 0])
-    X = problem[2].X.astype(float)
+    by_hand(encoded, model, sensitive_features=encoded[0].a[:, 0])
+    X = encoded[2].X.astype(float)
     expected = sum(w * h.predict(X) for w, h in zip(model.weights_, model.predictors_, strict=True))
     np.testing.assert_allclose(said, expected)
 
 
-def test_the_difference_bound_is_the_knob(problem):
+def test_the_difference_bound_is_the_hyperparameter(encoded):
     """On its own training rows the draws' Discrimination keeps to it, and a wider one is used."""
-    training = [problem[0], problem[1], problem[0]]
+    training = [encoded[0], encoded[1], encoded[0]]
     method = fairlearn.exponentiated_gradient()
     tight, loose = scores(method, training, trial(0.01), trial(0.2))
-    gaps = [discrimination(None, s, sensitive_features=problem[0].a[:, 0]) for s in (tight, loose)]
+    gaps = [discrimination(None, s, sensitive_features=encoded[0].a[:, 0]) for s in (tight, loose)]
     assert gaps[0] <= 0.03
     assert gaps[1] > 2 * gaps[0]
 
 
-def test_constraints_are_fairlearns(problem):
+def test_constraints_are_fairlearns(encoded):
     said = scores(
         fairlearn.exponentiated_gradient(max_iter=5, constraint="equalized_odds"),
-        problem, trial(0.02),
+        encoded, trial(0.02),
     )[0]  # fmt: skip
     base = LogisticRegression(max_iter=2000)
     model = ExponentiatedGradient(base, EqualizedOdds(difference_bound=0.02), max_iter=5)
-    by_hand(problem, model, sensitive_features=problem[0].a[:, 0])
-    X = problem[2].X.astype(float)
+    by_hand(encoded, model, sensitive_features=encoded[0].a[:, 0])
+    X = encoded[2].X.astype(float)
     expected = sum(w * h.predict(X) for w, h in zip(model.weights_, model.predictors_, strict=True))
     np.testing.assert_allclose(said, expected)
     told = fairlearn.adversarial(epochs=1, constraint="equalized_odds")
     for method, inputs in ((told, 2), (fairlearn.adversarial(epochs=1), 1)):
-        (model,) = fitted(method, problem, trial(1.0)).models
+        (model,) = fitted(method, encoded, trial(1.0)).models
         assert model.model.backendEngine_.adversary_model.layers_[0].in_features == inputs
     for make in (fairlearn.adversarial, fairlearn.exponentiated_gradient):
         with pytest.raises(InputError, match="unknown constraint 'equal_odds'"):
             make(constraint="equal_odds")
 
 
-def test_grid_search_is_fairlearns(problem):
-    said = scores(fairlearn.grid_search(), problem, trial(0.0), trial(1.0))
+def test_grid_search_is_fairlearns(encoded):
+    said = scores(fairlearn.grid_search(), encoded, trial(0.0), trial(1.0))
     for weight, score in zip((0.0, 1.0), said, strict=True):
         base = LogisticRegression(max_iter=2000)
         model = GridSearch(base, DemographicParity(), constraint_weight=weight, grid_size=20)
-        by_hand(problem, model, sensitive_features=problem[0].a[:, 0])
-        np.testing.assert_allclose(score, model.predict_proba(problem[2].X.astype(float))[:, 1])
+        by_hand(encoded, model, sensitive_features=encoded[0].a[:, 0])
+        np.testing.assert_allclose(score, model.predict_proba(encoded[2].X.astype(float))[:, 1])
 
 
 def test_several_attributes_are_crossed(both):
@@ -304,28 +308,28 @@ def test_reweighing_weighs_labels_and_groups_as_if_independent(both):
     np.testing.assert_allclose(scores(baselines.reweighing(), both)[0], expected)
 
 
-def test_lfr_is_aif360s(problem):
-    said = scores(baselines.lfr(iterations=20), problem, trial(2.0, seed=3))[0]
-    index = pd.Index(problem[0].a[:, 0].astype(int), name="age")
+def test_lfr_is_aif360s(encoded):
+    said = scores(baselines.lfr(iterations=20), encoded, trial(2.0, seed=3))[0]
+    index = pd.Index(encoded[0].a[:, 0].astype(int), name="age")
     model = LearnedFairRepresentations(
         n_prototypes=10,
         fairness_weight=2.0,
         max_iter=20,
         random_state=seed_32(trial(seed=3), "lfr"),
     )
-    X = pd.DataFrame(problem[0].X.astype(float), index=index)
+    X = pd.DataFrame(encoded[0].X.astype(float), index=index)
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # twenty steps are too few to converge
-        model.fit(X, problem[0].y.astype(int))
-    np.testing.assert_allclose(said, model.predict_proba(problem[2].X.astype(float))[:, 1])
+        model.fit(X, encoded[0].y.astype(int))
+    np.testing.assert_allclose(said, model.predict_proba(encoded[2].X.astype(float))[:, 1])
     assert ((said >= 0) & (said <= 1)).all()
 
 
-def test_lfrs_knob_brings_the_groups_together(problem):
+def test_lfrs_hyperparameter_brings_the_groups_together(encoded):
     """On its own training rows, by scores: its loss holds the means of the two groups' scores."""
-    training = [problem[0], problem[1], problem[0]]
+    training = [encoded[0], encoded[1], encoded[0]]
     free, held = scores(baselines.lfr(iterations=60), training, trial(0.0), trial(50.0))
-    gaps = [discrimination(None, s, sensitive_features=problem[0].a[:, 0]) for s in (free, held)]
+    gaps = [discrimination(None, s, sensitive_features=encoded[0].a[:, 0]) for s in (free, held)]
     assert gaps[1] < 0.01
     assert gaps[0] > 5 * gaps[1]
 
@@ -344,15 +348,15 @@ def test_aif360s_reduction_is_fairlearns(both):
     apart.close()
 
 
-def test_a_rule_of_thresholds_needs_the_attributes(problem):
+def test_a_rule_of_thresholds_needs_the_attributes(encoded):
     """RejectOptionClassification turns the labels of a band of scores, each group's its own way."""
-    apart = fitted(baselines.reject_option(timeout=PATIENCE), problem, trial(0.05))
-    test = problem[2]
+    apart = fitted(baselines.reject_option(timeout=PATIENCE), encoded, trial(0.05))
+    test = encoded[2]
     with pytest.raises(InputError, match="reject_option needs the protected attributes"):
         apart.scores(test.X)
     labels = apart.scores_with(test.X, test.a)[0, 0]
     turned = apart.scores_with(test.X, 1.0 - test.a)[0, 0]
-    base = by_hand(problem).predict_proba(test.X.astype(float))[:, 1]
+    base = by_hand(encoded).predict_proba(test.X.astype(float))[:, 1]
     old, young = test.a[:, 0] == 1, test.a[:, 0] == 0
     assert set(labels) == {0.0, 1.0}
     assert base[old & (labels == 1)].min() > base[young & (labels == 1)].min()
@@ -363,19 +367,21 @@ def test_a_rule_of_thresholds_needs_the_attributes(problem):
     apart.close()
 
 
-@pytest.mark.parametrize("name", RIVALS)
-def test_every_rival_is_there(name):
-    listed = rival(name)
+@pytest.mark.parametrize("name", BASELINES)
+def test_every_baseline_is_there(name):
+    listed = baseline(name)
     module, _, call = listed.home.partition(":")
     assert callable(getattr(import_module(module), call))
-    assert bool(listed.knob) == bool(listed.values)
-    assert not listed.knob or min(listed.values) <= listed.default <= max(listed.values)
+    assert bool(listed.hyperparameter) == bool(listed.values)
+    assert not listed.hyperparameter or min(listed.values) <= listed.default <= max(listed.values)
     assert (listed.missing is None) == all(find_spec(p) for p in listed.packages)
 
 
 def test_titles_differ_and_a_missing_package_is_named_with_its_extra():
-    assert len({r.title for r in RIVALS.values()}) == len(RIVALS)
-    absent = Rival("Absent", "grad_ext.adapters.plain:majority_class", packages={"nowhere": "some"})
+    assert len({r.title for r in BASELINES.values()}) == len(BASELINES)
+    absent = Baseline(
+        "Absent", "grad_ext.adapters.plain:majority_class", packages={"nowhere": "some"}
+    )
     with pytest.raises(MissingToolkit, match=r"nowhere is not installed; .*grad-ext\[some\]"):
         absent.method()
 
@@ -385,7 +391,7 @@ def test_importing_is_cheap_and_leaves_logging_alone():
         "import sys, logging, grad_ext.adapters.registry as r\n"
         "heavy = ('torch', 'sklearn', 'pandas', 'aif360', 'fairlearn', 'tensorflow')\n"
         "print([m for m in heavy if m in sys.modules])\n"
-        "r.rival('lfr').method(), r.rival('aif360-grid-search').method()\n"
+        "r.baseline('lfr').method(), r.baseline('aif360-grid-search').method()\n"
         "print('tensorflow' in sys.modules, logging.getLogger().handlers)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -394,9 +400,9 @@ def test_importing_is_cheap_and_leaves_logging_alone():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", RIVALS)
-def test_every_rival_fits_german(german_problem, name):
-    listed = rival(name)
+@pytest.mark.parametrize("name", BASELINES)
+def test_every_baseline_fits_german(german_problem, name):
+    listed = baseline(name)
     if listed.missing is not None:
         pytest.skip(str(listed.missing))
     parts = (german_problem.training, german_problem.validation, german_problem.test)

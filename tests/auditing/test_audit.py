@@ -662,7 +662,7 @@ BAD_COMMANDS = {
     "--lam=-1": "lambda must be a finite number of at least 0, got -1",
     "--epochs 0": "epochs must be",
     "--variant prod": "unknown variant 'prod'",
-    "--select best": "unknown rule for the epoch to keep 'best'",
+    "--checkpoint best": "unknown rule for the epoch to keep 'best'",
     "--rows train": "unknown choice of rows 'train'",
     "--folds 1": "folds: expected at least 2, got 1",
     "--seed=-1": "seed must not be negative",

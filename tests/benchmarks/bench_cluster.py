@@ -14,23 +14,24 @@ from ray.cluster_utils import Cluster
 from grad_ext.data import load_dataset
 from grad_ext.data.split import split
 from grad_ext.evaluation import prepare
-from grad_ext.sweeps.folder import StudyFolder
+from grad_ext.sweeps.folder import StudyDirectory
 from grad_ext.sweeps.run.resources import Resources
 from grad_ext.sweeps.run.tune import run
-from grad_ext.trial import Record, Settings, Trial
+from grad_ext.training.settings import Settings
+from grad_ext.trial import Record, Trial
 
 PACKS, SECONDS = 16, 4.0
 NODES = (1, 2, 4)
 
 
-def slept(trials, problem, keep, say):
+def slept(trials, encoded, keep, say):
     time.sleep(SECONDS)
     keep([Record(trial, {"accuracy": 0.5}, 1, False, False, SECONDS) for trial in trials])
 
 
 def main():
     settings = Settings()
-    problem = prepare(split(load_dataset("german")), settings)
+    encoded = prepare(split(load_dataset("german")), settings)
     trials = [Trial("german", ("age",), 1.0, seed, settings=settings) for seed in range(PACKS)]
     print(f"{PACKS} packs of {SECONDS:g} s; nodes, seconds in all, seconds of packs alone, ratio")
     for count in NODES:
@@ -39,11 +40,11 @@ def main():
             cluster.add_node(num_cpus=1)
         cluster.wait_for_nodes()
         with tempfile.TemporaryDirectory() as folder:
-            study = StudyFolder.open(Path(folder), trials, {"kind": "test"})
+            study = StudyDirectory.open(Path(folder), trials, {"kind": "test"})
             # Joining is timed with the rest, starting the nodes is not.
             begun = time.perf_counter()
             resources = Resources(address=cluster.address, pack_size=1)
-            run(study, {trials[0].rows: problem}, resources, carry=slept)
+            run(study, {trials[0].rows: encoded}, resources, carry=slept)
             took = time.perf_counter() - begun
             assert not study.missing()
         ideal = PACKS * SECONDS / count

@@ -19,13 +19,13 @@ MODELS, EPOCHS = 10_000, 30
 NAMES = ("loss", "accuracy", "balanced_accuracy", "discrimination")
 
 
-def written(trials, problem, keep, say):
+def written(trials, encoded, keep, say):
     from grad_ext.evaluation import judge
     from grad_ext.trial import Record
 
     rng = np.random.default_rng(trials[0].seed)
-    scores = rng.random((len(trials), len(problem.test.y)))
-    figures = judge(scores, problem.test.only(trials[0].protected), problem.graph)
+    scores = rng.random((len(trials), len(encoded.test.y)))
+    figures = judge(scores, encoded.test.only(trials[0].protected), encoded.graph)
     records = []
     for p, trial in enumerate(trials):
         metrics = {name: float(values[p]) for name, values in figures.items()}
@@ -40,26 +40,26 @@ def peak():
 
 
 def drive(folder):
-    from grad_ext import Study
+    from grad_ext import StudyPlan
     from grad_ext.sweeps.run.tune import run
 
     start = time.perf_counter()
-    opened = Study(
+    opened = StudyPlan(
         "lambda", set={"lam": [1.0, 10.0, 100.0, 1000.0]}, seeds=MODELS // 4, out=folder
     ).open()
-    problem = opened.problem(opened.asked[0])
+    encoded = opened.encoded(opened.asked[0])
     planned = time.perf_counter() - start
-    run(opened.study, {opened.asked[0].rows: problem}, carry=written)
+    run(opened.study, {opened.asked[0].rows: encoded}, carry=written)
     return {"planned": planned, "run": time.perf_counter() - start - planned, "peak": peak()}
 
 
 def finish(folder):
-    from grad_ext.sweeps.folder import StudyFolder
+    from grad_ext.sweeps.folder import StudyDirectory
     from grad_ext.sweeps.rebuild import remake
     from grad_ext.sweeps.studies.outcome import choices
 
     start = time.perf_counter()
-    study = StudyFolder.read(Path(folder))
+    study = StudyDirectory.read(Path(folder))
     records = study.records()
     choices(records, study.plan()["about"]).frame.to_csv(Path(folder) / "again.csv", index=False)
     rows = time.perf_counter() - start

@@ -11,7 +11,8 @@ from grad_ext.data.split import split
 from grad_ext.evaluation import prepare
 from grad_ext.method import GRAD
 from grad_ext.outputs import Branch, Task
-from grad_ext.trial import Settings, Trial
+from grad_ext.training.settings import Settings
+from grad_ext.trial import Trial
 
 ROUNDS, EPOCHS = 5, 20
 
@@ -22,9 +23,9 @@ def with_attributes(arrays, count):
     return Arrays(arrays.X, arrays.y, np.repeat(arrays.a[:, :1], count, axis=1), arrays.w, task)
 
 
-def seconds(problem, members, attributes, packed):
+def seconds(encoded, members, attributes, packed):
     training, validation = (
-        with_attributes(x, attributes) for x in (problem.training, problem.validation)
+        with_attributes(x, attributes) for x in (encoded.training, encoded.validation)
     )
     names = tuple(f"a{k}" for k in range(attributes))
     trials = [
@@ -36,18 +37,18 @@ def seconds(problem, members, attributes, packed):
     return time.perf_counter() - start
 
 
-def compare(problem, what, one, other):
+def compare(encoded, what, one, other):
     """Print the ratio of one call's median time to another's, rounds taken in turn."""
-    times = [(seconds(problem, *one), seconds(problem, *other)) for _ in range(ROUNDS)]
+    times = [(seconds(encoded, *one), seconds(encoded, *other)) for _ in range(ROUNDS)]
     print(f"{what}: {statistics.median(a / b for a, b in times):.2f}", flush=True)
 
 
 def main():
-    problem = prepare(split(load_dataset("german", ["age"])), Settings())
-    seconds(problem, 1, 1, True)
-    compare(problem, "three attributes against one, pack of 16", (16, 3, True), (16, 1, True))
-    compare(problem, "three attributes against one, one model", (1, 3, True), (1, 1, True))
-    compare(problem, "16 fits one by one against a pack of 16, K=2", (16, 2, False), (16, 2, True))
+    encoded = prepare(split(load_dataset("german", ["age"])), Settings())
+    seconds(encoded, 1, 1, True)
+    compare(encoded, "three attributes against one, pack of 16", (16, 3, True), (16, 1, True))
+    compare(encoded, "three attributes against one, one model", (1, 3, True), (1, 1, True))
+    compare(encoded, "16 fits one by one against a pack of 16, K=2", (16, 2, False), (16, 2, True))
 
 
 if __name__ == "__main__":

@@ -4,10 +4,12 @@ import time
 
 import torch
 
+from grad_ext.engine.batches import one_thread
 from grad_ext.engine.network import Network, Shape
 from grad_ext.outputs import Branch
-from grad_ext.training.loop import Goals, Trainer, one_thread
-from grad_ext.trial import RECIPES, Settings
+from grad_ext.training.settings import RECIPES, Settings
+from grad_ext.training.targets import Targets
+from grad_ext.training.trainer import Trainer
 
 FEATURES, STEPS = 101, 8
 ROUNDS = {1: 100, 16: 20}
@@ -20,11 +22,11 @@ def trainer(settings, members):
     generator = torch.Generator().manual_seed(0)
     X = torch.randn(rows, FEATURES, generator=generator)
     labels = [torch.randint(0, 2, (rows,), generator=generator).float() for _ in range(2)]
-    goals = Goals(labels, torch.ones(2, rows))
+    targets = Targets(labels, torch.ones(2, rows))
     attributes = (Branch("a", "binary"),)
     network = Network(Shape(FEATURES, (40, 40), (40, 40), attributes=attributes), range(members))
     training = Trainer(network, [(100.0,)] * members, range(members), settings, steps=10**6)
-    return lambda: training.epoch(X, goals)
+    return lambda: training.epoch(X, targets)
 
 
 def main():

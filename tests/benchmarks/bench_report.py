@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from grad_ext.report.page import write_report
-from grad_ext.trial import Record, Settings, Trial
+from grad_ext.training.settings import Settings
+from grad_ext.trial import Record, Trial
 
 MODELS, EPOCHS = 10_000, 30
 NAMES = ("loss", "accuracy", "balanced_accuracy", "discrimination")
@@ -58,7 +59,7 @@ def records(n):
             "positive_rate": rng.uniform(0.6, 0.9),
             "majority_accuracy": 0.7,
             "majority_favorable": 1.0,
-            "discrimination_floor": 0.05,
+            "chance_level": 0.05,
             **{f"{name}_age": rng.normal() for name in toolkit},
         }
         history = {name: tuple(rng.random(EPOCHS).round(4).tolist()) for name in NAMES}

@@ -9,10 +9,12 @@ import time
 
 import torch
 
+from grad_ext.engine.batches import one_thread
 from grad_ext.engine.network import Network, Shape
 from grad_ext.outputs import Branch
-from grad_ext.training.loop import Goals, Trainer, one_thread
-from grad_ext.trial import Settings
+from grad_ext.training.settings import Settings
+from grad_ext.training.targets import Targets
+from grad_ext.training.trainer import Trainer
 
 FEATURES, UNITS, BATCH = 103, 40, 128
 STEPS = 40
@@ -25,7 +27,7 @@ def step_of(members):
     draw = torch.Generator().manual_seed(0)
     X = torch.randn(rows, FEATURES, generator=draw)
     labels = [torch.randint(0, 2, (rows,), generator=draw).float() for _ in range(2)]
-    goals = Goals(labels, torch.ones(2, rows))
+    targets = Targets(labels, torch.ones(2, rows))
     shape = Shape(FEATURES, (UNITS, UNITS), (UNITS, UNITS), attributes=(Branch("a", "binary"),))
     settings = Settings(recipe="paper", batch_size=BATCH)
     network = Network(shape, range(members))
@@ -35,7 +37,7 @@ def step_of(members):
 
     def call():
         for i in range(STEPS):
-            training.step(X, goals, order[:, i * BATCH : (i + 1) * BATCH], total)
+            training.step(X, targets, order[:, i * BATCH : (i + 1) * BATCH], total)
 
     return call
 

@@ -20,17 +20,17 @@ sys.path.insert(0, TESTS)
 
 from oracle import PlainGRAD, train_steps
 
-from grad_ext import Study
+from grad_ext import StudyPlan
+from grad_ext.engine.batches import minibatches
 from grad_ext.sweeps.run.cluster import OBJECT_STORE_BYTES
 from grad_ext.sweeps.run.resources import available_cpus
-from grad_ext.training.loop import minibatches
 
 
 def opened(study, folder):
-    return Study("lambda", out=folder, **study).open()
+    return StudyPlan("lambda", out=folder, **study).open()
 
 
-def packs(study, problem, trials):
+def packs(study, encoded, trials):
     with tempfile.TemporaryDirectory() as folder:
         there = opened(study, folder)
         assert list(there.asked) == trials
@@ -38,15 +38,15 @@ def packs(study, problem, trials):
         assert not there.study.missing()
 
 
-def plain(study, problem, trials):
+def plain(study, encoded, trials):
     import ray
     from ray import tune
 
     settings = trials[0].settings
 
-    def train_one(config, problem):
+    def train_one(config, encoded):
         torch.manual_seed(config["seed"])
-        training, validation = problem.training, problem.validation
+        training, validation = encoded.training, encoded.validation
         X, y, a, w = (
             torch.tensor(v, dtype=torch.float32)
             for v in (training.X, training.y, training.a, training.w)
@@ -71,7 +71,7 @@ def plain(study, problem, trials):
     try:
         with tempfile.TemporaryDirectory() as storage:
             tuner = tune.Tuner(
-                tune.with_resources(tune.with_parameters(train_one, problem=problem), {"cpu": 1}),
+                tune.with_resources(tune.with_parameters(train_one, encoded=encoded), {"cpu": 1}),
                 param_space={
                     "lam": tune.grid_search(sorted({t.lam for t in trials})),
                     "seed": tune.grid_search(sorted({t.seed for t in trials})),
@@ -102,11 +102,11 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             there = opened(study, folder)
         trials = list(there.asked)
-        problem = there.problem(trials[0])
+        encoded = there.encoded(trials[0])
         seconds = {}
         for name, side in (("packs", packs), ("one trial a model", plain)):
             start = time.perf_counter()
-            side(study, problem, trials)
+            side(study, encoded, trials)
             seconds[name] = time.perf_counter() - start
             print(
                 f"{len(trials)} models on {trials[0].dataset}, {name}: {seconds[name]:.1f} s",

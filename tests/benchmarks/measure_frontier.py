@@ -18,8 +18,8 @@ from sklearn.model_selection import StratifiedKFold
 from grad_ext import (
     accuracy,
     balanced_accuracy,
+    chance_level,
     discrimination,
-    discrimination_floor,
     load_dataset,
 )
 from grad_ext.data.encoding import Encoder, arrays
@@ -27,7 +27,8 @@ from grad_ext.data.split import split, strata
 from grad_ext.errors import ConstantPredictionWarning
 from grad_ext.evaluation import evaluate, prepare
 from grad_ext.method import GRAD
-from grad_ext.trial import Settings, Trial
+from grad_ext.training.settings import Settings
+from grad_ext.trial import Trial
 
 FOLDS, REPEATS = 5, 10
 # Name: data set, protected attributes, divisions of the rows, seeds on each.
@@ -66,7 +67,7 @@ def pooled(lam, settings):
             favorable[held] = GRAD().fit([trial], training, test).scores(test.X)[0, 0] >= 0.5
         gap = discrimination(y, favorable, sensitive_features=a)
         rows.append([accuracy(y, favorable), balanced_accuracy(y, favorable), gap])
-        floors.append(float(np.mean(discrimination_floor(favorable.mean(), a))))
+        floors.append(float(np.mean(chance_level(favorable.mean(), a))))
     print(f"german: chance alone shows a Discrimination of {np.mean(floors):.4f}")
     return ("age",), np.array(rows)
 

@@ -124,7 +124,7 @@ def test_every_command_that_shows_a_result_says_it_as_json(folder, monkeypatch, 
 def test_comparisons_and_reproductions_too(tmp_path, monkeypatch, capsys):
     compared = documents(
         tmp_path, monkeypatch, capsys,
-        *("compare", "--methods", "majority,logistic", "--seeds", "1", "--no-knobs"),
+        *("compare", "--methods", "majority,logistic", "--seeds", "1", "--no-hyperparameters"),
         *("--num-cpus", "1", "--out", "c", "--format", "pdf"),
     )  # fmt: skip
     assert [row["method"] for row in compared["rows"]] == ["majority", "logistic"]

@@ -16,7 +16,8 @@ import grad_ext.training.loop
 from grad_ext.evaluation import evaluate
 from grad_ext.method import GRAD
 from grad_ext.sweeps.run.memory import model_bytes
-from grad_ext.trial import Settings, Trial
+from grad_ext.training.settings import Settings
+from grad_ext.trial import Trial
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU that torch can use")
 
@@ -73,7 +74,8 @@ from grad_ext.evaluation import evaluate, prepare
 from grad_ext.method import GRAD
 from grad_ext.sweeps.run.memory import Widths, release
 from grad_ext.sweeps.run.tune import train_together
-from grad_ext.trial import Settings, Trial
+from grad_ext.training.settings import Settings
+from grad_ext.trial import Trial
 
 import grad_ext.sweeps.run.tune
 grad_ext.sweeps.run.tune.assigned_device = lambda: "cuda"

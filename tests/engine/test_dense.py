@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grad_ext.engine.dense import EPS, MOMENTUM, Layer, move
-from grad_ext.engine.workspace import MOST, Room
+from grad_ext.engine.dense import EPS, MOMENTUM, StackedDense, move
+from grad_ext.engine.workspace import MOST, Workspace
 
 
 def parts(members, inputs, units, rows, seed=0):
@@ -46,7 +46,7 @@ def ours(leaves, mean, variance, mask=None, multiplier=None):
     x, *parameters = leaves
     for parameter in parameters:
         parameter.grad = torch.full_like(parameter, 9.0)
-    made = Layer(*parameters, mean, variance, len(x), Room(), "a")
+    made = StackedDense(*parameters, mean, variance, len(x), Workspace(), "a")
     out = made.forward(x, mask, multiplier)
     move([made], x.shape[2])
     return made, out
@@ -125,7 +125,7 @@ def test_a_member_that_diverged_stays_so_and_harms_nobody():
 
 
 def test_room_is_used_again_and_does_not_fill_up():
-    room, like = Room(), torch.zeros(1)
+    room, like = Workspace(), torch.zeros(1)
     first = room.take("a", (2, 3), like)
     assert room.take("a", (2, 3), like) is first
     assert room.take("b", (2, 3), like) is not first

@@ -14,15 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grad_ext.data.encoding import Arrays
-from grad_ext.engine.batches import Orders, by_hash
+from grad_ext.engine.batches import BatchSampler, by_hash
 from grad_ext.engine.dropout import Dropout
 from grad_ext.engine.hashing import FACTORS, SHIFTS, mixed
 from grad_ext.engine.network import Network, Shape
 from grad_ext.method import GRAD
 from grad_ext.outputs import Branch, Task
-from grad_ext.training.loop import Goals, Trainer
+from grad_ext.training.settings import Settings
+from grad_ext.training.targets import Targets
+from grad_ext.training.trainer import Trainer
 from grad_ext.training.validation import judge, judge_there
-from grad_ext.trial import Settings, Trial
+from grad_ext.trial import Trial
 
 ROWS, FEATURES, MEMBERS = 64, 7, 3
 ATTRIBUTES = (Branch("a", "binary"), Branch("b", "categorical", 3), Branch("c", "continuous"))
@@ -34,7 +36,7 @@ TARGETS = {
 }
 
 
-def goals(target, told):
+def targets(target, told):
     """Return goals of every kind on the CPU."""
 
     def values(branch):
@@ -44,10 +46,10 @@ def goals(target, told):
 
     branches = (target, *ATTRIBUTES)
     labels = torch.zeros(ROWS, dtype=torch.int64) if told else None
-    return Goals([values(branch) for branch in branches], torch.ones(len(branches), ROWS), labels)
+    return Targets([values(branch) for branch in branches], torch.ones(len(branches), ROWS), labels)
 
 
-def stepped(target, settings, reads, told, away=lambda goals: goals.on(torch.device("meta"))):
+def stepped(target, settings, reads, told, away=lambda targets: targets.on(torch.device("meta"))):
     shape = Shape(
         FEATURES, (6, 6), (5,), TARGETS[target], ATTRIBUTES, reads=reads, heads=2 if told else 1
     )
@@ -58,14 +60,14 @@ def stepped(target, settings, reads, told, away=lambda goals: goals.on(torch.dev
     X = torch.zeros(ROWS, FEATURES, device="meta")
     rows = torch.zeros(MEMBERS, 32, dtype=torch.int64, device="meta")
     for _ in range(2):
-        trainer.step(X, away(goals(TARGETS[target], told)), rows, total, visible)
+        trainer.step(X, away(targets(TARGETS[target], told)), rows, total, visible)
     return network
 
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("recipe", ["paper", "steady"])
 def test_a_step_stays_on_its_device(target, recipe):
-    reads = "score" if recipe == "steady" and target != "features" else "trunk"
+    reads = "prediction" if recipe == "steady" and target != "features" else "representation"
     network = stepped(target, Settings(recipe=recipe), reads, told=target == "categorical")
     assert {value.device.type for value in network.state().values()} == {"meta"}
     assert network.scores(torch.zeros(20, FEATURES)).shape == (MEMBERS, TARGETS[target].outputs, 20)
@@ -74,7 +76,7 @@ def test_a_step_stays_on_its_device(target, recipe):
 
 def test_a_tensor_left_behind_is_found():
     with pytest.raises(RuntimeError, match="device"):
-        stepped("binary", Settings(), "score", told=False, away=lambda goals: goals)
+        stepped("binary", Settings(), "prediction", told=False, away=lambda targets: targets)
 
 
 @pytest.mark.parametrize("variant", ["pred", "auto"])
@@ -193,14 +195,14 @@ def test_orders_by_hash_are_orders_of_their_own():
 
 
 def test_orders_of_a_device_are_made_there_and_those_of_a_cpu_by_generators():
-    there = Orders([3, 4], torch.device("meta")).next(40)
+    there = BatchSampler([3, 4], torch.device("meta")).next(40)
     assert there.shape == (2, 40)
     assert there.device.type == "meta"
-    here = Orders([3, 4], torch.device("cpu"))
+    here = BatchSampler([3, 4], torch.device("cpu"))
     first, second = here.next(40), here.next(40)
     assert first.sort(dim=1).values.equal(torch.arange(40).expand(2, -1))
     assert not first.equal(second)
-    assert Orders([4], torch.device("cpu")).next(40)[0].equal(first[1])
+    assert BatchSampler([4], torch.device("cpu")).next(40)[0].equal(first[1])
 
 
 # --- figures on validation rows ----------------------------------------------------------------

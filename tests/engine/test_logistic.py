@@ -3,8 +3,8 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
+from grad_ext.engine.batches import one_thread
 from grad_ext.engine.logistic import Readout, fit_readout
-from grad_ext.training.loop import one_thread
 
 
 def drawn(members=5, units=7, rows=203, classes=2):

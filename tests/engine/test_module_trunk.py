@@ -11,6 +11,7 @@ import torch
 from oracle import PlainGRAD, copy_weights, layers, train_steps
 from torch import nn
 
+from grad_ext.engine.batches import minibatches
 from grad_ext.engine.module_trunk import ModuleTrunk
 from grad_ext.engine.network import Network, Shape
 from grad_ext.errors import InputError
@@ -18,8 +19,9 @@ from grad_ext.method import GRAD
 from grad_ext.outputs import Branch
 from grad_ext.seeds import torch_generator
 from grad_ext.training.checkpoint import last, paper
-from grad_ext.training.loop import minibatches, shape_of, train
-from grad_ext.trial import Settings, Trial
+from grad_ext.training.loop import shape_of, train
+from grad_ext.training.settings import Settings
+from grad_ext.trial import Trial
 
 PROTECTED = ("age", "sex")
 SHORT = Settings(epochs=3)
@@ -86,26 +88,26 @@ class Counting(nn.Module):
         return self.linear(x)
 
 
-def pack_of(factory, problem, seeds, settings=SHORT, dtype=torch.float64):
+def pack_of(factory, encoded, seeds, settings=SHORT, dtype=torch.float64):
     """Return a network on a user's module, not yet trained."""
-    trunk = ModuleTrunk(factory, problem.training.X.shape[1], seeds)
-    shape = shape_of(settings, problem.training, reversing=True)
+    trunk = ModuleTrunk(factory, encoded.training.X.shape[1], seeds)
+    shape = shape_of(settings, encoded.training, reversing=True)
     shape = replace(shape, trunk=(trunk.width,), module=True)
     return Network(shape, seeds, dtype, trunk)
 
 
-def trained(network, problem, lams, seeds, settings=SHORT):
+def trained(network, encoded, lams, seeds, settings=SHORT):
     """Return what a network scores on the test rows after training, the last epoch's, (P, N)."""
-    train(network, lams, seeds, problem.training, problem.validation, settings, paper)
-    return network.scores(torch.from_numpy(problem.test.X))[:, 0]
+    train(network, lams, seeds, encoded.training, encoded.validation, settings, paper)
+    return network.scores(torch.from_numpy(encoded.test.X))[:, 0]
 
 
 def trials(seeds, settings=SHORT, lam=10.0):
     return [Trial("german", PROTECTED, lam=lam, seed=s, settings=settings) for s in seeds]
 
 
-def fitted(factory, problem, seeds):
-    return GRAD(last, factory).fit(trials(seeds), problem.training, problem.validation)
+def fitted(factory, encoded, seeds):
+    return GRAD(last, factory).fit(trials(seeds), encoded.training, encoded.validation)
 
 
 def test_a_pack_on_the_papers_trunk_agrees_with_the_plain_model(german_problem):

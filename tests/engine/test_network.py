@@ -14,14 +14,16 @@ from hypothesis import strategies as st
 from oracle import PlainGRAD, copy_weights, train_steps
 
 from grad_ext.engine.backprop import LARGEST_LOGIT, SHARPNESS, seen, shares, unseen
+from grad_ext.engine.batches import minibatches
 from grad_ext.engine.network import Network, Shape
 from grad_ext.errors import InputError
 from grad_ext.method import GRAD
 from grad_ext.outputs import Branch
 from grad_ext.seeds import torch_generator
 from grad_ext.training.checkpoint import paper
-from grad_ext.training.loop import minibatches, shape_of, train
-from grad_ext.trial import Settings, Trial
+from grad_ext.training.loop import shape_of, train
+from grad_ext.training.settings import Settings
+from grad_ext.trial import Trial
 
 PROTECTED = ("age", "sex")
 PAPER, STEADY = Settings(recipe="paper", epochs=8), Settings(recipe="steady", epochs=8)
@@ -32,9 +34,9 @@ SHAPES = {
     "narrow": replace(PAPER, epochs=4, trunk=(40,), branch=(1,), batch_size=16),
     "steady": STEADY,
     "steady, odd": replace(STEADY, trunk=(13, 7), branch=(3,), batch_size=48),
-    "equalized odds": replace(STEADY, epochs=4, criterion="equalized_odds"),
+    "equalized odds": replace(STEADY, epochs=4, constraint="equalized_odds"),
     "equalized odds, trunk": replace(
-        PAPER, epochs=4, branch=(7, 3), criterion="equalized_odds", batch_size=48
+        PAPER, epochs=4, branch=(7, 3), constraint="equalized_odds", batch_size=48
     ),
 }
 
@@ -119,8 +121,8 @@ def company(request, german_problem):
     return trials, scores_of(trials, german_problem)
 
 
-def scores_of(trials, problem):
-    return GRAD().fit(trials, problem.training, problem.validation).scores(problem.test.X)
+def scores_of(trials, encoded):
+    return GRAD().fit(trials, encoded.training, encoded.validation).scores(encoded.test.X)
 
 
 @pytest.mark.parametrize("members", [1, 2, 3, 4, 8, 16])

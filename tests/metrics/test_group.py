@@ -9,11 +9,11 @@ from grad_ext.errors import InputError
 from grad_ext.metrics.group import (
     accuracy,
     balanced_accuracy,
+    chance_level,
     consistency,
     delta,
     discrimination,
     discrimination_by_attribute,
-    discrimination_floor,
     equalized_odds_by_attribute,
     positive_rate,
     toolkit_metrics,
@@ -173,7 +173,7 @@ def test_the_floor_is_what_chance_shows():
     group = np.repeat([1, 0], [143, 57])
     draws = np.random.default_rng(0).random((20_000, 200)) < 0.8
     shown = discrimination(None, draws, sensitive_features=group).mean()
-    floor = discrimination_floor(0.8, group)
+    floor = chance_level(0.8, group)
     assert floor.shape == (1,)
     assert floor[0] == pytest.approx(shown, rel=0.03)
     assert floor[0] == pytest.approx(np.sqrt(2 / np.pi * 0.16 * (1 / 143 + 1 / 57)))
@@ -185,7 +185,7 @@ def test_a_constant_looks_perfect_but_for_balanced_accuracy():
     assert consistency(None, [1] * 4, X=LINE, k=2) == 1
     assert delta(y, [1] * 4, sensitive_features=GROUP) == 0.75
     assert balanced_accuracy(y, [1] * 4) == 0.5
-    assert discrimination_floor(1.0, GROUP)[0] == 0
+    assert chance_level(1.0, GROUP)[0] == 0
 
 
 @settings(max_examples=60, deadline=None)
@@ -200,7 +200,7 @@ def test_a_constant_looks_perfect_whatever_the_weights(seed, n):
         ).all()
         assert (positive_rate(None, constant, sample_weight=w) == constant[..., 0]).all()
     rate = positive_rate(None, rng.integers(0, 2, n) * 0 + 1, sample_weight=w)
-    assert discrimination_floor(rate, groups)[0] == 0
+    assert chance_level(rate, groups)[0] == 0
 
 
 def test_missing_names_and_numbers_beside_names():
@@ -218,7 +218,7 @@ def test_missing_names_and_numbers_beside_names():
 def test_what_has_no_rows_is_nan():
     assert np.isnan(discrimination(None, [1, 0], sensitive_features=[1, 1]))
     assert np.isnan(balanced_accuracy([1, 1], [1, 0]))
-    assert np.isnan(discrimination_floor(0.5, [1, 1])[0])
+    assert np.isnan(chance_level(0.5, [1, 1])[0])
     weightless = discrimination(None, [1, 0], sensitive_features=[1, 0], sample_weight=[0, 0])
     assert np.isnan(weightless)
 
@@ -302,8 +302,8 @@ def test_the_floor_of_many_groups_and_of_numbers_is_what_chance_shows():
     draws = rng.random((4_000, 300)) < 0.3
     groups = np.repeat([0, 1, 2, 3], [150, 80, 40, 30])
     shown = discrimination(None, draws, sensitive_features=groups).mean()
-    assert discrimination_floor(0.3, groups)[0] == pytest.approx(shown, rel=0.05)
+    assert chance_level(0.3, groups)[0] == pytest.approx(shown, rel=0.05)
     age = rng.normal(size=300)
     shown = discrimination(None, draws, sensitive_features=age, continuous=[0]).mean()
-    floor = discrimination_floor(0.3, age, continuous=[0])[0]
+    floor = chance_level(0.3, age, continuous=[0])[0]
     assert floor == pytest.approx(shown, rel=0.05)

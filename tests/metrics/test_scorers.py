@@ -359,7 +359,7 @@ def test_a_grid_search_over_lambda_by_columns_of_x():
     X, y, _ = applicants()
     # The index holds the attribute for training, so the network need not see the column.
     features = X[["u", "v"]]
-    model = GRADClassifier(epochs=8, prot_attr="s", select="last", random_state=0)
+    model = GRADClassifier(epochs=8, prot_attr="s", checkpoint="last", random_state=0)
     scoring = {
         "accuracy": zemel_scorer("accuracy"),
         "neg_discrimination": zemel_scorer("neg_discrimination", protected="s"),
@@ -377,7 +377,7 @@ def test_a_grid_search_over_lambda_by_routing():
     X, y, w = applicants()
     features, a = X[["u", "v"]], X["sex"].reset_index(drop=True)
     with sklearn.config_context(enable_metadata_routing=True):
-        model = GRADClassifier(epochs=8, select="last", random_state=0)
+        model = GRADClassifier(epochs=8, checkpoint="last", random_state=0)
         model.set_fit_request(sensitive_features=True, sample_weight=True)
         scorer = zemel_scorer("neg_discrimination")
         scorer.set_score_request(sensitive_features=True, sample_weight=True)

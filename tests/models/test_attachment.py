@@ -158,7 +158,7 @@ LABELS = torch.tensor([1, 0, 0, 1, 1, -1])
 
 def test_of_equalized_odds_the_head_of_each_rows_label_speaks():
     net, x = network(torch.float64), rows(dtype=torch.float64)
-    chosen = {"hidden": (), "criterion": "equalized_odds", "random_state": 0}
+    chosen = {"hidden": (), "constraint": "equalized_odds", "random_state": 0}
     attachment = attach(net, "0", ALL, **chosen).initialise(x)
     assert [branch(attachment, name)[0].out_features for name in ALL] == [6, 2, 2]
     net(x)
@@ -186,7 +186,7 @@ def test_of_equal_opportunity_only_rows_of_the_label_1_count():
     net, x = network(torch.float64), rows(dtype=torch.float64)
     given = {"hidden": (5,), "random_state": 0}
     plain = attach(net, "0", ALL, **given).initialise(x)
-    chosen = attach(net, "0", ALL, criterion="equal_opportunity", **given).initialise(x)
+    chosen = attach(net, "0", ALL, constraint="equal_opportunity", **given).initialise(x)
     net(x)
     masked = {
         name: torch.where(LABELS == 1, v, math.nan if name == "age" else -1)
@@ -198,15 +198,15 @@ def test_of_equal_opportunity_only_rows_of_the_label_1_count():
     assert chosen.loss(VALUES, torch.zeros(6)) == 0
 
 
-def test_criteria_that_cannot_be_used():
+def test_constraints_that_cannot_be_used():
     net, x = network(), rows()
-    with pytest.raises(InputError, match="unknown criterion 'parity'"):
-        attach(net, "0", {"sex": 2}, criterion="parity")
+    with pytest.raises(InputError, match="unknown constraint 'parity'"):
+        attach(net, "0", {"sex": 2}, constraint="parity")
     with pytest.raises(InputError, match="one of two labels, got 3 classes"):
-        attach(net, "0", {"sex": 2}, criterion="equal_opportunity", classes=3)
+        attach(net, "0", {"sex": 2}, constraint="equal_opportunity", classes=3)
     with pytest.raises(InputError, match=r"classes: expected the number of labels.*got 1"):
-        attach(net, "0", {"sex": 2}, criterion="equalized_odds", classes=1)
-    attachment = attach(net, "0", {"sex": 2}, criterion="equalized_odds")
+        attach(net, "0", {"sex": 2}, constraint="equalized_odds", classes=1)
+    attachment = attach(net, "0", {"sex": 2}, constraint="equalized_odds")
     net(x)
     with pytest.raises(InputError, match="'equalized_odds' needs the rows' labels"):
         attachment.loss(SEX)

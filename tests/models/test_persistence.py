@@ -30,7 +30,7 @@ from grad_ext.errors import ConstantPredictionWarning, InputError
 from grad_ext.models import persistence
 from grad_ext.models.persistence import load, save
 from grad_ext.training.checkpoint import balanced_delta
-from grad_ext.trial import Settings
+from grad_ext.training.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings(
     f"ignore::{ConstantPredictionWarning.__module__}.{ConstantPredictionWarning.__name__}"
@@ -94,13 +94,13 @@ MADE = {
         FRAME, BINARY, sensitive_features=GROUPS
     ),
     "equalized odds": lambda: GRADClassifier(
-        **SMALL, recipe="steady", criterion="equalized_odds"
+        **SMALL, recipe="steady", constraint="equalized_odds"
     ).fit(FRAME, THREE, sensitive_features=GROUPS),
-    "equalized odds, encoder": lambda: GRADEncoder(**SMALL, criterion="equalized_odds").fit(
+    "equalized odds, encoder": lambda: GRADEncoder(**SMALL, constraint="equalized_odds").fit(
         FRAME, BINARY, sensitive_features=GROUPS
     ),
     "aif360 equal opportunity": lambda: GRADInProcessing(
-        criterion="equal_opportunity", **SMALL
+        constraint="equal_opportunity", **SMALL
     ).fit(dataset()),
     "steady encoder": lambda: GRADEncoder(**SMALL, recipe="steady").fit(
         ARRAY, sensitive_features=GROUPS
@@ -323,7 +323,7 @@ def test_levels_and_columns_of_other_types_are_refused_before_writing(tmp_path):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"select": balanced_delta}, r"^select cannot be saved.*function.*'accuracy@0.05'"),
+        ({"checkpoint": balanced_delta}, r"^checkpoint cannot be saved.*function.*'accuracy@0.05'"),
         ({"random_state": np.random.default_rng(0)}, r"^random_state .*Generator.*an integer"),
         ({"continuous": {"a"}}, r"^continuous cannot be saved: expected str.*set"),
         ({"trunk": np.array([[5]])}, r"^trunk cannot be saved: expected one axis.*\(1, 1\)"),
@@ -339,20 +339,20 @@ def test_parameters_that_cannot_be_saved_are_named_before_writing(
 
 
 def test_callables_of_the_aif360_transformer_are_refused(tmp_path):
-    model = GRADInProcessing(**SMALL, select=balanced_delta).fit(dataset())
-    with pytest.raises(InputError, match=r"^select cannot be saved"):
+    model = GRADInProcessing(**SMALL, checkpoint=balanced_delta).fit(dataset())
+    with pytest.raises(InputError, match=r"^checkpoint cannot be saved"):
         save(model, tmp_path / "model")
 
 
 def test_a_file_without_the_newer_parameters_has_its_recipes(saved):
     content, path = saved
     newer = (
-        "criterion",
+        "constraint",
         "encoding",
         "dropout",
         "saturation",
         "beta1",
-        "final_rate",
+        "final_lr_fraction",
         "balance_groups",
     )
 
@@ -363,7 +363,7 @@ def test_a_file_without_the_newer_parameters_has_its_recipes(saved):
 
     path.write_bytes(resigned(content, older))
     model = load(path)
-    assert model.criterion == "demographic_parity"
+    assert model.constraint == "demographic_parity"
     assert all(getattr(model, name) is None for name in newer[1:])
     assert model._settings() == Settings(recipe=model.recipe, epochs=2, trunk=(6, 5), branch=(4,))
 

@@ -230,7 +230,8 @@ def test_class_weights_move_the_balance():
     X, y, a = rows(800)
     shares = [
         (
-            quick(class_weight=w, select="last").fit(X, y, sensitive_features=a).predict(X) == "yes"
+            quick(class_weight=w, checkpoint="last").fit(X, y, sensitive_features=a).predict(X)
+            == "yes"
         ).mean()
         for w in ({"yes": 1, "no": 20}, None, {"yes": 20, "no": 1})
     ]
@@ -243,11 +244,11 @@ def test_class_weights_move_the_balance():
 
 def test_rules_and_validation_rows_of_ones_own():
     X, y, a = rows()
-    assert quick(select="last").fit(X, y, sensitive_features=a).best_epoch_ == 8
-    first = quick(select=lambda h: [np.zeros_like(h.loss) - np.arange(len(h.loss))[:, None]])
+    assert quick(checkpoint="last").fit(X, y, sensitive_features=a).best_epoch_ == 8
+    first = quick(checkpoint=lambda h: [np.zeros_like(h.loss) - np.arange(len(h.loss))[:, None]])
     assert first.fit(X, y, sensitive_features=a).best_epoch_ == 1
     held = rows(200, seed=5)
-    model = quick(select="paper").fit(X, y, sensitive_features=a, validation=held)
+    model = quick(checkpoint="paper").fit(X, y, sensitive_features=a, validation=held)
     # Judged by hand: the kept epoch's figures are those of the model on these rows.
     labels = model.predict(held[0])
     at = model.best_epoch_ - 1
@@ -323,7 +324,7 @@ def test_pipelines_searches_and_cross_validation_route_sensitive_features(routin
         model, X, y, params={"sensitive_features": a}, cv=3, return_estimator=True
     )
     assert [len(e.attributes_) for e in done["estimator"]] == [1, 1, 1]
-    search = GridSearchCV(model, {"lam": [1, 10], "select": ["paper", "balanced_delta"]}, cv=2)
+    search = GridSearchCV(model, {"lam": [1, 10], "checkpoint": ["paper", "balanced_delta"]}, cv=2)
     search.fit(X, y, sensitive_features=a)
     assert search.best_estimator_.attributes_[0].name == "sex"
     encoder = quick(GRADEncoder, epochs=3).set_fit_request(sensitive_features=True)
@@ -340,7 +341,7 @@ def test_clones_copies_and_pickles():
 
 
 BAD = {
-    "no such rule": ({"select": "best"}, {}, "unknown rule"),
+    "no such rule": ({"checkpoint": "best"}, {}, "unknown rule"),
     "negative lambda": ({"lam": -1.0}, {}, "at least 0, got -1"),
     "lambda for another": ({"lam": {"age": 1.0}}, {}, "lam: expected a number for each of .'sex'."),
     "no epochs": ({"epochs": 0}, {}, "epochs must be"),
@@ -475,7 +476,7 @@ def test_the_only_row_of_a_class_is_trained_on_and_not_held_out(seed):
     y = np.where(np.arange(58) == 57, "rare", "common")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConstantPredictionWarning)
-        model = quick(epochs=1, random_state=seed, select="paper")
+        model = quick(epochs=1, random_state=seed, checkpoint="paper")
         model.fit(X, y, sensitive_features=a)
     # Balanced accuracy needs both classes, so it tells whether validation rows hold the rare one.
     assert np.isnan(model.history_.balanced_accuracy).all()

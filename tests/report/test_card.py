@@ -17,7 +17,7 @@ NASTY = "a|b <script>*x*</script>\n# not a heading"
 def model():
     rng = np.random.default_rng(0)
     X = pd.DataFrame({NASTY: rng.normal(size=60), "job": rng.choice(["x", "y"], 60)})
-    fitted = GRADClassifier(lam=3, epochs=2, select="last", random_state=5)
+    fitted = GRADClassifier(lam=3, epochs=2, checkpoint="last", random_state=5)
     return fitted.fit(X, X[NASTY] > 0, sensitive_features={"sex": np.arange(60) % 2})
 
 
@@ -110,7 +110,7 @@ def test_names_stay_text_in_html(model, tmp_path):
 
 def test_the_command_writes_beside_the_model(tmp_path, capsys):
     german = load_dataset("german", ["age"])
-    fitted = GRADClassifier(lam=1, epochs=2, select="last", random_state=0)
+    fitted = GRADClassifier(lam=1, epochs=2, checkpoint="last", random_state=0)
     fitted.fit(german.inputs(), german.y(), sensitive_features=german.a())
     save(fitted, tmp_path / "m.safetensors")
     command = ["card", str(tmp_path / "m.safetensors"), "--folds", "2"]

@@ -24,7 +24,7 @@ from grad_ext.report.comparison_words import (
     duels,
     findings,
     found,
-    over_knobs,
+    over_hyperparameters,
     studied,
 )
 from grad_ext.report.figures import render
@@ -34,13 +34,13 @@ FILES = ["comparison.csv", "plane.png", "plane.svg", "report.html", "results.csv
 
 
 def model(method, seed=0, accuracy=0.8, discrimination=0.1, **other):
-    """A row of the frame; a model with a knob at 0 unless told otherwise."""
+    """A row of the frame; a model with a hyperparameter at 0 unless told otherwise."""
     constant = other.get("constant", False)
     row = {
         "dataset": "german",
         "method": method,
         "title": method.upper(),
-        "knob": "beta",
+        "hyperparameter": "beta",
         "lam": 0.0,
         "seed": seed,
         "split_seed": 0,
@@ -57,7 +57,7 @@ def model(method, seed=0, accuracy=0.8, discrimination=0.1, **other):
         "positive_rate": 1.0 if constant else 0.7,
         "majority_accuracy": 0.7,
         "majority_favorable": 1.0,
-        "discrimination_floor": 0.0 if constant else 0.05,
+        "chance_level": 0.0 if constant else 0.05,
         "statistical_parity_difference_age": -discrimination,
         "disparate_impact_age": 1.0 - discrimination,
         "constant": False,
@@ -151,8 +151,8 @@ def test_dominated_by_hand():
             model("fairer", 0, 0.75, 0.01),
             model("same", 0, 0.85, 0.05),
             model("as-accurate", 0, 0.85, 0.06),
-            model("knob", 0, 0.70, 0.30, lam=0.0),
-            model("knob", 0, 0.90, 0.30, lam=1.0),
+            model("hyperparameter", 0, 0.70, 0.30, lam=0.0),
+            model("hyperparameter", 0, 0.90, 0.30, lam=1.0),
         )
     ).set_index("name")
     assert made["dominated"].tolist() == [False, True, False, False, True, True, False]
@@ -163,7 +163,7 @@ def test_dominated_by_hand():
         "",
         "BEST, beta = 0",
     ]
-    # The dominating line of the highest Delta is named: 0.80 here, not 0.60 of its own knob.
+    # The dominating line of the highest Delta is named: 0.80 here, not 0.60 of its own hyperparameter.
     assert made["dominated_by"].iloc[5] == "BEST, beta = 0"
     assert not made["clearly"].any()  # a single model has no interval
 
@@ -171,7 +171,7 @@ def test_dominated_by_hand():
 def test_constants_and_the_majority_class_dominate_none():
     made = summary(
         frame(
-            model("majority", 0, 0.70, 0.0, knob=""),
+            model("majority", 0, 0.70, 0.0, hyperparameter=""),
             model("constant", 0, 0.70, 0.0, constant=True),
             model("partly", 0, 0.70, 0.0, constant=True),
             model("partly", 1, 0.90, 0.0),
@@ -203,7 +203,7 @@ def test_dominance_agrees_with_the_definition(points):
             "constant": [float(c) for *_, c in points],
             "accuracy": [a / 10 for a, *_ in points],
             "discrimination": [d / 10 for _, d, _ in points],
-            "discrimination_floor": 0.0,
+            "chance_level": 0.0,
         }
     )
     for figure in ("accuracy", "discrimination"):
@@ -230,7 +230,7 @@ def test_each_method_stands_at_its_chosen_values():
             model("c", 0, 0.5, lam=1.0, chosen=False),
             model("c", 0, 0.6, lam=2.0, chosen=False, default=True),
             failed("d"),
-            model("e", 0, 0.9, knob="", chosen=False),
+            model("e", 0, 0.9, hyperparameter="", chosen=False),
         )
     ).set_index("name")
     assert made.index.tolist() == ["E", "A", "B", "C", "D"]  # by balanced Delta
@@ -283,10 +283,10 @@ def test_differences_over_seeds_are_welchs():
 def test_the_lines_have_the_majority_class_on_top_and_marks():
     heading, body = summary_lines(
         frame(
-            model("majority", 0, 0.7, 0.0, knob="", constant=True),
+            model("majority", 0, 0.7, 0.0, hyperparameter="", constant=True),
             *pair("good", 0.85, 0.05, 0.001),
             *pair("bad", 0.80, 0.10, 0.001, needs_attributes=True),
-            model("plain", 0, 0.84, 0.06, knob=""),
+            model("plain", 0, 0.84, 0.06, hyperparameter=""),
             failed("gone"),
         )
     )
@@ -297,15 +297,15 @@ def test_the_lines_have_the_majority_class_on_top_and_marks():
     assert by_name["GOOD"]["accuracy"] == "0.850 ±0.001"
     assert by_name["BAD"]["marks"] == "†, clearly dominated"
     assert by_name["PLAIN"]["marks"] == "dominated"
-    assert by_name["PLAIN"]["knob"] == ""
+    assert by_name["PLAIN"]["hyperparameter"] == ""
     assert by_name["GONE"]["marks"] == "1 failed, fairlearn is not installed"
     assert by_name["GONE"]["accuracy"] == "–"
 
 
 def test_the_findings_say_who_beats_whom():
     rows = [
-        model("majority", 0, 0.7, 0.0, knob="", constant=True),
-        *pair("GRAD-Pred", 0.80, 0.10, 0.001, knob="λ", lam=100.0),
+        model("majority", 0, 0.7, 0.0, hyperparameter="", constant=True),
+        *pair("GRAD-Pred", 0.80, 0.10, 0.001, hyperparameter="λ", lam=100.0),
         *pair("beaten", 0.75, 0.15, 0.001),
         *pair("beats", 0.85, 0.06, 0.02),
         *pair("dear", 0.90, 0.20, needs_attributes=True),
@@ -344,7 +344,7 @@ def test_the_findings_say_who_beats_whom():
     assert "it loses to BEATS (+0.050, -0.040)." in told
     assert "The others: 1 of higher accuracy and more Discrimination and 2 of lower" in told
     assert balanced.startswith("GRAD-PRED in balanced accuracy and Discrimination")
-    assert over_knobs(rows).endswith("DEAR (beta = 0) and CHEAP (beta = 0).")
+    assert over_hyperparameters(rows).endswith("DEAR (beta = 0) and CHEAP (beta = 0).")
     assert listed(["a", "b", "c"]) == "a, b and c"
 
 
@@ -410,7 +410,7 @@ def test_the_plane_shows_models_means_and_the_majority_class():
     rows = [
         *pair("a", 0.80, 0.10, 0.01, lam=1.0, chosen=False),
         *pair("a", 0.75, 0.05, 0.01, lam=2.0),
-        model("majority", 0, 0.7, 0.0, knob="", constant=True),
+        model("majority", 0, 0.7, 0.0, hyperparameter="", constant=True),
     ]
     drawn = plane(frame(*rows))
     accuracy, balanced = drawn.axes
@@ -462,8 +462,8 @@ class Page(HTMLParser):
 def test_the_page_needs_nothing_else_and_escapes_names(tmp_path):
     bad = "<script>x</script>"
     rows = [
-        *pair("GRAD-Pred", 0.8, 0.1, 0.01, knob="λ"),
-        *pair(bad, 0.7, 0.2, 0.01, knob=bad, dataset="german"),
+        *pair("GRAD-Pred", 0.8, 0.1, 0.01, hyperparameter="λ"),
+        *pair(bad, 0.7, 0.2, 0.01, hyperparameter=bad, dataset="german"),
         failed("gone", error=f"no {bad}"),
     ]
     page = write_comparison(tmp_path, frame(*rows), {"torch": "2"}, [f"a note {bad}"])
@@ -489,21 +489,21 @@ def test_the_page_needs_nothing_else_and_escapes_names(tmp_path):
 
 
 def test_the_same_models_give_the_same_files_and_csv_reads_back(tmp_path):
-    rows = frame(*pair("a", 0.8, 0.1, 0.01), model("b", knob=""), failed("c"))
+    rows = frame(*pair("a", 0.8, 0.1, 0.01), model("b", hyperparameter=""), failed("c"))
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         write_comparison(tmp_path / name, rows, {}, [])
     for name in FILES:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     again = pd.read_csv(tmp_path / "a" / "results.csv", keep_default_na=True)
-    again["knob"] = again["knob"].fillna("")
+    again["hyperparameter"] = again["hyperparameter"].fillna("")
     pd.testing.assert_frame_equal(summary(again), summary(rows))
 
 
 NO_FIGURES = {n: v for n, v in failed("a").items() if not (isinstance(v, float) and np.isnan(v))}
 DEGENERATE = {
     "one model": [model("a")],
-    "one without a knob": [model("a", knob="", lam=np.nan)],
+    "one without a hyperparameter": [model("a", hyperparameter="", lam=np.nan)],
     "all failed": [failed("a"), failed("GRAD-Pred")],
     "failed before any figure was known": [NO_FIGURES],
     "all diverged": [failed("GRAD-Pred", diverged=True, error="returned NaN for 2 of 2 rows")],
@@ -511,7 +511,7 @@ DEGENERATE = {
         model(m, 0, 0.7, 0.0, constant=True, disparate_impact_age=np.nan)
         for m in ("a", "GRAD-Pred")
     ],
-    "the majority class only": [model("majority", 0, 0.7, 0.0, knob="", constant=True)],
+    "the majority class only": [model("majority", 0, 0.7, 0.0, hyperparameter="", constant=True)],
     "several attributes": [
         model(m, protected="age,sex", discrimination_sex=0.2, equal_opportunity_difference_sex=0.0)
         for m in ("a", "GRAD-Pred")
@@ -558,7 +558,8 @@ def test_real_models_of_german(tmp_path, german_problem):
     from grad_ext.evaluation import evaluate
     from grad_ext.method import GRAD
     from grad_ext.report.tables import results
-    from grad_ext.trial import Settings, Trial
+    from grad_ext.training.settings import Settings
+    from grad_ext.trial import Trial
 
     short = Settings(epochs=2)
     parts = []
@@ -573,7 +574,7 @@ def test_real_models_of_german(tmp_path, german_problem):
             for seed in (0, 1)
         ]
         part = results(evaluate(method, trials, german_problem))
-        part = part.assign(method=name, title=name, knob="λ" if len(lams) > 1 else "")
+        part = part.assign(method=name, title=name, hyperparameter="λ" if len(lams) > 1 else "")
         parts.append(part.assign(chosen=part["lam"] == lams[-1], default=False))
     rows = pd.concat(parts, ignore_index=True).assign(error="", needs_attributes=False, seeded=True)
     made = summary(rows)

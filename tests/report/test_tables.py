@@ -21,7 +21,7 @@ COLUMNS = [
     "dataset",
     "variant",
     "recipe",
-    "criterion",
+    "constraint",
     "protected",
     "lam",
     "seed",
@@ -35,7 +35,7 @@ COLUMNS = [
     "positive_rate",
     "majority_accuracy",
     "constant",
-    "discrimination_floor",
+    "chance_level",
     "statistical_parity_difference_age",
     "disparate_impact_age",
     "equal_opportunity_difference_age",
@@ -56,7 +56,7 @@ def record(
         "positive_rate": 0.8,
         "majority_accuracy": 0.7,
         "majority_favorable": 1.0,
-        "discrimination_floor": 0.05,
+        "chance_level": 0.05,
     }
     if diverged:
         metrics |= {n: np.nan for n in metrics if not n.startswith("majority")}
@@ -75,7 +75,7 @@ def study(curve, seeds=4, noise=0.0):
 def test_results_have_the_promised_columns(german_problem, german):
     from grad_ext.evaluation import evaluate
     from grad_ext.method import GRAD
-    from grad_ext.trial import Settings
+    from grad_ext.training.settings import Settings
 
     trials = [Trial("german", ("age", "sex"), seed=s, settings=Settings(epochs=3)) for s in (0, 1)]
     records = evaluate(GRAD(), trials, german_problem)
@@ -88,16 +88,18 @@ def test_results_have_the_promised_columns(german_problem, german):
     assert (frame["majority_accuracy"] == 0.7).all()
 
 
-def test_the_title_and_the_rows_name_another_criterion():
+def test_the_title_and_the_rows_name_another_constraint():
     from dataclasses import replace
 
-    from grad_ext.trial import Settings
+    from grad_ext.training.settings import Settings
 
     plain = record(1, 0)
-    odds = replace(plain, trial=replace(plain.trial, settings=Settings(criterion="equalized_odds")))
+    odds = replace(
+        plain, trial=replace(plain.trial, settings=Settings(constraint="equalized_odds"))
+    )
     assert title(plain) == "GRAD-Pred on german, protecting age"
     assert title(odds) == "GRAD-Pred on german, protecting age by equalized odds"
-    assert results([plain, odds])["criterion"].tolist() == ["demographic_parity", "equalized_odds"]
+    assert results([plain, odds])["constraint"].tolist() == ["demographic_parity", "equalized_odds"]
 
 
 def test_the_table_has_the_majority_class_on_top():

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from grad_ext.errors import InputError
 from grad_ext.sweeps.folder import (
-    StudyFolder,
+    StudyDirectory,
     default_folder,
     is_locked,
     lock,
@@ -24,7 +24,8 @@ from grad_ext.sweeps.run.packs import WIDTH, packs
 from grad_ext.sweeps.run.resources import Resources, checked_cpus
 from grad_ext.sweeps.run.tune import clear_up, run
 from grad_ext.sweeps.studies.values import LAMBDAS, parse_lambdas
-from grad_ext.trial import Record, Settings, Trial
+from grad_ext.training.settings import Settings
+from grad_ext.trial import Record, Trial
 
 ABOUT = {"kind": "lambda", "settings": {"epochs": 50}}
 
@@ -42,7 +43,7 @@ def test_lambdas_from_text():
     assert parse_lambdas("1, 2.5,1e3,") == (1.0, 2.5, 1000.0)
     for bad, message in {
         "": "expected numbers separated by commas",
-        "1,x": "lambda must be a number of at least 0, got 'x'",
+        "1,x": "lambda must be a finite number of at least 0, got 'x'",
         "1,-2": "lambda must be a finite number of at least 0, got '-2'",
         "nan": "finite",
     }.items():
@@ -82,16 +83,16 @@ def test_packs_keep_all_workers_busy():
 
 def test_a_study_knows_what_is_missing_and_can_be_extended(tmp_path):
     folder = tmp_path / "a" / "study"
-    study = StudyFolder.open(folder, grid(), ABOUT)
+    study = StudyDirectory.open(folder, grid(), ABOUT)
     assert study.missing() == grid()
     write_records(study.folder, [record(t) for t in grid()[:4]])
-    assert StudyFolder.open(folder, grid(), ABOUT).missing() == grid()[4:]
+    assert StudyDirectory.open(folder, grid(), ABOUT).missing() == grid()[4:]
     assert [r.trial for r in study.records()] == grid()[:4]
     # More seeds and more λ belong to the same study; what was there stays.
-    wider = StudyFolder.open(folder, grid(lams=(1.0, 5.0), seeds=(0, 1, 2, 3)), ABOUT)
+    wider = StudyDirectory.open(folder, grid(lams=(1.0, 5.0), seeds=(0, 1, 2, 3)), ABOUT)
     assert len(wider.trials) == 3 * 4 - 1
     assert len(wider.missing()) == 11 - 4
-    narrower = StudyFolder.open(folder, grid()[:1], ABOUT)
+    narrower = StudyDirectory.open(folder, grid()[:1], ABOUT)
     assert narrower.trials == wider.trials
     plan = json.loads((folder / "study.json").read_text())
     assert (5.0, 3) in [(trial["lam"], trial["seed"]) for trial in plan["trials"]]
@@ -99,7 +100,7 @@ def test_a_study_knows_what_is_missing_and_can_be_extended(tmp_path):
 
 
 def test_a_pack_that_ran_twice_counts_once(tmp_path):
-    study = StudyFolder.open(tmp_path, grid(), ABOUT)
+    study = StudyDirectory.open(tmp_path, grid(), ABOUT)
     for seconds in (0.1, 0.2):
         write_records(study.folder, [record(t, seconds) for t in grid()])
     write_records(study.folder, [record(t, 0.3) for t in grid()[:2]])
@@ -107,7 +108,7 @@ def test_a_pack_that_ran_twice_counts_once(tmp_path):
 
 
 def test_what_a_study_forgets_is_missing_again(tmp_path):
-    study = StudyFolder.open(tmp_path, grid(), ABOUT)
+    study = StudyDirectory.open(tmp_path, grid(), ABOUT)
     write_records(study.folder, [record(t) for t in grid()[:3]])
     write_records(study.folder, [record(grid()[3])])
     study.forget([*grid()[1:2], *grid()[3:5]])
@@ -125,25 +126,25 @@ def test_what_a_study_forgets_is_missing_again(tmp_path):
     ],
 )
 def test_another_study_is_left_alone(tmp_path, other, message):
-    study = StudyFolder.open(tmp_path, grid(), ABOUT)
+    study = StudyDirectory.open(tmp_path, grid(), ABOUT)
     write_records(study.folder, [record(grid()[0])])
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
     with pytest.raises(InputError, match=message):
-        StudyFolder.open(tmp_path, grid(seeds=range(9)), ABOUT | other)
+        StudyDirectory.open(tmp_path, grid(seeds=range(9)), ABOUT | other)
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
 
 
 def test_a_folder_of_other_things_is_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(InputError, match="not empty and holds no study"):
-        StudyFolder.open(tmp_path, grid(), ABOUT)
+        StudyDirectory.open(tmp_path, grid(), ABOUT)
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write to the folder"):
-        StudyFolder.open(tmp_path / "file" / "study", grid(), ABOUT)
+        StudyDirectory.open(tmp_path / "file" / "study", grid(), ABOUT)
 
 
 @pytest.mark.parametrize(
@@ -152,12 +153,12 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
 def test_a_damaged_or_newer_plan_is_refused(tmp_path, content):
     (tmp_path / "study.json").write_text(content)
     with pytest.raises(InputError, match=r"damaged|has format 9"):
-        StudyFolder.open(tmp_path, grid(), ABOUT)
+        StudyDirectory.open(tmp_path, grid(), ABOUT)
     assert (tmp_path / "study.json").read_text() == content
 
 
 def test_a_damaged_record_is_named(tmp_path):
-    study = StudyFolder.open(tmp_path, grid(), ABOUT)
+    study = StudyDirectory.open(tmp_path, grid(), ABOUT)
     (tmp_path / "records" / "x.jsonl").write_text('{"trial": 1}\n')
     with pytest.raises(InputError, match=r"x\.jsonl is damaged.*delete it and run"):
         study.records()
@@ -187,26 +188,26 @@ def held(folder):
 
 
 def test_a_study_belongs_to_one_process_until_that_is_killed(tmp_path):
-    study = StudyFolder.open(tmp_path, grid(), ABOUT)
+    study = StudyDirectory.open(tmp_path, grid(), ABOUT)
     assert not is_locked(tmp_path)
     with held(tmp_path):
         assert is_locked(tmp_path)
         # Nothing is to be written: more trials are not to be had, those that are there are.
-        assert StudyFolder.open(tmp_path, grid(), ABOUT) == study
+        assert StudyDirectory.open(tmp_path, grid(), ABOUT) == study
         for write in (
-            lambda: StudyFolder.open(tmp_path, grid(seeds=range(9)), ABOUT),
+            lambda: StudyDirectory.open(tmp_path, grid(seeds=range(9)), ABOUT),
             lambda: study.forget(grid()),
             lambda: run(study, {}),
         ):
             with pytest.raises(InputError, match=r"another process works on .*; wait for it"):
                 write()
     assert not is_locked(tmp_path)
-    assert len(StudyFolder.open(tmp_path, grid(seeds=range(9)), ABOUT).trials) == 18
+    assert len(StudyDirectory.open(tmp_path, grid(seeds=range(9)), ABOUT).trials) == 18
 
 
 def test_what_a_killed_writer_left_is_no_study_and_swept_up(tmp_path):
     (tmp_path / ".study.json.x1").write_text('{"form')
-    study = StudyFolder.open(tmp_path, grid(), ABOUT)
+    study = StudyDirectory.open(tmp_path, grid(), ABOUT)
     (tmp_path / "records" / ".abc.jsonl.x2").write_text("{")
     write_records(tmp_path, [record(grid()[0])])
     with lock(tmp_path):
@@ -214,9 +215,9 @@ def test_what_a_killed_writer_left_is_no_study_and_swept_up(tmp_path):
     names = {p.relative_to(tmp_path).parts[0] for p in tmp_path.rglob("*")}
     assert names == {".lock", "study.json", "records"}
     assert [r.trial for r in study.records()] == [grid()[0]]
-    assert StudyFolder.read(tmp_path) == study
+    assert StudyDirectory.read(tmp_path) == study
     with pytest.raises(InputError, match=r"has no study\.json"):
-        StudyFolder.read(tmp_path / "records")
+        StudyDirectory.read(tmp_path / "records")
 
 
 def test_no_more_cpus_than_there_are():

@@ -5,12 +5,13 @@ import json
 import pandas as pd
 import pytest
 
-from grad_ext import Study
+from grad_ext import StudyPlan
 from grad_ext.cli import main
 from grad_ext.report.figures import plane_figure
 from grad_ext.report.tables import results, toolkit_lines
-from grad_ext.sweeps.folder import StudyFolder, lock, write_records
-from grad_ext.trial import Record, Settings, Trial
+from grad_ext.sweeps.folder import StudyDirectory, lock, write_records
+from grad_ext.training.settings import Settings
+from grad_ext.trial import Record, Trial
 
 FIGURES = {
     "accuracy": 0.75,
@@ -21,7 +22,7 @@ FIGURES = {
     "positive_rate": 0.7,
     "majority_accuracy": 0.7,
     "majority_favorable": 1.0,
-    "discrimination_floor": 0.05,
+    "chance_level": 0.05,
 }
 LAMBDA = {"kind": "lambda"}
 
@@ -32,19 +33,19 @@ def study(folder, recipe="paper", about=LAMBDA, lams=(1.0, 100.0)):
         for lam in lams
         for seed in (0, 1)
     ]
-    made = StudyFolder.open(folder, trials, about)
+    made = StudyDirectory.open(folder, trials, about)
     write_records(folder, [Record(t, FIGURES, 3, False, False, 0.1) for t in trials])
     return made
 
 
 def test_a_study_is_read_back(tmp_path):
     made = study(tmp_path / "one")
-    again = StudyFolder.read(tmp_path / "one")
+    again = StudyDirectory.read(tmp_path / "one")
     assert again == made
     assert again.plan()["about"]["kind"] == "lambda"
     assert again.noted() == {}
     again.note({"notes": ["a", "b"]})
-    assert StudyFolder.read(tmp_path / "one").noted() == {"notes": ["a", "b"]}
+    assert StudyDirectory.read(tmp_path / "one").noted() == {"notes": ["a", "b"]}
     assert len(again.records()) == 4
 
 
@@ -126,7 +127,7 @@ def test_every_kind_of_study_has_a_page_again_and_says_how_far_it_is(
     tmp_path, capsys, plan, columns, figure, words
 ):
     folder = tmp_path / "one"
-    made_of(folder, Study(**{"protected": ["age"], "seeds": 2, "out": folder} | plan))
+    made_of(folder, StudyPlan(**{"protected": ["age"], "seeds": 2, "out": folder} | plan))
     assert main(["report", str(folder), "--format", "svg"]) == 0
     text = (folder / "report.html").read_text()
     assert words in text
@@ -135,8 +136,10 @@ def test_every_kind_of_study_has_a_page_again_and_says_how_far_it_is(
     frame = pd.read_csv(folder / "results.csv")
     assert set(columns) <= set(frame)
     data = json.loads(text.split('id="models-data">')[1].split("</script>")[0])
-    # What varies is a setting of the page's, and none of its figures.
-    assert not {c["name"] for c in data["columns"] if c["role"] == "figure"} & {*columns}
+    # What varies is a setting of the page's, and none of its metrics.
+    names = {c["name"] for c in data["columns"] if c["role"] == "metric"}
+    assert "accuracy" in names
+    assert not names & {*columns}
     (commands,) = data["commands"]
     assert "split(table, trial.split_seed, 'random')" in commands["python"]
     capsys.readouterr()
@@ -146,7 +149,7 @@ def test_every_kind_of_study_has_a_page_again_and_says_how_far_it_is(
 
 
 def test_a_search_has_room_for_many_choices(tmp_path):
-    plan = Study("grid", protected=["age"], set={"lam": [*range(1, 71)]}, seeds=1, out=tmp_path)
+    plan = StudyPlan("grid", protected=["age"], set={"lam": [*range(1, 71)]}, seeds=1, out=tmp_path)
     made_of(tmp_path, plan)
     assert main(["report", str(tmp_path), "--format", "svg"]) == 0
     text = (tmp_path / "report.html").read_text()
@@ -198,7 +201,7 @@ def test_refusals_name_the_reason(tmp_path, monkeypatch, capsys, arguments, word
     monkeypatch.chdir(tmp_path)
     study(tmp_path / "one")
     study(tmp_path / "two")
-    StudyFolder.open(tmp_path / "empty", [Trial("german", ("age",))], LAMBDA)
+    StudyDirectory.open(tmp_path / "empty", [Trial("german", ("age",))], LAMBDA)
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}
     assert main(["report", *arguments]) == 2
     assert words in capsys.readouterr().err

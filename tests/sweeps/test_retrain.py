@@ -7,14 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from grad_ext import GRADClassifier, GRADEncoder, Study, load, load_dataset
+from grad_ext import GRADClassifier, GRADEncoder, StudyPlan, load, load_dataset
 from grad_ext.cli import main
 from grad_ext.data.split import split
 from grad_ext.errors import InputError
-from grad_ext.sweeps.folder import StudyFolder, write_records
+from grad_ext.sweeps.folder import StudyDirectory, write_records
 from grad_ext.sweeps.retrain import find, retrain
 from grad_ext.sweeps.studies.comparison import compare
-from grad_ext.trial import Record, Settings, Trial
+from grad_ext.training.settings import Settings
+from grad_ext.trial import Record, Trial
 
 FIGURES = {
     "accuracy": 0.75,
@@ -26,7 +27,7 @@ FIGURES = {
     "positive_rate": 0.7,
     "majority_accuracy": 0.7,
     "majority_favorable": 1.0,
-    "discrimination_floor": 0.05,
+    "chance_level": 0.05,
 }
 
 
@@ -34,7 +35,7 @@ FIGURES = {
 def folder(tmp_path_factory):
     """Eight models: both protected sets, both variants, two seeds each."""
     folder = tmp_path_factory.mktemp("studies") / "one"
-    Study(
+    StudyPlan(
         "grid",
         protected=[["age"], ["age", "sex"]],
         set={"variant": ["pred", "auto"]},
@@ -59,7 +60,7 @@ def people(path, turned=False):
 
 def test_every_row_is_the_record_to_the_bit(folder):
     frame = pd.read_csv(folder / "results.csv", float_precision="round_trip")
-    records = StudyFolder.read(folder).records()
+    records = StudyDirectory.read(folder).records()
     for row in range(1, len(frame) + 1):
         found = retrain(folder, str(row))
         assert found.trial == records[row - 1].trial
@@ -71,7 +72,7 @@ def test_every_row_is_the_record_to_the_bit(folder):
 
 
 def test_what_is_saved_predicts_what_the_study_saw(folder, tmp_path, capsys):
-    study = StudyFolder.read(folder)
+    study = StudyDirectory.read(folder)
     trial = next(
         t for t in study.trials if t.settings.variant == "pred" and t.protected == ("age",)
     )
@@ -93,7 +94,7 @@ def test_what_is_saved_predicts_what_the_study_saw(folder, tmp_path, capsys):
 
 
 def test_the_representation_of_grad_auto_is_saved_as_an_encoder(folder, tmp_path):
-    study = StudyFolder.read(folder)
+    study = StudyDirectory.read(folder)
     trial = next(t for t in study.trials if t.settings.variant == "auto" and len(t.protected) == 2)
     path = tmp_path / "model.safetensors"
     assert main(["train", str(folder), trial.key, "--save", str(path)]) == 0
@@ -107,7 +108,7 @@ def test_the_representation_of_grad_auto_is_saved_as_an_encoder(folder, tmp_path
 
 
 def test_a_number_is_a_row_and_else_the_beginning_of_a_key(folder):
-    study = StudyFolder.read(folder)
+    study = StudyDirectory.read(folder)
     records = study.records()
     assert find(study, "3") == records[2].trial
     for record in records:
@@ -124,7 +125,7 @@ def test_a_number_is_a_row_and_else_the_beginning_of_a_key(folder):
 
 def test_several_keys_with_one_beginning_are_listed(tmp_path):
     trials = [Trial("german", ("age",), seed=seed) for seed in range(40)]
-    study = StudyFolder.open(tmp_path, trials, {"kind": "lambda"})
+    study = StudyDirectory.open(tmp_path, trials, {"kind": "lambda"})
     # Of forty keys in base sixteen, some begin alike.
     first = [trial.key[0] for trial in study.trials]
     common = max("abcdef", key=first.count)
@@ -137,8 +138,8 @@ def test_several_keys_with_one_beginning_are_listed(tmp_path):
 
 def test_figures_that_differ_are_named_beside_those_of_the_study(tmp_path):
     trial = Trial("german", ("age",), settings=Settings(recipe="paper", epochs=1))
-    plan = Study("seed", protected=["age"], settings={"recipe": "paper", "epochs": 1}, seeds=1)
-    study = StudyFolder.open(tmp_path, [trial], plan.about(plan.tables()))
+    plan = StudyPlan("seed", protected=["age"], settings={"recipe": "paper", "epochs": 1}, seeds=1)
+    study = StudyDirectory.open(tmp_path, [trial], plan.about(plan.tables()))
     assert "has not trained this model yet" in retrain(tmp_path, trial.key).words()[0]
     write_records(tmp_path, [Record(trial, FIGURES | {"other": 1.0}, 1, False, False, 0.1)])
     stored = json.loads((tmp_path / "study.json").read_text())
@@ -169,7 +170,7 @@ def test_changed_rows_are_refused(tmp_path, capsys):
     assert not (tmp_path / "m").exists()
 
 
-def test_of_a_comparison_rivals_are_trained_again_and_grad_is_saved(tmp_path, capsys):
+def test_of_a_comparison_baselines_are_trained_again_and_grad_is_saved(tmp_path, capsys):
     table = load_dataset("german", ["age"])
     settings = Settings(recipe="paper", epochs=2)
     made = compare(
@@ -187,16 +188,18 @@ def test_of_a_comparison_rivals_are_trained_again_and_grad_is_saved(tmp_path, ca
 
 
 def test_an_estimator_of_ones_own_is_left_to_its_owner(tmp_path):
-    about = {"kind": "compare", "data": "", "judging": {}}
-    trial = Trial("german", ("age",), rival="mine", options={"estimator": "mine.Mine()"})
-    StudyFolder.open(tmp_path, [trial], about)
+    about = {"kind": "compare", "data": "", "evaluation": {}}
+    trial = Trial("german", ("age",), baseline="mine", options={"estimator": "mine.Mine()"})
+    StudyDirectory.open(tmp_path, [trial], about)
     with pytest.raises(InputError, match="an estimator of your own"):
         retrain(tmp_path, trial.key, keep=False)
 
 
 def test_a_table_of_ones_own_is_given_in_python(tmp_path):
     table = replace(load_dataset("german", ["age", "sex"]), name="mine")
-    study = Study("seed", table, settings={"epochs": 1, "recipe": "paper"}, seeds=1, out=tmp_path)
+    study = StudyPlan(
+        "seed", table, settings={"epochs": 1, "recipe": "paper"}, seeds=1, out=tmp_path
+    )
     study.run(num_cpus=1)
     assert retrain(tmp_path, "1", table=table).differing == []
     with pytest.raises(InputError, match="was made of other rows"):

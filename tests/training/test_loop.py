@@ -25,6 +25,7 @@ from grad_ext import (
 )
 from grad_ext.data.encoding import Encoder, arrays
 from grad_ext.data.split import split
+from grad_ext.engine.batches import minibatches
 from grad_ext.engine.dropout import Dropout
 from grad_ext.engine.network import Network, Shape
 from grad_ext.errors import InputError
@@ -32,8 +33,12 @@ from grad_ext.method import GRAD
 from grad_ext.outputs import Branch
 from grad_ext.seeds import numpy_generator, torch_generator
 from grad_ext.training.checkpoint import last
-from grad_ext.training.loop import Adam, Trainer, goals_of, minibatches, shape_of, train
-from grad_ext.trial import Settings, Trial
+from grad_ext.training.loop import shape_of, train
+from grad_ext.training.optim import Adam
+from grad_ext.training.settings import Settings
+from grad_ext.training.targets import targets_of
+from grad_ext.training.trainer import Trainer
+from grad_ext.trial import Trial
 
 pytestmark = pytest.mark.filterwarnings("ignore::grad_ext.errors.ConstantPredictionWarning")
 PAPER, STEADY = Settings(recipe="paper"), Settings(recipe="steady")
@@ -41,7 +46,7 @@ PROTECTED = ("age", "sex")
 
 
 @pytest.fixture(scope="module")
-def problem(german):
+def encoded(german):
     """German credit, split and encoded as the recipe encodes it: training and test rows."""
     parts = split(german)
     encoder = Encoder(STEADY.encoding).fit(parts.train.inputs())
@@ -66,14 +71,14 @@ def masks_of(seed, shape, sizes, share):
         yield [torch.from_numpy(k / (1 - least / 2**16)) for k in kept]
 
 
-def counting_alike(column, y, w, criterion):
+def counting_alike(column, y, w, constraint):
     """Weights of the same sum for both groups of all rows, the favorable or each label's, 1 on average."""
     everybody, favorable = np.full(len(y), True), y == 1
     among = {
         "demographic_parity": [everybody],
         "equalized_odds": [favorable, ~favorable],
         "equal_opportunity": [favorable],
-    }[criterion]
+    }[constraint]
     alike = np.zeros(len(y))
     for rows in among:
         for group in (0, 1):
@@ -83,20 +88,22 @@ def counting_alike(column, y, w, criterion):
 
 
 CASES = [
-    *product(["demographic_parity"], ["trunk", "score"], [0.0, 0.2], [(40, 40), ()]),
-    *product(["equalized_odds"], ["trunk"], [0.2], [(40, 40), ()]),
-    *product(["equalized_odds", "equal_opportunity"], ["score"], [0.2], [(40, 40)]),
+    *product(["demographic_parity"], ["representation", "prediction"], [0.0, 0.2], [(40, 40), ()]),
+    *product(["equalized_odds"], ["representation"], [0.2], [(40, 40), ()]),
+    *product(["equalized_odds", "equal_opportunity"], ["prediction"], [0.2], [(40, 40)]),
 ]
 
 
-@pytest.mark.parametrize(("criterion", "reads", "dropout", "branch"), CASES)
-def test_a_pack_agrees_with_the_plain_model(problem, criterion, reads, dropout, branch):
+@pytest.mark.parametrize(("constraint", "reads", "dropout", "branch"), CASES)
+def test_a_pack_agrees_with_the_plain_model(encoded, constraint, reads, dropout, branch):
     """Same initial weights, row order and masks, 300 steps in float64: equal to rounding."""
-    training, test = problem
+    training, test = encoded
     # At the recipe's own rate a game without dropout makes 1e-9 of a rounding in 250 steps.
     changes = {"learning_rate": 1e-3, "epochs": 38, "branch": branch}
-    chosen = replace(STEADY, criterion=criterion, attributes_read=reads, dropout=dropout, **changes)
-    told = criterion == "equalized_odds"
+    chosen = replace(
+        STEADY, constraint=constraint, adversary_input=reads, dropout=dropout, **changes
+    )
+    told = constraint == "equalized_odds"
     w = np.random.default_rng(0).uniform(0.5, 2.0, len(training))
     training = replace(training, w=w)
     seeds, lams, member = [3, 4, 5], [(7.0, 7.0), (9.0, 99.0), (0.5, 0.5)], 1
@@ -120,7 +127,7 @@ def test_a_pack_agrees_with_the_plain_model(problem, criterion, reads, dropout, 
         else [()] * len(batches)
     )
     X, y, a = (torch.from_numpy(v).double() for v in (training.X, training.y, training.a))
-    columns = [counting_alike(column, training.y, w, criterion) for column in training.a.T]
+    columns = [counting_alike(column, training.y, w, constraint) for column in training.a.T]
     a_w = np.stack(columns, axis=1)
     train_steady_steps(
         plain, chosen, strengths, X, y, a, torch.from_numpy(w / w.mean()),
@@ -143,10 +150,10 @@ def test_a_dependence_that_runs_deep_is_unlearned_too():
         y = rng.random(4000) < np.where(a == 1, 0.8, 0.2)
         X = pd.DataFrame({"skill": rng.normal(size=4000) + 1.5 * y, "club": rng.normal(size=4000)})
         X["club"] += 3.0 * a
-        for optimism in (0.0, None):
-            model = GRADClassifier(recipe="steady", optimism=optimism, random_state=seed)
+        for extrapolation in (0.0, None):
+            model = GRADClassifier(recipe="steady", extrapolation=extrapolation, random_state=seed)
             labels = model.fit(X, y, sensitive_features=a).predict(X)
-            gaps[seed, optimism] = discrimination(y, labels, sensitive_features=a)
+            gaps[seed, extrapolation] = discrimination(y, labels, sensitive_features=a)
     assert max(gaps[seed, None] for seed in range(2)) < 0.1
     assert max(gaps[seed, 0.0] for seed in range(2)) > 0.2
 
@@ -203,7 +210,7 @@ def test_the_reversal_grows_to_its_strength():
         trainer._begin()
         grown = torch.tensor([1.0, share]) * expected
         torch.testing.assert_close(trainer._ramped()[..., 0], grown, msg=str(done))
-    for chosen, steps in ((replace(STEADY, ramp=0.0), 100), (STEADY, None)):
+    for chosen, steps in ((replace(STEADY, warmup=0.0), 100), (STEADY, None)):
         full = Trainer(network, [(9.0,), (99.0,)], [0, 1], chosen, steps)
         assert full._ramped()[..., 0].equal(expected)
     paper = Trainer(network, [(9.0,), (99.0,)], [0, 1], PAPER, steps=100)
@@ -215,7 +222,9 @@ def test_rates_decay_by_a_cosine_and_differ_by_branch():
     """With beta1 = 0 a first step is the rate times the gradient's sign, whatever its size."""
     shape = Shape(4, (3,), (2,), attributes=(Branch("age", "binary"),))
     network = Network(shape, [0, 1], torch.float64)
-    chosen = replace(STEADY, learning_rate=0.01, attribute_learning_rate=0.05, final_rate=0.1)
+    chosen = replace(
+        STEADY, learning_rate=0.01, attribute_learning_rate=0.05, final_lr_fraction=0.1
+    )
     moved = {}
     for done in range(5):
         adam = Adam(network, chosen, steps=4)
@@ -297,8 +306,8 @@ def test_groups_count_alike():
         frame.to_numpy(np.float32), task_y, a, np.array([1, 1, 1, 1, 2, 1, 1, 5.0]),
         Task(branches[0], branches[1:]),
     )  # fmt: skip
-    weights = goals_of(rows, branches, torch.float64, balance_groups=True).weights
-    plain = goals_of(rows, branches, torch.float64).weights
+    weights = targets_of(rows, branches, torch.float64, balance_groups=True).weights
+    plain = targets_of(rows, branches, torch.float64).weights
     assert weights[0].equal(plain[0])
     # Of a: group 1 weighs 6, group 0 weighs 2; the seven present rows weigh 1 on average.
     expected = [7 / 12, 7 / 12, 7 / 12, 7 / 12, 7 / 6, 7 / 4, 7 / 4, 0]
@@ -308,7 +317,7 @@ def test_groups_count_alike():
     expected = [7 / 12] * 4 + [7 / 3, 7 / 18, 0, 35 / 18]
     torch.testing.assert_close(weights[2], torch.tensor(expected, dtype=torch.float64))
     numbers = (branches[0], Branch("a", "continuous"), branches[2])
-    both = [goals_of(rows, numbers, torch.float64, balance_groups=on).weights for on in (0, 1)]
+    both = [targets_of(rows, numbers, torch.float64, balance_groups=on).weights for on in (0, 1)]
     assert both[0][1].equal(both[1][1])
 
 
@@ -525,8 +534,8 @@ def test_call_by_call_it_goes_on_at_a_constant_rate():
     assert not np.array_equal(once, expected)
 
 
-def test_a_trunk_of_the_users_brings_its_own_dropout(problem):
-    training, test = problem
+def test_a_trunk_of_the_users_brings_its_own_dropout(encoded):
+    training, test = encoded
     trials = [
         Trial("german", PROTECTED, seed=s, settings=replace(STEADY, epochs=3)) for s in range(3)
     ]
@@ -551,8 +560,8 @@ def network_like(shape):
     return network
 
 
-def test_dropout_shows_and_depends_on_the_members_seed(problem):
-    training, test = problem
+def test_dropout_shows_and_depends_on_the_members_seed(encoded):
+    training, test = encoded
 
     def scores(seeds, **changes):
         chosen = replace(STEADY, epochs=2, **changes)
@@ -574,7 +583,7 @@ def test_what_the_recipe_decides_may_be_changed_or_left_to_it():
     assert model.fit(X, y, sensitive_features=a).get_params()["batch_size"] is None
     first = quick(
         GRADClassifier,
-        select=lambda history: [-np.arange(len(history.loss))[:, None] + history.loss * 0],
+        checkpoint=lambda history: [-np.arange(len(history.loss))[:, None] + history.loss * 0],
     )
     assert first.fit(X, y, sensitive_features=a).best_epoch_ == 1
     assert GRADInProcessing(recipe="steady").settings == STEADY
@@ -591,10 +600,10 @@ def test_rows_are_held_out_only_where_an_epoch_is_chosen():
     X, y, a = rows()
     held = (X[:9], y[:9], a[:9])
     fitted = {
-        (select, given): quick(select=select).fit(
+        (checkpoint, given): quick(checkpoint=checkpoint).fit(
             X, y, sensitive_features=a, validation=held if given else None
         )
-        for select in ("last", "paper")
+        for checkpoint in ("last", "paper")
         for given in (False, True)
     }
     said = {key: model.predict_proba(X) for key, model in fitted.items()}

@@ -104,7 +104,7 @@ def test_a_missing_package_is_named_with_its_extra(german_problem, trials):
 def test_what_an_algorithm_raises_is_passed_on():
     child = Child(PATIENCE)
     with pytest.raises(RuntimeError, match="KeyError: 'nothing'"):
-        child.ask(algorithm="nothing", settings="{}", seeds=[0], knobs=[0.0])
+        child.ask(algorithm="nothing", settings="{}", seeds=[0], hyperparameters=[0.0])
     wait_until(lambda: not alive(child.pid))
 
 
@@ -121,7 +121,7 @@ from grad_ext.adapters.aif360.process import Child
 child = Child(None)
 print(child.pid, flush=True)
 X, y = np.random.default_rng(0).random((300, 4)), np.arange(300) % 2.0
-child.ask(algorithm="adversarial", settings='{"num_epochs": 1000000}', seeds=[0], knobs=[0.1],
+child.ask(algorithm="adversarial", settings='{"num_epochs": 1000000}', seeds=[0], hyperparameters=[0.1],
           X=X, y=y, a=y[:, None])
 """
 

@@ -183,9 +183,9 @@ def test_reversal_lowers_discrimination_that_the_plain_network_shows():
 
 def test_a_validation_set_of_ones_own():
     train, held = made().split([200])
-    first = quick(select="paper").fit(train, held)
+    first = quick(checkpoint="paper").fit(train, held)
     assert first.model_.fitted.history.accuracy.shape == (5, 1)
-    second = quick(select="paper").fit(train)
+    second = quick(checkpoint="paper").fit(train)
     assert not np.array_equal(first.predict(held).scores, second.predict(held).scores)
 
 
@@ -267,9 +267,9 @@ def test_attributes_of_many_values_and_numbers():
 
 def test_the_rule_for_the_epoch_can_be_chosen():
     data = made()
-    assert quick(select="last").fit(data).model_.fitted.epochs.tolist() == [5]
+    assert quick(checkpoint="last").fit(data).model_.fitted.epochs.tolist() == [5]
     first = quick(
-        select=lambda history: [-history.loss * 0 - np.arange(len(history.loss))[:, None]]
+        checkpoint=lambda history: [-history.loss * 0 - np.arange(len(history.loss))[:, None]]
     )
     assert first.fit(data).model_.fitted.epochs.tolist() == [1]
 
@@ -310,14 +310,14 @@ BAD = {
     "nothing to protect": (lambda: quick(protected=[]).fit(made()), "at least one protected"),
     "too many values": (lambda: quick().fit(with_many_values()), "has 300 values; name it among"),
     "lambda for others": (lambda: quick(lam={"b": 1}).fit(made()), "a number for each of .'a'."),
-    "no such rule": (lambda: quick(select="best"), "unknown rule for the epoch to keep 'best'"),
+    "no such rule": (lambda: quick(checkpoint="best"), "unknown rule for the epoch to keep 'best'"),
     "no representation": (lambda: quick().fit(made()).transform(made()), "needs variant='auto'"),
     "NaN": (lambda: quick().fit(with_nan()), "feature 'x0': expected finite numbers, got nan in 1 of"),
     "one class": (lambda: quick().fit(with_one("y", 1)), "at least two classes among the"),
     "one group": (lambda: quick().fit(with_one("a", 1)), "at least two groups of protected attribute 'a'"),
     "a frame": (lambda: quick().fit(pd.DataFrame()), "expected a BinaryLabelDataset, got DataFrame"),
     "negative lambda": (lambda: quick(lam=-1), "lambda must be a finite number of at least 0, got -1"),
-    "no number": (lambda: quick(lam="much"), "lambda must be a number"),
+    "no number": (lambda: quick(lam="much"), "lambda must be a finite number"),
     "no epochs": (lambda: quick(epochs=0), "epochs must be"),
     "a string": (lambda: quick(protected="a"), "list of names, got the string 'a'"),
     "no validation": (lambda: quick(validation=0), "share between 0 and 1"),

@@ -16,7 +16,7 @@ from grad_ext import GRADInProcessing, ZemelMetric, consistency, load_dataset
 from grad_ext.data.encoding import metric_space
 from grad_ext.errors import InputError
 from grad_ext.metrics import neighbors
-from grad_ext.metrics.group import discrimination_floor
+from grad_ext.metrics.group import chance_level
 
 BOTH = {
     "unprivileged_groups": [{"race": 0}, {"sex": 0}],
@@ -96,7 +96,7 @@ def test_a_constant_prediction_is_shown_for_what_it_is():
     assert metric.constant()
     assert metric.discrimination() == pytest.approx(0.0, abs=1e-12)
     assert metric.zemel_consistency() == 1.0
-    assert metric.discrimination_floor() == 0.0
+    assert metric.chance_level() == 0.0
     assert metric.balanced_delta() == pytest.approx(0.5)
     assert metric.delta() <= metric.majority_accuracy()
 
@@ -138,7 +138,7 @@ def test_it_agrees_with_aif360_on_real_data(name, protected):
         assert gap == pytest.approx(abs(theirs.statistical_parity_difference()))
         assert metric.delta_by_attribute()[attribute] == pytest.approx(theirs.accuracy() - gap)
         # Labels that are drawn regardless lie near the level that chance shows.
-        assert gap < 4 * metric.discrimination_floor_by_attribute()[attribute]
+        assert gap < 4 * metric.chance_level_by_attribute()[attribute]
 
 
 def test_everything_that_it_inherits_is_aif360s():
@@ -197,8 +197,8 @@ def test_values_are_joined_by_or_and_those_of_neither_group_left_out():
     assert own.discrimination_by_attribute()["race"] == pytest.approx(0.0)
     assert np.isnan(own.discrimination_by_attribute()["sex"])
     assert np.isnan(own.discrimination())
-    floor = discrimination_floor(0.5, [0, 0, 0, 0, 1, 1])[0]
-    assert own.discrimination_floor_by_attribute()["race"] == pytest.approx(floor)
+    floor = chance_level(0.5, [0, 0, 0, 0, 1, 1])[0]
+    assert own.chance_level_by_attribute()["race"] == pytest.approx(floor)
 
 
 @pytest.mark.parametrize("k", [1, 3, 5])

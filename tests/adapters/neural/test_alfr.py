@@ -17,9 +17,10 @@ from grad_ext.evaluation import evaluate
 from grad_ext.metrics.group import discrimination
 from grad_ext.outputs import Branch, Task
 from grad_ext.seeds import torch_generator
-from grad_ext.trial import Settings, Trial
+from grad_ext.training.settings import Settings
+from grad_ext.trial import Trial
 
-LAST = Settings(select="last")
+LAST = Settings(checkpoint="last")
 SMALL = {"hidden": 16, "code": 4}
 
 
@@ -44,8 +45,10 @@ def trials(*betas, seeds=None, protected=("s",), settings=LAST):
 
 
 def censors(data, alpha, beta, gamma, seeds=(4, 9), **options):
-    """Return a pack in float64 whose members have the same knobs."""
-    knobs = [torch.full((len(seeds),), k, dtype=torch.float64) for k in (alpha, beta, gamma)]
+    """Return a pack in float64 whose members have the same hyperparameters."""
+    hyperparameters = [
+        torch.full((len(seeds),), k, dtype=torch.float64) for k in (alpha, beta, gamma)
+    ]
     visible = torch.arange(8) if data.visible is None else torch.tensor(data.visible)
     return Censors(
         visible,
@@ -54,9 +57,9 @@ def censors(data, alpha, beta, gamma, seeds=(4, 9), **options):
         hidden=6,
         code=3,
         seeds=seeds,
-        alpha=knobs[0],
-        beta=knobs[1].unsqueeze(1).expand(-1, len(data.task.attributes)),
-        gamma=knobs[2],
+        alpha=hyperparameters[0],
+        beta=hyperparameters[1].unsqueeze(1).expand(-1, len(data.task.attributes)),
+        gamma=hyperparameters[2],
         **options,
     )
 
@@ -258,7 +261,7 @@ def test_one_seed_one_result_and_no_global_generator():
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_knobs_of_each_trial():
+def test_hyperparameters_of_each_trial():
     apart, _ = fitted_scores([3.0, 3.0], [5, 5], alpha=[0.1, 1.0], gamma=[1.0, 5.0])
     for alpha, gamma, scores in zip((0.1, 1.0), (1.0, 5.0), apart, strict=True):
         alone, _ = fitted_scores([3.0], [5], alpha=alpha, gamma=gamma)
@@ -291,7 +294,7 @@ def test_an_attribute_that_does_not_vary(column):
 
 
 def test_german_is_judged_like_any_method(german_problem):
-    settings = Settings(select="balanced_delta")
+    settings = Settings(checkpoint="balanced_delta")
     asked = trials(0.0, (1.0, 2.0), protected=("age", "sex"), settings=settings)
     done = []
     records = evaluate(ALFR(epochs=4), asked, german_problem, done.append)
@@ -309,7 +312,7 @@ def test_german_is_judged_like_any_method(german_problem):
 
 def test_the_weights_are_those_of_the_kept_epoch():
     data, valid = toy(224), toy(96, seed=1)
-    asked = trials(0.0, 1.0, 5.0, 0.0, settings=Settings(select="paper"))
+    asked = trials(0.0, 1.0, 5.0, 0.0, settings=Settings(checkpoint="paper"))
     fitted = ALFR(epochs=8, **SMALL).fit(asked, data, valid)
     assert len(set(fitted.epochs)) > 1
     labels = fitted.scores(valid.X)[:, 0] >= 0.5

@@ -27,9 +27,10 @@ from grad_ext.errors import InputError
 from grad_ext.evaluation import evaluate
 from grad_ext.metrics.group import discrimination
 from grad_ext.outputs import Branch, Task
-from grad_ext.trial import Settings, Trial
+from grad_ext.training.settings import Settings
+from grad_ext.trial import Trial
 
-LAST = Settings(select="last")
+LAST = Settings(checkpoint="last")
 SMALL = {"hidden": 16, "hidden_top": 12, "latent": 6, "batch_size": 64}
 
 
@@ -397,7 +398,7 @@ def test_beta_of_each_attribute():
 
 
 def test_german_is_judged_like_any_method(german_problem):
-    settings = Settings(select="balanced_delta")
+    settings = Settings(checkpoint="balanced_delta")
     asked = trials(0.0, 1.0, protected=("age", "sex"), settings=settings)
     done = []
     records = evaluate(VFAE(epochs=3), asked, german_problem, done.append)
@@ -414,7 +415,7 @@ def test_german_is_judged_like_any_method(german_problem):
 
 def test_the_weights_are_those_of_the_kept_epoch():
     data, valid = toy(224), toy(96, seed=1)
-    asked = trials(0.0, 1.0, 5.0, 0.0, settings=Settings(select="paper"))
+    asked = trials(0.0, 1.0, 5.0, 0.0, settings=Settings(checkpoint="paper"))
     fitted = VFAE(epochs=8, **SMALL).fit(asked, data, valid)
     assert len(set(fitted.epochs)) > 1
     labels = fitted.scores(valid.X)[:, 0] >= 0.5

@@ -12,11 +12,12 @@ from command import grad_ext
 
 from grad_ext.cli import main
 from grad_ext.errors import InputError
-from grad_ext.sweeps.folder import StudyFolder, read_records
+from grad_ext.sweeps.folder import StudyDirectory, read_records
 from grad_ext.sweeps.run.cluster import Node, _check, _check_gpus, agreed, look
 from grad_ext.sweeps.run.resources import Resources
 from grad_ext.sweeps.run.storage import Storage
-from grad_ext.trial import Record, Settings, Trial
+from grad_ext.training.settings import Settings
+from grad_ext.trial import Record, Trial
 
 STUDY = ["--values", "1,100", "--seeds", "2", "--epochs", "2", "--recipe", "paper"]
 
@@ -143,7 +144,7 @@ def test_nodes_must_agree_and_see_the_folder(tmp_path):
 def test_a_storage_holds_whole_files_and_fetches_what_is_missing(tmp_path):
     storage = pickle.loads(pickle.dumps(Storage(f"file://{tmp_path}/there/deep")))
     folder = tmp_path / "study"
-    study = StudyFolder.open(folder, [], {"kind": "test"})
+    study = StudyDirectory.open(folder, [], {"kind": "test"})
     assert storage.fetch(study.folder) == 0
     records = [
         Record(Trial("german", ("age",), 1.0, seed, settings=Settings()), {}, 1, False, False, 0.1)

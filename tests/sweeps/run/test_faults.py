@@ -164,7 +164,7 @@ import threading, time
 from pathlib import Path
 import ray
 from ray.cluster_utils import Cluster
-from grad_ext import Study
+from grad_ext import StudyPlan
 from grad_ext.sweeps.run.resources import Resources
 from grad_ext.sweeps.run.status import status
 

@@ -92,18 +92,18 @@ class Together:
 
 
 def trial(name, lam=0.0, **options):
-    return Trial("german", ("age",), lam=lam, rival=name, options=options)
+    return Trial("german", ("age",), lam=lam, baseline=name, options=options)
 
 
 def make(trial):
-    if trial.rival == "broken":
+    if trial.baseline == "broken":
         raise RuntimeError("cannot be made")
-    if trial.rival == "together":
+    if trial.baseline == "together":
         return Together()
     classes = {"fails": Fails, "leaves": Leaves, "dies": Dies, "nan": Nothing, "hangs": Hangs}
     classes |= {"eats": Eats, "holds": Holds}
-    if trial.rival in classes:
-        return Estimators(lambda t: classes[t.rival](**dict(t.options)))
+    if trial.baseline in classes:
+        return Estimators(lambda t: classes[t.baseline](**dict(t.options)))
     return Estimators(lambda t: LogisticRegression(max_iter=2000))
 
 
@@ -130,7 +130,7 @@ def records(german_problem, tmp_path_factory):
         fit(make, hanging, german_problem, ended.extend, Limits(SECONDS, 900 * MIB))
         fit(make, trials, german_problem, found.extend, Limits(PATIENCE, 900 * MIB), lambda t: 3)
     assert [record.trial for record in (*ended, *found)] == [*hanging, *trials]
-    named = {record.trial.rival: record for record in found[:-4]}
+    named = {record.trial.baseline: record for record in found[:-4]}
     named |= {"hangs": ended[0], "after": ended[1], "together": found[-4:]}
     return {**named, "pids": (folder / "pids").read_text().split()}
 
@@ -200,7 +200,7 @@ def test_nothing_is_left_behind(records):
 def test_what_cannot_even_start_is_said_of_every_trial(german_problem):
     found = []
     fit(make, [trial("a"), trial("b")], german_problem, found.extend, Limits(SECONDS, 10 * MIB))
-    assert [record.trial.rival for record in found] == ["a", "b"]
+    assert [record.trial.baseline for record in found] == ["a", "b"]
     for record in found:
         assert record.error.endswith("more than 0.01 GiB")
 
@@ -214,7 +214,8 @@ from grad_ext.data import load_dataset
 from grad_ext.data.split import split
 from grad_ext.evaluation import prepare
 from grad_ext.sweeps.run.limits import fit
-from grad_ext.trial import Settings, Trial
+from grad_ext.training.settings import Settings
+from grad_ext.trial import Trial
 
 class Hangs:
     def fit(self, X, y):
@@ -224,7 +225,7 @@ class Hangs:
         time.sleep(1000)
 
 problem = prepare(split(load_dataset("german", ["age"])), Settings())
-fit(lambda t: Estimators(lambda t: Hangs()), [Trial("german", ("age",), rival="x")], problem, print)
+fit(lambda t: Estimators(lambda t: Hangs()), [Trial("german", ("age",), baseline="x")], problem, print)
 """
     driver = subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path)
     wait_until(lambda: (tmp_path / "pid").exists() or driver.poll() is not None)

@@ -11,7 +11,8 @@ from command import PATIENCE
 
 from grad_ext.sweeps.run.memory import Widths, fitting, is_out_of_memory, model_bytes, roomy
 from grad_ext.sweeps.run.packs import parts
-from grad_ext.trial import Settings, Trial
+from grad_ext.training.settings import Settings
+from grad_ext.trial import Trial
 
 
 def trial(seed=0, lam=1.0, **settings):
@@ -29,7 +30,8 @@ from grad_ext.evaluation import evaluate, prepare
 from grad_ext.method import GRAD
 from grad_ext.sweeps.run.memory import Widths
 from grad_ext.sweeps.run.tune import train_together
-from grad_ext.trial import Settings, Trial
+from grad_ext.training.settings import Settings
+from grad_ext.trial import Trial
 
 settings = Settings(recipe="paper", epochs=1)
 problem = prepare(split(load_dataset("german", ["age"])), settings)

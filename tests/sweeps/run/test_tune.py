@@ -114,7 +114,7 @@ def test_ctrl_c_says_how_to_go_on(arguments, models, tmp_path):
 def test_a_failing_pack_is_reported_and_the_rest_is_kept(tmp_path):
     """A worker that fails for good: one of the two packs finds no room for its records."""
     script = """
-from grad_ext import Study
+from grad_ext import StudyPlan
 from grad_ext.sweeps.run import tune
 from grad_ext.sweeps.run.resources import Resources
 
@@ -123,10 +123,10 @@ def carry(trials, problem, keep, say):
         raise OSError("no space left")
     tune.train_together(trials, problem, keep, say)
 
-opened = Study("lambda", set={"lam": [1, 100]}, seeds=2, settings={"epochs": 2}, out="study").open()
-problems = {trial.rows: opened.problem(trial) for trial in opened.asked[:1]}
+opened = StudyPlan("lambda", set={"lam": [1, 100]}, seeds=2, settings={"epochs": 2}, out="study").open()
+encoded_splits = {trial.rows: opened.encoded(trial) for trial in opened.asked[:1]}
 try:
-    tune.run(opened.study, problems, Resources(2, 2), carry=carry)
+    tune.run(opened.study, encoded_splits, Resources(2, 2), carry=carry)
 except tune.StudyIncomplete as error:
     print("INCOMPLETE", error)
 print("LEFT", [(t.lam, t.seed) for t in opened.study.missing()])
@@ -150,13 +150,13 @@ BAD = {
     "--dataset germna": "unknown data set 'germna': did you mean 'german'?",
     "--protected agee": "unknown protected attribute 'agee' of 'german': did you mean 'age'",
     "--values=-1": "lambda must be a finite number of at least 0, got '-1'",
-    "--values 1,abc": "lambda must be a number of at least 0, got 'abc'",
+    "--values 1,abc": "lambda must be a finite number of at least 0, got 'abc'",
     "--values nan": "lambda must be a finite number",
     "--seeds 0": "seeds must be a whole number of at least 1, got 0",
     "--seeds many": "Invalid value for '--seeds'",
     "--epochs 0": "epochs must be a whole number of at least 1, got 0",
     "--variant prod": "unknown variant 'prod'",
-    "--select best": "unknown rule for the epoch to keep 'best'",
+    "--checkpoint best": "unknown rule for the epoch to keep 'best'",
     "--num-cpus 999": "expected 1 to",
     "--pack-size 0": "a pack needs at least one model, got 0",
     "--out occupied": "not empty and holds no study",
@@ -180,7 +180,7 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, tmp_path, monkeypatch,
 
 
 def test_the_auto_variant_and_another_rule(tmp_path):
-    arguments = ("--variant", "auto", "--select", "balanced_delta", "--protected", "age,sex")
+    arguments = ("--variant", "auto", "--checkpoint", "balanced_delta", "--protected", "age,sex")
     size = ("--values", "0,100", "--seeds", "2", "--epochs", "2", "--num-cpus", "1")
     done = grad_ext("sweep", "lambda", *arguments, *size, "--out", "study", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

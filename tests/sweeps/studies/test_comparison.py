@@ -21,19 +21,20 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
 
 from grad_ext import compare, load_dataset
-from grad_ext.adapters.registry import RIVALS
+from grad_ext.adapters.registry import BASELINES
 from grad_ext.adapters.sklearn import Estimators, seed_32
 from grad_ext.cli import main
 from grad_ext.data.split import split
 from grad_ext.errors import InputError
-from grad_ext.evaluation import Judging, evaluate, prepare
+from grad_ext.evaluation import EvaluationConfig, evaluate, prepare
 from grad_ext.method import GRAD
 from grad_ext.report.comparison_words import findings
 from grad_ext.sweeps.folder import write_records
 from grad_ext.sweeps.run.limits import Limits
 from grad_ext.sweeps.studies.comparison import chosen, gathered, models, planned
-from grad_ext.sweeps.studies.methods import METHODS, contenders, cost, described, width
-from grad_ext.trial import Record, Settings, Trial
+from grad_ext.sweeps.studies.methods import METHODS, cost, described, method_specs, width
+from grad_ext.training.settings import Settings
+from grad_ext.trial import Record, Trial
 
 # The processes cannot import the tests.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -80,7 +81,7 @@ def german_sex():
 
 
 @pytest.fixture(scope="module")
-def problem(german_sex):
+def encoded(german_sex):
     return prepare(split(german_sex), SETTINGS)
 
 
@@ -98,7 +99,7 @@ def asked(folder, *more):
 @pytest.fixture(scope="module")
 def compared(german_sex, tmp_path_factory):
     folder = tmp_path_factory.mktemp("compared")
-    options = {"knobs": False, "settings": SETTINGS, "num_cpus": 1}
+    options = {"hyperparameters": False, "settings": SETTINGS, "num_cpus": 1}
     return folder, compare(asked(folder), german_sex, 2, out=folder / "study", **options)
 
 
@@ -124,26 +125,26 @@ def test_a_comparison_has_a_row_a_model(compared):
     kept = pd.read_csv(result.folder / "results.csv")
     assert list(kept) == list(frame)
     np.testing.assert_array_equal(kept["accuracy"], frame["accuracy"])
-    assert of(frame, "GRAD-Pred")[["title", "knob", "lam"]].drop_duplicates().values.tolist() == [
-        ["GRAD-Pred", "λ", 100.0]
-    ]
+    assert of(frame, "GRAD-Pred")[
+        ["title", "hyperparameter", "lam"]
+    ].drop_duplicates().values.tolist() == [["GRAD-Pred", "λ", 100.0]]
     assert of(frame, "logistic")["title"].tolist() == ["Logistic regression"]
     sound = frame[frame["error"] == ""]
     assert (sound[["seconds", "predict_seconds"]] > 0).all(axis=None)
     assert (sound["peak_bytes"] >= 0).all()
 
 
-def test_every_method_gets_the_same_rows_in_the_same_encoding(compared, problem):
+def test_every_method_gets_the_same_rows_in_the_same_encoding(compared, encoded):
     _, result = compared
-    rows = problem.training
+    rows = encoded.training
     given = (rows.X.astype(float), rows.y.astype(int), rows.a.astype(int), rows.w)
     assert of(result.frame, "digest")["error"].tolist() == [f"ValueError: {digest(*given)}"]
     trials = [Trial("german", ("sex",), seed=s, settings=SETTINGS) for s in (0, 1)]
     by_hand = LogisticRegression(max_iter=2000).fit(given[0], given[1])
-    accuracy = by_hand.score(problem.test.X.astype(float), problem.test.y)
+    accuracy = by_hand.score(encoded.test.X.astype(float), encoded.test.y)
     assert of(result.frame, "logistic")["accuracy"].tolist() == [pytest.approx(accuracy)]
     for row, record in zip(
-        of(result.frame, "GRAD-Pred").iloc, evaluate(GRAD(), trials, problem), strict=True
+        of(result.frame, "GRAD-Pred").iloc, evaluate(GRAD(), trials, encoded), strict=True
     ):
         assert row[record.metrics.keys()].to_dict() == pytest.approx(record.metrics)
 
@@ -164,9 +165,9 @@ def test_every_method_gets_the_same_rows_in_the_same_encoding(compared, problem)
         ),
     ],
 )
-def test_ones_own_estimator_is_what_it_is_alone(compared, problem, name, make):
+def test_ones_own_estimator_is_what_it_is_alone(compared, encoded, name, make):
     trials = [Trial("german", ("sex",), seed=s, settings=SETTINGS) for s in (0, 1)]
-    expected = evaluate(Estimators(make), trials, problem, validation=True)
+    expected = evaluate(Estimators(make), trials, encoded, validation=True)
     rows = of(compared[1].frame, name)
     for row, record in zip(rows.iloc, expected, strict=True):
         assert row[record.metrics.keys()].to_dict() == pytest.approx(record.metrics)
@@ -182,7 +183,7 @@ def test_more_seeds_and_methods_run_only_what_is_missing_and_retry_what_failed(
     files = {p: p.stat().st_mtime_ns for p in (before.folder / "records").iterdir()}
     (folder / "there").write_text("")
     methods = asked(folder, "aif360-reweighing")
-    options = {"knobs": False, "settings": SETTINGS, "out": before.folder, "num_cpus": 1}
+    options = {"hyperparameters": False, "settings": SETTINGS, "out": before.folder, "num_cpus": 1}
     same = planned(asked(folder), german_sex, 2, **options)
     # An error is a result until it is tried again.
     assert not same.study.missing()
@@ -204,8 +205,8 @@ def test_what_is_not_installed_is_a_row_with_the_command_that_brings_it(
 ):
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     methods = ["majority", "aif360-adversarial"]
-    plan = planned(methods, german_sex, 2, knobs=False, out=tmp_path / "study")
-    assert [trial.rival for trial in plan.study.trials] == ["majority"]
+    plan = planned(methods, german_sex, 2, hyperparameters=False, out=tmp_path / "study")
+    assert [trial.baseline for trial in plan.study.trials] == ["majority"]
     (trial,) = plan.asked
     write_records(plan.study.folder, [Record(trial, {"accuracy": 0.7}, 1, True, False, 0.1)])
     frame = plan.result().frame
@@ -216,8 +217,8 @@ def test_what_is_not_installed_is_a_row_with_the_command_that_brings_it(
     assert len(of(frame, "aif360-adversarial")) == 2
     assert not list((tmp_path / "study" / "records").glob("*adversarial*"))
     monkeypatch.delitem(sys.modules, "tensorflow")
-    again = planned(methods, german_sex, 2, knobs=False, out=tmp_path / "study")
-    assert [trial.rival for trial in again.study.missing()] == ["aif360-adversarial"] * 2
+    again = planned(methods, german_sex, 2, hyperparameters=False, out=tmp_path / "study")
+    assert [trial.baseline for trial in again.study.missing()] == ["aif360-adversarial"] * 2
 
 
 def row(method, lam, seed=0, figures=(0.8, 0.7, 0.1), default=False, error=""):
@@ -247,7 +248,7 @@ NAN = (np.nan, np.nan, np.nan)
     ("rule", "lam"),
     [("balanced_delta", 2.0), ("delta", 1.0), ("accuracy@0.05", 3.0), ("accuracy@0.01", 4.0)],
 )
-def test_the_knob_is_chosen_by_the_mean_on_validation_rows(rule, lam):
+def test_the_hyperparameter_is_chosen_by_the_mean_on_validation_rows(rule, lam):
     rows = [
         row("a", 1.0, 0, (0.9, 0.6, 0.1)), row("a", 1.0, 1, (0.9, 0.6, 0.2)),  # Delta 0.75, 0.45
         row("a", 2.0, 0, (0.8, 0.8, 0.0)), row("a", 2.0, 1, (0.8, 0.7, 0.2)),  # 0.70, 0.65
@@ -258,7 +259,7 @@ def test_the_knob_is_chosen_by_the_mean_on_validation_rows(rule, lam):
     assert picked(rows, rule) == {"a": [lam], "b": [5.0]}
 
 
-def test_a_value_of_the_knob_that_fails_is_chosen_only_where_all_do():
+def test_a_value_of_the_hyperparameter_that_fails_is_chosen_only_where_all_do():
     best, good = (0.9, 0.9, 0.0), (0.8, 0.7, 0.1)
     rows = [
         row("some", 1.0, 0, best), row("some", 1.0, 1, NAN, error="ValueError: x"),
@@ -273,11 +274,11 @@ def test_a_value_of_the_knob_that_fails_is_chosen_only_where_all_do():
 
 def test_all_methods_are_there_and_their_work_is_dealt_out(german_sex, tmp_path):
     example = Trial("german", ("sex",))
-    every = contenders(None, True, example)
+    every = method_specs(None, True, example)
     assert [each.name for each in every] == list(METHODS)
-    assert set(RIVALS) < set(METHODS)
+    assert set(BASELINES) < set(METHODS)
     for each in every:
-        default = contenders([each.name], False, example)[0].values
+        default = method_specs([each.name], False, example)[0].values
         assert set(default) <= set(each.values)
     plan = planned(None, german_sex, 3, splits=2, out=tmp_path)
     pieces = gathered(plan.asked, 2)
@@ -287,15 +288,15 @@ def test_all_methods_are_there_and_their_work_is_dealt_out(german_sex, tmp_path)
     assert costs == sorted(costs, reverse=True)
     for piece in pieces:
         assert len({trial.rows for trial in piece}) == 1
-    packed = [t for t in plan.asked if t.rival == "alfr"]
-    together = [p for p in pieces if any(t.rival == "alfr" for t in p)]
+    packed = [t for t in plan.asked if t.baseline == "alfr"]
+    together = [p for p in pieces if any(t.baseline == "alfr" for t in p)]
     assert len(together) <= 2 * len(packed) / width(packed[0])
 
 
 def test_fits_that_are_quick_share_a_process_and_leave_no_worker_idle(german_sex, tmp_path):
     names = ["majority", "logistic", "boosting", "fairlearn-threshold"]
     plan = planned([*names, "grad-pred"], german_sex, 2, out=tmp_path / "more")
-    quick = [trial for trial in plan.asked if trial.rival]
+    quick = [trial for trial in plan.asked if trial.baseline]
     for workers in (1, 2, 3):
         assert len(gathered(quick, workers)) <= workers + 1
         assert len(gathered(plan.asked, workers)) >= workers
@@ -305,14 +306,14 @@ def test_fits_that_are_quick_share_a_process_and_leave_no_worker_idle(german_sex
     assert len(gathered(long, 8)) > 4
 
 
-def test_the_plan_is_methods_by_knobs_by_divisions_by_seeds(german_sex, tmp_path):
+def test_the_plan_is_methods_by_hyperparameters_by_divisions_by_seeds(german_sex, tmp_path):
     methods = ["grad-auto", "nn-pred", "fairlearn-threshold"]
     plan = planned(methods, german_sex, 2, splits=3, out=tmp_path)
     count = {}
     for trial in plan.asked:
         count[trial.method] = count.get(trial.method, 0) + 1
     assert count == {"GRAD-Auto": 4 * 2 * 3, "NN-Pred": 2 * 3, "fairlearn-threshold": 5 * 3}
-    assert len(plan.problems) == 3
+    assert len(plan.encoded_splits) == 3
     assert len({trial.key for trial in plan.asked}) == len(plan.asked)
 
 
@@ -374,17 +375,17 @@ def test_an_estimator_that_cannot_be_sent_is_refused(german_sex, tmp_path):
 
 def test_other_judging_is_another_study(german_sex, tmp_path):
     planned(["majority"], german_sex, out=tmp_path)
-    with pytest.raises(InputError, match=r"holds another study: its judging\.k is 5"):
-        planned(["majority"], german_sex, judging=Judging(k=7), out=tmp_path)
+    with pytest.raises(InputError, match=r"holds another study: its evaluation\.k is 5"):
+        planned(["majority"], german_sex, evaluation=EvaluationConfig(k=7), out=tmp_path)
 
 
 def test_a_row_of_a_failure_has_all_columns(german_sex):
-    trial = Trial("german", ("sex",), rival="lfr", lam=5.0)
+    trial = Trial("german", ("sex",), baseline="lfr", lam=5.0)
     failed = Record.failed(trial, "TimeLimit: took more than 1 s", 1.0)
     sound = Record(trial, {"accuracy": 0.5}, 1, False, False, 0.1, 0.2, 3.0)
     frame = models([failed, sound])
     assert frame["error"].tolist() == ["TimeLimit: took more than 1 s", ""]
-    assert frame["knob"].tolist() == ["fairness_weight"] * 2
+    assert frame["hyperparameter"].tolist() == ["fairness_weight"] * 2
     assert frame["default"].all()
     assert np.isnan(frame["accuracy"][0])
     assert frame["accuracy"][1] == 0.5
@@ -412,7 +413,7 @@ def test_the_command_line_shows_who_is_where(finished):
     assert f"Study folder: {study}\nReport: {study / 'report.html'}\n" in done.stdout
     lines = done.stdout.splitlines()
     first = next(i for i, line in enumerate(lines) if "majority class" in line)
-    named = [RIVALS[name].title for name in CHEAP.split(",")[1:]]
+    named = [BASELINES[name].title for name in CHEAP.split(",")[1:]]
     found = [next(i for i, line in enumerate(lines) if name[:12] in line) for name in named]
     assert first < min(found)
     frame = rows(folder)
@@ -465,7 +466,9 @@ def test_bad_options_are_one_line_and_exit_code_2(
 
 @pytest.mark.slow
 def test_every_method_runs_on_german(german_sex, tmp_path):
-    result = compare(None, german_sex, 1, knobs=False, out=tmp_path / "study", limits=Limits(600))
+    result = compare(
+        None, german_sex, 1, hyperparameters=False, out=tmp_path / "study", limits=Limits(600)
+    )
     assert set(result.frame["error"]) == {""}
     assert len(result.frame) == len(METHODS)
     assert result.frame["chosen"].all()

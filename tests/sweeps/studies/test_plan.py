@@ -9,15 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grad_ext import Study, load_dataset, load_table
+from grad_ext import StudyPlan, load_dataset, load_table
 from grad_ext.cli import main, sweep
 from grad_ext.errors import InputError
 from grad_ext.report.figures import frontier_figure, lambda_figure
 from grad_ext.report.settings import by_settings, lines_by, nondominated, results_by
-from grad_ext.sweeps.folder import StudyFolder, write_records
+from grad_ext.sweeps.folder import StudyDirectory, write_records
 from grad_ext.sweeps.studies.outcome import written
 from grad_ext.sweeps.studies.values import Range, value, values
-from grad_ext.trial import Record, Settings, Trial
+from grad_ext.training.settings import Settings
+from grad_ext.trial import Record, Trial
 
 FIELDS = {
     "protected": [["age"], ["sex"]],
@@ -62,12 +63,12 @@ def planned_by(command, monkeypatch):
 
 
 def test_command_line_file_and_python_make_the_same_study(tmp_path, monkeypatch):
-    study = Study("grid", **FIELDS)
+    study = StudyPlan("grid", **FIELDS)
     (tmp_path / "plan.toml").write_text(TOML)
     (tmp_path / "plan.yaml").write_text(YAML)
     same = [
-        Study.from_file(tmp_path / "plan.toml"),
-        Study.from_file(tmp_path / "plan.yaml"),
+        StudyPlan.from_file(tmp_path / "plan.toml"),
+        StudyPlan.from_file(tmp_path / "plan.yaml"),
         planned_by(COMMAND, monkeypatch),
         planned_by(f"sweep plan {tmp_path / 'plan.toml'}", monkeypatch),
     ]
@@ -94,22 +95,22 @@ def test_command_line_file_and_python_make_the_same_study(tmp_path, monkeypatch)
 
 
 def test_lambda_and_seed_studies_are_plans_too(monkeypatch):
-    study = Study("lambda", protected=["age"], settings={"dropout": 0.1})
+    study = StudyPlan("lambda", protected=["age"], settings={"dropout": 0.1})
     assert planned_by("sweep lambda --protected age --set dropout=0.1", monkeypatch) == study
     assert len(study.trials()) == 110
     assert {trial.settings.dropout for trial in study.trials()} == {0.1}
-    study = Study("lambda", set={"recipe": ["steady", "paper"], "dropout": [0, 0.1], "lam": 3})
+    study = StudyPlan("lambda", set={"recipe": ["steady", "paper"], "dropout": [0, 0.1], "lam": 3})
     options = "--recipe steady,paper --set dropout=0,0.1 --values 3"
     assert planned_by(f"sweep lambda {options}", monkeypatch) == study
     assert len(study.trials()) == 40
-    study = Study("seed", set={"lam": 7}, seeds=4)
+    study = StudyPlan("seed", set={"lam": 7}, seeds=4)
     assert planned_by("sweep seed --lam 7 --seeds 4", monkeypatch) == study
     assert [(trial.lam, trial.seed) for trial in study.trials()] == [(7.0, s) for s in range(4)]
-    assert len(Study("seed").trials()) == 30
+    assert len(StudyPlan("seed").trials()) == 30
 
 
 def test_several_data_sets_and_protected_sets(monkeypatch):
-    study = Study(
+    study = StudyPlan(
         "grid",
         ["german", "adult"],
         {"german": [["sex"], ["age", "sex"]], "adult": ["race"]},
@@ -129,23 +130,25 @@ def test_several_data_sets_and_protected_sets(monkeypatch):
     assert about["data"]["german"]["sex"] == load_dataset("german", ["sex"]).digest()
     assert about["dataset"]["adult"]["protocol"] == "source"
     # Not named: the data set's first.
-    other = Study("grid", ["german", "adult"], {"adult": ["race"]}, {"lam": 1}, seeds=1)
+    other = StudyPlan("grid", ["german", "adult"], {"adult": ["race"]}, {"lam": 1}, seeds=1)
     assert [trial.protected for trial in other.trials()] == [("age",), ("race",)]
 
 
 def test_tables_of_ones_own():
     table = load_dataset("german", ["sex"])
-    study = Study("seed", table, seeds=1)
+    study = StudyPlan("seed", table, seeds=1)
     assert [trial.protected for trial in study.trials()] == [("sex",)]
-    assert study.about(study.tables()) == Study("seed", "german", ["sex"], seeds=1).about(
+    assert study.about(study.tables()) == StudyPlan("seed", "german", ["sex"], seeds=1).about(
         {"german": {("sex",): table}}
     )
 
 
 def test_what_varies_and_seeds_extend_a_study_and_nothing_else(tmp_path):
     grid = {"set": {"lam": [1, 2], "hidden": [20]}, "seeds": 2, "out": tmp_path}
-    first = Study("grid", **grid).open()
-    wider = Study("grid", **grid | {"set": {"lam": [1, 5], "hidden": [20, 8]}, "seeds": 3}).open()
+    first = StudyPlan("grid", **grid).open()
+    wider = StudyPlan(
+        "grid", **grid | {"set": {"lam": [1, 5], "hidden": [20, 8]}, "seeds": 3}
+    ).open()
     assert len(first.study.trials) == 4
     assert len(wider.study.trials) == 4 + 4 * 3 - 2
     assert {trial.settings.branch for trial in wider.asked} == {(20, 20), (8, 8)}
@@ -153,19 +156,19 @@ def test_what_varies_and_seeds_extend_a_study_and_nothing_else(tmp_path):
         "settings": {"epochs": 3},
         "set": {"lam": [1, 2], "hidden": [20], "dropout": [0.1]},
         "protected": ["sex"],
-        "judging": {"k": 7},
+        "evaluation": {"k": 7},
         "split_seed": 1,
         "dataset": ["german", "adult"],
     }
     before = (tmp_path / "study.json").read_bytes()
     for name, changed in other.items():
         with pytest.raises(InputError, match="holds another study"):
-            Study("grid", **grid | {name: changed}).open()
+            StudyPlan("grid", **grid | {name: changed}).open()
     assert (tmp_path / "study.json").read_bytes() == before
 
 
 def test_a_recipe_that_varies_brings_what_it_decides(tmp_path):
-    study = Study("grid", set={"recipe": ["paper", "steady"]}, settings={"epochs": 5}, seeds=1)
+    study = StudyPlan("grid", set={"recipe": ["paper", "steady"]}, settings={"epochs": 5}, seeds=1)
     assert [t.settings for t in study.trials()] == [
         Settings(recipe="paper", epochs=5),
         Settings(recipe="steady", epochs=5),
@@ -173,7 +176,7 @@ def test_a_recipe_that_varies_brings_what_it_decides(tmp_path):
     about = study.about(study.tables())
     assert about["settings"]["epochs"] == 5
     assert not {"recipe", "batch_size", "dropout"} & set(about["settings"])
-    study = Study("grid", set={"variant": ["pred", "auto"]}, settings={"dropout": 0.1}, seeds=1)
+    study = StudyPlan("grid", set={"variant": ["pred", "auto"]}, settings={"dropout": 0.1}, seeds=1)
     about = study.about(study.tables())
     assert {"variant", "encoding"}.isdisjoint(about["settings"])
     assert about["settings"]["dropout"] == 0.1
@@ -261,9 +264,9 @@ BAD = {
     "kind = 'grid'\nset = {trunk = [40, 40]}": "trunk: expected a list of lists",
     "kind = 'grid'\nset = {dropout = 2}": "dropout must be a number of at least 0 and below 1, got 2",
     "kind = 'grid'\nset = {epochs = 2}\nsettings = {epochs = 3}": "both fixed (settings) and varied",
-    "judging = {k = 0}": "k: expected at least 1 neighbour, got 0",
-    "judging = {kk = 1}": "unknown entry of judging 'kk': did you mean 'k'",
-    "judging = {k = 'a'}": "judging: a value is of the wrong type",
+    "evaluation = {k = 0}": "k: expected at least 1 neighbour, got 0",
+    "evaluation = {kk = 1}": "unknown entry of evaluation 'kk': did you mean 'k'",
+    "evaluation = {k = 'a'}": "evaluation: a value is of the wrong type",
     "data = {label = 'y'}": "data: expected the path of a file",
     "data = {path = 'x.csv', lable = 'y'}": "unknown entry of data 'lable': did you mean 'label'",
     "search = {models = 3}": "search: belongs to a search, this is a lambda study",
@@ -281,7 +284,7 @@ def test_a_bad_plan_is_refused_with_the_files_name(content, tmp_path):
     plan = tmp_path / "plan.toml"
     plan.write_text(content)
     with pytest.raises(InputError) as caught:
-        Study.from_file(plan)
+        StudyPlan.from_file(plan)
     assert BAD[content] in str(caught.value)
     assert "plan.toml" in str(caught.value)
 
@@ -295,9 +298,9 @@ def test_files_that_are_no_plan(tmp_path):
     ):
         (tmp_path / name).write_text(content)
         with pytest.raises(InputError, match=message):
-            Study.from_file(tmp_path / name)
+            StudyPlan.from_file(tmp_path / name)
     with pytest.raises(InputError, match="cannot read the plan"):
-        Study.from_file(tmp_path / "nothing.toml")
+        StudyPlan.from_file(tmp_path / "nothing.toml")
 
 
 @pytest.mark.parametrize(
@@ -345,7 +348,7 @@ def record(trial, accuracy, discrimination, validation=None, **changes):
     figures = {
         "accuracy": accuracy, "balanced_accuracy": 0.5, "discrimination": discrimination,
         "delta": accuracy - discrimination, "consistency": 1.0, "positive_rate": 0.5,
-        "majority_accuracy": 0.7, "majority_favorable": 1.0, "discrimination_floor": 0.05,
+        "majority_accuracy": 0.7, "majority_favorable": 1.0, "chance_level": 0.05,
     }  # fmt: skip
     seen = (accuracy, discrimination) if validation is None else validation
     figures |= {"validation_accuracy": seen[0], "validation_discrimination": seen[1]}
@@ -394,7 +397,7 @@ def test_the_table_by_settings_by_hand():
 
 
 def test_what_is_made_of_records_can_be_made_again(tmp_path):
-    opened = Study("grid", set={"lam": [1, 9], "hidden": [20]}, seeds=1, out=tmp_path).open()
+    opened = StudyPlan("grid", set={"lam": [1, 9], "hidden": [20]}, seeds=1, out=tmp_path).open()
     with pytest.raises(InputError, match="at least one record"):
         opened.result()
     write_records(tmp_path, [record(trial, 0.8, 0.2) for trial in opened.asked])
@@ -403,14 +406,14 @@ def test_what_is_made_of_records_can_be_made_again(tmp_path):
     assert len(outcome.frontier) == 2
     results = (tmp_path / "results.csv").read_bytes()
     (tmp_path / "results.csv").unlink()
-    again = written(StudyFolder.read(tmp_path))
+    again = written(StudyDirectory.read(tmp_path))
     pd.testing.assert_frame_equal(again.frame, outcome.frame)
     assert (tmp_path / "results.csv").read_bytes() == results
-    assert StudyFolder.read(tmp_path).trials == opened.study.trials
+    assert StudyDirectory.read(tmp_path).trials == opened.study.trials
 
 
 def test_a_study_of_lambda_has_a_curve_for_each_recipe(tmp_path, capsys):
-    plan = Study(
+    plan = StudyPlan(
         "lambda", set={"lam": [1, 9], "recipe": ["steady", "paper"]}, seeds=1, out=tmp_path
     )
     opened = plan.open()
@@ -436,18 +439,18 @@ def test_a_study_of_lambda_has_a_curve_for_each_recipe(tmp_path, capsys):
     assert "protecting age, recipe paper" in said
     assert "protecting age, recipe steady" in said
     # What the recipe decides does not belong to the study, so a third recipe would extend it.
-    assert "dropout" not in StudyFolder.read(tmp_path).about["settings"]
+    assert "dropout" not in StudyDirectory.read(tmp_path).about["settings"]
 
 
-def test_every_criterion_of_a_study_is_checked_before_any_work(tmp_path):
+def test_every_constraint_of_a_study_is_checked_before_any_work(tmp_path):
     # Nobody of group a has the favorable label.
     rows = np.arange(400)
     group = np.where(rows % 2, "a", "b")
     frame = pd.DataFrame({"x": rows % 7, "g": group, "y": ((group == "b") & (rows % 3 > 0)) * 1})
     frame.to_csv(tmp_path / "rows.csv", index=False)
     table = load_table(tmp_path / "rows.csv", label="y", protected=["g"])
-    varied = {"lam": 1, "criterion": ["demographic_parity", "equal_opportunity"]}
-    opened = Study("grid", table, set=varied, seeds=1, out=tmp_path / "study").open()
-    with pytest.raises(InputError, match="criterion 'equal_opportunity', label 1"):
+    varied = {"lam": 1, "constraint": ["demographic_parity", "equal_opportunity"]}
+    opened = StudyPlan("grid", table, set=varied, seeds=1, out=tmp_path / "study").open()
+    with pytest.raises(InputError, match="constraint 'equal_opportunity', label 1"):
         opened.run()
     assert not list((tmp_path / "study" / "records").iterdir())

@@ -116,7 +116,7 @@ def models(**changes):
                     "majority_accuracy": 0.75431,
                     "majority_favorable": 0.0,
                     "positive_rate": 0.2,
-                    "discrimination_floor": 0.005,
+                    "chance_level": 0.005,
                     "constant": name == "GRAD-Pred" and seed == 0,
                     "diverged": False,
                     **figures,
@@ -302,7 +302,7 @@ def test_from_the_command_line(tmp_path, monkeypatch, capsys):
         (("table1", "--datasets", "germn"), "did you mean 'german'"),
         (("table4",), "unknown table 'table4'"),
         (("table1", "--protected", "german"), "something like german=sex"),
-        (("table1", *small, "--k", "10"), "judging.k is 5, asked for was 10"),
+        (("table1", *small, "--k", "10"), "evaluation.k is 5, asked for was 10"),
     ):
         assert main(["reproduce", *arguments]) == 2
         assert message in capsys.readouterr().err

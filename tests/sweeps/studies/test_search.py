@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from ray import tune
 from ray.tune.search.optuna import OptunaSearch
 
-from grad_ext import Study
+from grad_ext import StudyPlan
 from grad_ext.errors import InputError, MissingToolkit
 from grad_ext.evaluation import evaluate
 from grad_ext.method import GRAD
-from grad_ext.sweeps.folder import StudyFolder, lock, write_records
+from grad_ext.sweeps.folder import StudyDirectory, lock, write_records
 from grad_ext.sweeps.run.loggers import checked_log, loggers
 from grad_ext.sweeps.run.memory import Widths
 from grad_ext.sweeps.run.progress import best_of
 from grad_ext.sweeps.run.status import Progressed, status
-from grad_ext.sweeps.run.storage import Here
+from grad_ext.sweeps.run.storage import LocalStore
 from grad_ext.sweeps.studies.outcome import written
 from grad_ext.sweeps.studies.search import (
     Rounds,
@@ -72,7 +72,7 @@ def test_a_longer_search_begins_with_the_shorter_one_and_learns():
 
 
 def test_the_space_is_rays():
-    study = Study("search", set={"lam": "1:9:log", "epochs": "4:6", "trunk": [[8], [8, 4]]})
+    study = StudyPlan("search", set={"lam": "1:9:log", "epochs": "4:6", "trunk": [[8], [8, 4]]})
     found = space(study.set)
     assert (found["lam"].lower, found["lam"].upper) == (1.0, 9.0)
     assert {found["epochs"].sample() for _ in range(100)} == {4, 5, 6}
@@ -90,20 +90,20 @@ def test_what_diverged_is_the_worst_there_is():
 
 def sought(folder, **changes):
     plan = {"protected": ["age"], "set": {"lam": [1, 9]}, "seeds": 2, "out": folder}
-    return Study("search", **plan | {"settings": {"epochs": 4, "recipe": "paper"}} | changes)
+    return StudyPlan("search", **plan | {"settings": {"epochs": 4, "recipe": "paper"}} | changes)
 
 
 def test_a_choice_is_trained_once_and_then_remembered(tmp_path):
     opened = sought(tmp_path).open()
     trials = opened.plan.choice_trials(only_table(opened.tables), {"lam": 9.0})
-    (problem,) = rows_of(opened).values()
+    (encoded,) = rows_of(opened).values()
     # A search's plan is written as it goes.
     (tmp_path / "records").mkdir(exist_ok=True)
     reports = []
-    try_choice(trials, problem, reports.append, True, Here(tmp_path))
+    try_choice(trials, encoded, reports.append, True, LocalStore(tmp_path))
     steps = [(report["epoch"], report["share"]) for report in reports]
     assert steps == [(1, 0.25), (2, 0.5), (3, 0.75), (4, 1.0)]
-    alone = evaluate(GRAD(), trials, problem, validation=True)
+    alone = evaluate(GRAD(), trials, encoded, validation=True)
     for name in ("validation_accuracy", "accuracy", "discrimination"):
         mean = sum(record.metrics[name] for record in alone) / 2
         assert reports[-1][name] == pytest.approx(mean)
@@ -113,13 +113,13 @@ def test_a_choice_is_trained_once_and_then_remembered(tmp_path):
     path = next((tmp_path / "records").glob("*.jsonl"))
     stamp = path.stat().st_mtime_ns
     again = []
-    try_choice(trials, problem, again.append, True, Here(tmp_path))
+    try_choice(trials, encoded, again.append, True, LocalStore(tmp_path))
     assert again == reports[-1:]
     assert path.stat().st_mtime_ns == stamp
     # Made anew from the records, once the plan has them.
     with lock(tmp_path):
         opened.study.extended(trials)
-    outcome = written(StudyFolder.read(tmp_path))
+    outcome = written(StudyDirectory.read(tmp_path))
     assert (outcome.kind, outcome.varied) == ("search", ("lam",))
     assert outcome.frontier["lam"].tolist() == [9.0]
 
@@ -127,11 +127,11 @@ def test_a_choice_is_trained_once_and_then_remembered(tmp_path):
 def test_a_choice_that_memory_cannot_hold_is_trained_in_parts(tmp_path):
     opened = sought(tmp_path).open()
     trials = opened.plan.choice_trials(only_table(opened.tables), {"lam": 9.0})
-    (problem,) = rows_of(opened).values()
+    (encoded,) = rows_of(opened).values()
     whole, parts, widths = [], [], Widths(None)
     widths.learn(trials[0], "cpu", 1)
-    try_choice(trials, problem, whole.append, True)
-    try_choice(trials, problem, parts.append, True, widths=widths)
+    try_choice(trials, encoded, whole.append, True)
+    try_choice(trials, encoded, parts.append, True, widths=widths)
     assert parts[-1] == whole[-1]
     # Epochs are told once.
     assert [report["epoch"] for report in parts] == [1, 2, 3, 4]
@@ -238,7 +238,7 @@ def test_the_best_so_far_in_words():
 
 
 def test_how_a_study_stands_by_hand(tmp_path):
-    opened = Study("seed", seeds=4, out=tmp_path).open()
+    opened = StudyPlan("seed", seeds=4, out=tmp_path).open()
     assert status(tmp_path).lines() == ["seed study: 0 of 4 models", "not running"]
     write_records(tmp_path, [record(0), record(1, error="diverged")])
     run = Progressed(4, 2, done=1, failed=1, share=2.0, seconds=8.0, process=7, host="here")
@@ -274,11 +274,13 @@ SEARCH = {
 
 @pytest.mark.slow
 def test_a_search_in_parts_is_the_search_in_one(tmp_path):
-    whole = Study("search", **SEARCH, search={"models": 40}, out=tmp_path / "whole").run()
+    whole = StudyPlan("search", **SEARCH, search={"models": 40}, out=tmp_path / "whole").run()
     assert len(whole.frame) == 40
-    part = Study("search", **SEARCH, search={"models": 14}, out=tmp_path / "parts").run(num_cpus=1)
+    part = StudyPlan("search", **SEARCH, search={"models": 14}, out=tmp_path / "parts").run(
+        num_cpus=1
+    )
     assert len(part.frame) == 14
-    parts = Study("search", **SEARCH, search={"models": 40}, out=tmp_path / "parts").run()
+    parts = StudyPlan("search", **SEARCH, search={"models": 40}, out=tmp_path / "parts").run()
     pd.testing.assert_frame_equal(
         whole.frame.drop(columns="seconds"), parts.frame.drop(columns="seconds"), check_exact=True
     )
@@ -288,12 +290,12 @@ def test_a_search_in_parts_is_the_search_in_one(tmp_path):
 @pytest.mark.slow
 def test_a_search_goes_on_from_its_storage(tmp_path):
     place = f"file://{tmp_path}/shared"
-    first = Study("search", **SEARCH, search={"models": 16}, out=tmp_path / "first")
+    first = StudyPlan("search", **SEARCH, search={"models": 16}, out=tmp_path / "first")
     begun = first.run(storage=place)
     # The folder is lost, and the search goes on elsewhere.
-    second = Study("search", **SEARCH, search={"models": 24}, out=tmp_path / "second")
+    second = StudyPlan("search", **SEARCH, search={"models": 24}, out=tmp_path / "second")
     ended = second.run(storage=place)
-    whole = Study("search", **SEARCH, search={"models": 24}, out=tmp_path / "whole").run()
+    whole = StudyPlan("search", **SEARCH, search={"models": 24}, out=tmp_path / "whole").run()
     assert (len(begun.frame), len(ended.frame)) == (16, 24)
     # With the seconds of those that were there, since they were not trained again.
     assert len(ended.frame.merge(begun.frame, how="inner")) == 16
@@ -306,7 +308,7 @@ def test_a_search_goes_on_from_its_storage(tmp_path):
 def test_asha_stops_choices_which_say_so(tmp_path):
     how = {"models": 24, "objectives": ["balanced_delta"], "scheduler": "asha"}
     changes = {"settings": {"epochs": 8, "recipe": "steady"}, "seeds": 1}
-    study = Study("search", **SEARCH | changes, search=how, out=tmp_path)
+    study = StudyPlan("search", **SEARCH | changes, search=how, out=tmp_path)
     frame = study.run(log=("tensorboard",)).frame
     stopped = frame[frame["error"].str.startswith("stopped by the scheduler after epoch")]
     assert 0 < len(stopped) < 24
@@ -314,4 +316,4 @@ def test_asha_stops_choices_which_say_so(tmp_path):
     assert (stopped["epoch"] < 8).all()
     assert frame.drop(index=stopped.index)["accuracy"].notna().all()
     assert len(list((tmp_path / "tensorboard").iterdir())) == len(frame)
-    assert not StudyFolder.read(tmp_path).missing()
+    assert not StudyDirectory.read(tmp_path).missing()

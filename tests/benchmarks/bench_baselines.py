@@ -15,15 +15,16 @@ from grad_ext.adapters.fairlearn import adversarial
 from grad_ext.data.split import split
 from grad_ext.evaluation import prepare
 from grad_ext.method import GRAD
-from grad_ext.trial import RECIPES, Settings, Trial
+from grad_ext.training.settings import RECIPES, Settings
+from grad_ext.trial import Trial
 
 ROUNDS, EPOCHS, BATCH, PACK = 3, 5, 128, 16
 
 
-def seconds(method, settings, problem, models):
+def seconds(method, settings, encoded, models):
     trials = [Trial("adult", ("sex",), 0.1, seed, settings=settings) for seed in range(models)]
     start = time.perf_counter()
-    method.fit(trials, problem.training, problem.validation)
+    method.fit(trials, encoded.training, encoded.validation)
     return time.perf_counter() - start
 
 
@@ -38,19 +39,19 @@ def main():
     aif360 = adversarial_debiasing(EPOCHS, BATCH)
     for recipe in RECIPES:
         settings = Settings(recipe=recipe, epochs=EPOCHS, batch_size=BATCH)
-        problem = prepare(rows, settings)
+        encoded = prepare(rows, settings)
         for method in (GRAD(), *fairlearn.values()):
-            seconds(method, settings, problem, 1)  # what is imported on first use
+            seconds(method, settings, encoded, 1)  # what is imported on first use
         ours, theirs = [], {name: [] for name in ("AdversarialDebiasing (AIF360)", *fairlearn)}
         for _ in range(ROUNDS):
-            ours.append(seconds(GRAD(), settings, problem, PACK) / PACK)
-            one, three = (seconds(aif360, settings, problem, models) for models in (1, 3))
+            ours.append(seconds(GRAD(), settings, encoded, PACK) / PACK)
+            one, three = (seconds(aif360, settings, encoded, models) for models in (1, 3))
             theirs["AdversarialDebiasing (AIF360)"].append((three - one) / 2)
             for name, method in fairlearn.items():
-                theirs[name].append(seconds(method, settings, problem, 1))
+                theirs[name].append(seconds(method, settings, encoded, 1))
         print(
-            f"GRAD-Pred, {recipe} recipe, {EPOCHS} epochs of {len(problem.training.y):,} rows and "
-            f"{problem.training.X.shape[1]} columns, batch {BATCH}: "
+            f"GRAD-Pred, {recipe} recipe, {EPOCHS} epochs of {len(encoded.training.y):,} rows and "
+            f"{encoded.training.X.shape[1]} columns, batch {BATCH}: "
             f"{statistics.median(ours):.2f} s a model",
             flush=True,
         )

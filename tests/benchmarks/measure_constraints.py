@@ -1,8 +1,8 @@
-"""The criteria and the toolkits' methods on the same rows and inputs: the tables of docs/criterion.md.
+"""The constraints and the toolkits' methods on the same rows and inputs: the tables of docs/constraint.md.
 
-    python tests/benchmarks/measure_criteria.py adult --seeds 10 grad
-    python tests/benchmarks/measure_criteria.py adult --seeds 3 rivals
-    python tests/benchmarks/measure_criteria.py german --seeds 5 --splits 5 grad rivals
+    python tests/benchmarks/measure_constraints.py adult --seeds 10 grad
+    python tests/benchmarks/measure_constraints.py adult --seeds 3 baselines
+    python tests/benchmarks/measure_constraints.py german --seeds 5 --splits 5 grad baselines
 
 Figures of test rows, mean and standard deviation over all models. Each line is printed as soon as it
 is known; names of single methods select those alone.
@@ -14,13 +14,14 @@ import warnings
 import numpy as np
 
 from grad_ext import load_dataset
-from grad_ext.adapters.registry import RIVALS
+from grad_ext.adapters.registry import BASELINES
 from grad_ext.data.split import split
 from grad_ext.errors import ConstantPredictionWarning
 from grad_ext.evaluation import evaluate, prepare
 from grad_ext.method import GRAD
-from grad_ext.outputs import CRITERIA
-from grad_ext.trial import Settings, Trial
+from grad_ext.outputs import CONSTRAINTS
+from grad_ext.training.settings import Settings
+from grad_ext.trial import Trial
 
 ATTRIBUTE = {"adult": "sex", "german": "age"}
 FIGURES = ("accuracy", "balanced_accuracy", "discrimination")
@@ -45,30 +46,32 @@ PLAIN = "plain"
 
 def methods(asked):
     """Return the names to measure, those of a group for its name."""
-    groups = {"grad": [PLAIN, *CRITERIA], "rivals": list(TOOLKITS)}
+    groups = {"grad": [PLAIN, *CONSTRAINTS], "baselines": list(TOOLKITS)}
     return [name for one in asked for name in groups.get(one, [one])]
 
 
-def records(name, dataset, problems, seeds, lam):
+def records(name, dataset, encoded_splits, seeds, lam):
     """Return the records of a method, a model for every split and seed."""
     protected = (ATTRIBUTE[dataset],)
     done = []
-    for at, problem in enumerate(problems):
+    for at, encoded in enumerate(encoded_splits):
         if name in TOOLKITS:
             key, options = TOOLKITS[name]
-            rival = RIVALS[key]
-            method, knob, count = (
-                rival.method(**options),
-                rival.default,
-                seeds if rival.seeded else 1,
+            baseline = BASELINES[key]
+            method, hyperparameter, count = (
+                baseline.method(**options),
+                baseline.default,
+                seeds if baseline.seeded else 1,
             )
             chosen = Settings()
         else:
-            method, knob, count = GRAD(), 0.0 if name == PLAIN else lam, seeds
-            criterion = CRITERIA[0] if name == PLAIN else name
-            chosen = Settings(recipe="steady", criterion=criterion)
-        trials = [Trial(dataset, protected, knob, seed, at, chosen) for seed in range(count)]
-        done += evaluate(method, trials, problem)
+            method, hyperparameter, count = GRAD(), 0.0 if name == PLAIN else lam, seeds
+            constraint = CONSTRAINTS[0] if name == PLAIN else name
+            chosen = Settings(recipe="steady", constraint=constraint)
+        trials = [
+            Trial(dataset, protected, hyperparameter, seed, at, chosen) for seed in range(count)
+        ]
+        done += evaluate(method, trials, encoded)
     return done
 
 
@@ -94,9 +97,9 @@ def main():
     warnings.simplefilter("ignore", ConstantPredictionWarning)
     table = load_dataset(given.dataset, protected=[ATTRIBUTE[given.dataset]])
     steady = Settings(recipe="steady")
-    problems = [prepare(split(table, at), steady) for at in range(given.splits)]
+    encoded_splits = [prepare(split(table, at), steady) for at in range(given.splits)]
     for name in methods(given.methods):
-        done = records(name, given.dataset, problems, given.seeds, given.lam)
+        done = records(name, given.dataset, encoded_splits, given.seeds, given.lam)
         print(line(name, done, ATTRIBUTE[given.dataset]), flush=True)
 
 
