@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import Any
 
 from grad_ext.errors import InputError
-from grad_ext.outputs import CONSTRAINTS
 from grad_ext.training.settings import LAMBDA, Settings, checked_lambda
 
 # What decides rows and features: see `Trial.rows`.
@@ -114,12 +113,13 @@ class Trial:
     def to_json(self) -> dict[str, Any]:
         """Return the trial as plain values that JSON keeps.
 
-        Those of a baseline are left out where there is none, as before there were any, and so is the
-        constraint where it is the first of them.
+        A baseline's values are left out if there is none, and so are the constraint and the
+        schedules if they have their defaults.
         """
         values = asdict(self) | {"options": dict(self.options)}
-        if self.settings.constraint == CONSTRAINTS[0]:
-            del values["settings"]["constraint"]
+        for name in ("constraint", "lr_schedule", "warmup_schedule"):
+            if getattr(self.settings, name) == getattr(Settings, name):
+                del values["settings"][name]
         for name in ("baseline", "options"):
             if not values[name]:
                 del values[name]

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from grad_ext.errors import InputError, unknown
-from grad_ext.outputs import Branch
+from grad_ext.outputs import Branch, Continuous
 
 # More groups than this are rather a number that was meant to be continuous.
 MOST_GROUPS = 50
@@ -43,7 +43,7 @@ class Attribute:
     def branch(self) -> Branch:
         """What an attribute branch for it predicts."""
         if self.levels is None:
-            return Branch(self.name, "continuous")
+            return Continuous(self.name)
         return Branch.of_groups(self.name, len(self.levels))
 
     def numbers(self, column: pd.Series) -> NDArray[np.float64]:

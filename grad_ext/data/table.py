@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from grad_ext.errors import InputError, unknown
-from grad_ext.outputs import Branch
+from grad_ext.outputs import Branch, Continuous
 
 if TYPE_CHECKING:
     from aif360.datasets import BinaryLabelDataset
@@ -93,7 +93,7 @@ class Protected:
     def branch(self) -> Branch:
         """What an attribute branch for it predicts."""
         if self.continuous:
-            return Branch(self.name, "continuous")
+            return Continuous(self.name)
         return Branch.of_groups(self.name, 2 if self.levels is None else len(self.levels))
 
     def of(self, frame: pd.DataFrame) -> NDArray[np.float64]:

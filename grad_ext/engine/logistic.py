@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from grad_ext.engine.batches import ROW_STEP
-from grad_ext.engine.losses import sigmoid
+from grad_ext.outputs import sigmoid
 
 STEPS = 50
 # A member is done when no part of the gradient of its summed loss exceeds this.
