@@ -9,7 +9,6 @@ asked for. The user's module, its state and its results are untouched.
 
 from __future__ import annotations
 
-import numbers
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
@@ -20,12 +19,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from grad_ext import checks
 from grad_ext.constraints import DEFAULT_CONSTRAINT, constraint_named
 from grad_ext.engine.reversal import reverse
 from grad_ext.errors import InputError, unknown
 from grad_ext.outputs import Branch
 from grad_ext.seeds import seed_from, torch_generator
-from grad_ext.training.settings import LAMBDA, checked_lambda
+from grad_ext.training.settings import LAMBDA
 
 CONTINUOUS = "continuous"
 MISSING = -1
@@ -153,7 +153,7 @@ class Attachment(nn.Module):
         whole = module
         module, point = _find(module, at)
         self.protected = _checked_protected(protected)
-        self.hidden = _checked_hidden(hidden)
+        self.hidden = checks.whole_numbers("hidden", hidden)
         self.constraint, self.classes = _checked_constraint(constraint, classes)
         self.lam = lam
         if pool is not None and not callable(pool):
@@ -182,9 +182,9 @@ class Attachment(nn.Module):
     def lam(self, lam: float | Mapping[str, float]) -> None:
         if isinstance(lam, Mapping):
             _check_names("lam", lam, self.protected)
-            self._lam = {name: checked_lambda(lam[name]) for name in self.protected}
+            self._lam = {name: checks.lam(lam[name]) for name in self.protected}
         else:
-            self._lam = dict.fromkeys(self.protected, checked_lambda(lam))
+            self._lam = dict.fromkeys(self.protected, checks.lam(lam))
 
     def loss(self, a: Mapping[str, Tensor], y: Tensor | None = None) -> Tensor:
         """Return the sum of λ times each branch's loss, to be added to one's own loss.
@@ -555,7 +555,7 @@ def _checked_protected(protected: object) -> dict[str, int | str]:
     for name, groups in protected.items():
         if not isinstance(name, str):
             raise InputError(f"protected: names must be strings, got {name!r}")
-        if groups != CONTINUOUS and not _whole(groups, 2):
+        if groups != CONTINUOUS and not checks.is_whole(groups, 2):
             raise InputError(
                 f"{name}: expected the number of groups, at least 2, or 'continuous', got {groups!r}"
             )
@@ -567,26 +567,10 @@ def _checked_protected(protected: object) -> dict[str, int | str]:
 
 def _checked_constraint(constraint: str, classes: int) -> tuple[str, int]:
     rule = constraint_named(constraint)
-    if not _whole(classes, 2):
+    if not checks.is_whole(classes, 2):
         raise InputError(f"classes: expected the number of labels, at least 2, got {classes!r}")
     rule.check(Branch.of_groups("target", int(classes)))
     return constraint, int(classes)
-
-
-def _checked_hidden(hidden: object) -> tuple[int, ...]:
-    if (
-        not isinstance(hidden, Sequence)
-        or isinstance(hidden, str)
-        or not all(_whole(units, 1) for units in hidden)
-    ):
-        raise InputError(f"hidden must hold whole numbers of at least 1, got {hidden!r}")
-    return tuple(int(units) for units in hidden)
-
-
-def _whole(value: object, least: int) -> bool:
-    return (
-        isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= least
-    )
 
 
 def _check_names(what: str, given: object, expected: Mapping[str, object]) -> None:
