@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grad_ext.adapters.aif360.process import Apart
+from grad_ext.adapters.aif360.isolated import IsolatedMethod
 
 
 def adversarial_debiasing(
@@ -10,7 +10,7 @@ def adversarial_debiasing(
     batch_size: int = 128,
     hidden: int = 200,
     timeout: float | None = None,
-) -> Apart:
+) -> IsolatedMethod:
     """Return AdversarialDebiasing (Zhang et al. 2018, "Mitigating Unwanted Biases").
 
     A trial's λ is its adversary_loss_weight. It runs in a process of its own, so that TensorFlow is
@@ -30,7 +30,7 @@ def adversarial_debiasing(
     timeout : float, optional
         Seconds that each fit may take, and each scoring; the process is ended after that.
     """
-    return Apart(
+    return IsolatedMethod(
         algorithm="adversarial",
         settings={
             "num_epochs": epochs,

@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
-from grad_ext.adapters.aif360.process import Apart, apart
+from grad_ext.adapters.aif360.isolated import IsolatedMethod, separate
 from grad_ext.adapters.plain import ITERATIONS, logistic
 from grad_ext.adapters.sklearn import Estimators, hyperparameter, seed_32
 from grad_ext.errors import InputError, MissingToolkit
@@ -132,36 +132,36 @@ def reweighing() -> Estimators:
     return Estimators(lambda trial: _Reweighed(logistic(trial)))
 
 
-def exponentiated_gradient_reduction(timeout: float | None = None) -> Apart:
+def exponentiated_gradient_reduction(timeout: float | None = None) -> IsolatedMethod:
     """Return ExponentiatedGradientReduction, which is Fairlearn's ExponentiatedGradient.
 
     A trial's λ is the difference_bound of its constraint; see
     `grad_ext.adapters.fairlearn.exponentiated_gradient`, whose score and label these are.
     """
-    return Apart(
+    return IsolatedMethod(
         algorithm="exponentiated_gradient",
         settings={"iterations": ITERATIONS},
         hyperparameter="difference_bound",
-        groups=apart,
+        groups=separate,
         packages=WITH_FAIRLEARN,
         timeout=timeout,
     )
 
 
-def grid_search_reduction(grid_size: int = 20, timeout: float | None = None) -> Apart:
+def grid_search_reduction(grid_size: int = 20, timeout: float | None = None) -> IsolatedMethod:
     """Return GridSearchReduction, which is Fairlearn's GridSearch; λ is its constraint_weight."""
-    return Apart(
+    return IsolatedMethod(
         algorithm="grid_search",
         settings={"iterations": ITERATIONS, "grid_size": grid_size},
         hyperparameter="constraint_weight",
         highest=1.0,
-        groups=apart,
+        groups=separate,
         packages=WITH_FAIRLEARN,
         timeout=timeout,
     )
 
 
-def gerry_fair(iterations: int = 10, timeout: float | None = None) -> Apart:
+def gerry_fair(iterations: int = 10, timeout: float | None = None) -> IsolatedMethod:
     """Return GerryFairClassifier (Kearns et al. 2018) on linear regression.
 
     A trial's λ is its gamma, the violation that it allows. It aims at equal false positive rates of
@@ -175,16 +175,16 @@ def gerry_fair(iterations: int = 10, timeout: float | None = None) -> Apart:
     timeout : float, optional
         Seconds that each fit may take, and each scoring.
     """
-    return Apart(
+    return IsolatedMethod(
         algorithm="gerry_fair",
         settings={"max_iters": iterations},
         hyperparameter="gamma",
-        groups=apart,
+        groups=separate,
         timeout=timeout,
     )
 
 
-def reject_option(timeout: float | None = None) -> Apart:
+def reject_option(timeout: float | None = None) -> IsolatedMethod:
     """Return RejectOptionClassification (Kamiran et al. 2012) after logistic regression.
 
     Needs the protected attributes at prediction, several by the intersection of their privileged
@@ -195,7 +195,7 @@ def reject_option(timeout: float | None = None) -> Apart:
     return _postprocessing("reject_option", "metric_ub", timeout)
 
 
-def equalized_odds(timeout: float | None = None) -> Apart:
+def equalized_odds(timeout: float | None = None) -> IsolatedMethod:
     """Return EqOddsPostprocessing (Hardt et al. 2016) after logistic regression.
 
     Needs the protected attributes at prediction, several by the intersection of their privileged
@@ -204,13 +204,13 @@ def equalized_odds(timeout: float | None = None) -> Apart:
     return _postprocessing("equalized_odds", "lambda", timeout)
 
 
-def calibrated_equalized_odds(timeout: float | None = None) -> Apart:
+def calibrated_equalized_odds(timeout: float | None = None) -> IsolatedMethod:
     """Return CalibratedEqOddsPostprocessing (Pleiss et al. 2017); otherwise as `equalized_odds`."""
     return _postprocessing("calibrated_odds", "lambda", timeout)
 
 
-def _postprocessing(algorithm: str, hyperparameter: str, timeout: float | None) -> Apart:
-    return Apart(
+def _postprocessing(algorithm: str, hyperparameter: str, timeout: float | None) -> IsolatedMethod:
+    return IsolatedMethod(
         algorithm=algorithm,
         settings={"iterations": ITERATIONS},
         hyperparameter=hyperparameter,

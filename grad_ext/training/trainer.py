@@ -23,7 +23,7 @@ from grad_ext.engine.cuda_graph import Replay
 from grad_ext.engine.dropout import Dropout
 from grad_ext.engine.losses import loss_and_gradient
 from grad_ext.engine.network import Network
-from grad_ext.training.optim import Adam
+from grad_ext.engine.optim import Adam
 from grad_ext.training.settings import Settings
 from grad_ext.training.targets import Targets
 
@@ -82,7 +82,9 @@ class Trainer:
         # The rows that a GPU has recorded a step on, what sums the losses then, and the record.
         self._recorded: tuple[Tensor, Tensor, Callable[[Tensor], None]] | None = None
         self._orders = BatchSampler(seeds, network.device)
-        self._optimiser = Adam(network, settings, steps)
+        ratio = settings.attribute_learning_rate / settings.learning_rate
+        ratios = network.by_branch(1.0, ratio) if ratio != 1.0 else None
+        self._optimiser = Adam(network, settings.beta1, ratios)
         self._dropout = Dropout(network, seeds, settings.dropout) if settings.dropout else None
         # The mean of late of the weights of the branches that read the score.
         reads = network.shape.reads == "prediction" and branches > 1
@@ -150,7 +152,7 @@ class Trainer:
 
     def _begin(self) -> None:
         """Note what is the step's own."""
-        rate, share = self._optimiser.rate(self._done), self._grown()
+        rate, share = self._learning_rate(), self._grown()
         self._rate = self._rate.fill_(rate) if isinstance(self._rate, Tensor) else rate
         self._share = self._share.fill_(share) if isinstance(self._share, Tensor) else share
         if self._dropout is not None:
@@ -196,6 +198,14 @@ class Trainer:
         # Two roundings each: one for both would depend on the place in the pack.
         self._ema.copy_(self._ema * EMA_DECAY + now * (1.0 - EMA_DECAY))
         return ahead
+
+    def _learning_rate(self) -> float:
+        """Return the learning rate of the next step: cosine decay to the final rate."""
+        rate, final = self._settings.learning_rate, self._settings.final_lr_fraction
+        if self._steps is None or final == 1.0:
+            return rate
+        left = (1.0 + math.cos(math.pi * self._done / self._steps)) / 2.0
+        return rate * (final + (1.0 - final) * left)
 
     def _grown(self) -> float:
         """Return the share of its strength to which the reversal has grown."""

@@ -61,9 +61,13 @@ def figures(
     on_device = network.device.type != "cpu" and readout is None
     if on_device and validation.task.target.kind == "binary":
         return judge_there(network.scores(valid_X), validation)
-    said = predictions(network, readout, valid_X).numpy()
-    judged = judge(said, validation)
-    diverged = ~np.isfinite(said).all(axis=(1, 2))
+    return finite_figures(predictions(network, readout, valid_X).numpy(), validation)
+
+
+def finite_figures(scores: NDArray[np.floating], rows: Arrays) -> dict[str, Floats]:
+    """Return the figures of `judge`, nan for members (P,) with a score that is not finite."""
+    judged = judge(scores, rows)
+    diverged = ~np.isfinite(scores).all(axis=(1, 2))
     for values in judged.values():
         values[..., diverged] = np.nan
     return judged

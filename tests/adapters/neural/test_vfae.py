@@ -9,7 +9,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
-from grad_ext.adapters.neural.stacked import Minibatch, fit, minibatches
+from grad_ext.adapters.neural.packs import Minibatch, fit
 from grad_ext.adapters.neural.vfae import (
     LEAST_STD,
     ROOT,
@@ -210,7 +210,7 @@ def test_the_objective_is_the_papers(small):
     terms = pack.terms(batch, noise)
     objective = pack.objective(terms, batch)
     for member, (alpha, beta) in enumerate([(2.0, 5.0), (3.0, 7.0)]):
-        plain = plain_terms(pack.net.state(), member, batch, noise)
+        plain = plain_terms(pack.net.parameters, member, batch, noise)
         for name, expected in plain.items():
             torch.testing.assert_close(getattr(terms, name)[member], expected)
         *bound, label = plain.values()
@@ -268,12 +268,6 @@ def test_the_mean_and_the_sample():
     assert abs(noise.mean()) < 0.03
     assert noise.std() == pytest.approx(1.0, abs=0.03)
     assert abs(np.corrcoef(noise[0, :, :-1].ravel(), noise[0, :, 1:].ravel())[0, 1]) < 0.03
-
-
-def test_minibatches_hold_whole_vectors():
-    assert [s.stop - s.start for s in minibatches(640, 100)] == [96, 96, 128] * 2
-    assert minibatches(31, 100) == [slice(0, 31)]
-    assert minibatches(70, 1000) == [slice(0, 64)]
 
 
 def test_beta_takes_the_groups_apart_away():
