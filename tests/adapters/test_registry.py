@@ -363,7 +363,7 @@ def test_a_rule_of_thresholds_needs_the_attributes(encoded):
 @pytest.mark.parametrize("name", BASELINES)
 def test_every_baseline_is_there(name):
     listed = baseline(name)
-    module, _, call = listed.home.partition(":")
+    module, _, call = listed.factory.partition(":")
     assert callable(getattr(import_module(module), call))
     assert bool(listed.hyperparameter) == bool(listed.values)
     assert not listed.hyperparameter or min(listed.values) <= listed.default <= max(listed.values)
