@@ -157,6 +157,9 @@ def test_a_wheel_puts_one_name_at_the_top(wheel):
         "sweeps/run/tune.py",
         "cli/sweep.py",
         "report/page.py",
+        "report/web/explorer.html",
+        "report/web/main.js",
+        "report/web/report.css",
     ):
         assert f"grad_ext/{wanted}" in names
     assert not [

@@ -13,7 +13,7 @@ from grad_ext.cli.sweep import help_without_command
 
 if TYPE_CHECKING:
     from grad_ext.data.catalog import DataSet
-    from grad_ext.data.table import Protected
+    from grad_ext.data.sensitive import SensitiveAttribute
     from grad_ext.data.table import Table as DataTable
 
 app = typer.Typer(
@@ -206,7 +206,7 @@ def _describe(table: DataTable) -> dict[str, Any]:
     }
 
 
-def _rule(attribute: Protected) -> str:
+def _rule(attribute: SensitiveAttribute) -> str:
     """Say in a few words who is privileged."""
     if attribute.above is not None:
         return f"above {attribute.above:g}"

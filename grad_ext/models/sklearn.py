@@ -29,7 +29,7 @@ from sklearn.utils.validation import (
 
 from grad_ext import checks
 from grad_ext.data.sensitive import (
-    Attribute,
+    SensitiveAttribute,
     attributes_of,
     crossed,
     index_frame,
@@ -161,7 +161,7 @@ class _GRADEstimator(BaseEstimator):  # type: ignore[misc]
     ) -> Self:
         settings = self._settings()
         sensitive = self._sensitive(X, sensitive_features, len(frame))
-        self.attributes_: tuple[Attribute, ...] = attributes_of(sensitive, self.continuous)
+        self.attributes_: tuple[SensitiveAttribute, ...] = attributes_of(sensitive, self.continuous)
         self._say_if_unprotected()
         task = Task(target, tuple(attribute.branch for attribute in self.attributes_))
         a = numbers(sensitive, self.attributes_)
@@ -337,7 +337,7 @@ class GRADClassifier(ClassifierMixin, _GRADEstimator):  # type: ignore[misc]
         The epoch that was kept, counted from 1.
     constant_ : bool
         Whether the model gives every row it was fitted on the same label.
-    attributes_ : tuple of grad_ext.data.sensitive.Attribute
+    attributes_ : tuple of grad_ext.data.sensitive.SensitiveAttribute
         The protected attributes and their groups.
     n_features_in_, feature_names_in_
         As in scikit-learn.
