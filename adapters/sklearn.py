@@ -142,7 +142,7 @@ class FittedEstimators:
         InputError
             If X or a has another shape, or an attribute that an estimator needs is missing.
         """
-        check_attributes(a, (len(X), len(self.attributes)), missing=True)
+        checks.shape("a", a, (len(X), len(self.attributes)))
         return self._scores(X, a)
 
     def _scores(self, X: NDArray[np.float32], a: Floats | None) -> Floats:
@@ -158,7 +158,7 @@ class FittedEstimators:
         if takes(predict, "sensitive_features"):
             if a is None:
                 raise needs_attributes(type(model).__name__)
-            check_attributes(a, a.shape)
+            check_known(a)
             options["sensitive_features"] = groups_frame(a, self.attributes)
         values = np.asarray(predict(X, **options), dtype=np.float64)
         if predict.__name__ == "decision_function":
@@ -215,19 +215,17 @@ def check_groups(task: Task) -> None:
             )
 
 
-def check_attributes(a: Floats, shape: tuple[int, ...], missing: bool = False) -> None:
-    """Check the protected attributes of rows to predict.
+def check_known(a: Floats) -> None:
+    """Check that no row misses a protected attribute.
 
     Raises
     ------
     InputError
-        If they have another shape, or, unless `missing` are allowed, one is missing.
+        If one does.
     """
-    if a.shape != shape:
-        raise InputError(f"a: expected shape {shape}, got {a.shape}")
-    n = int(np.isnan(a).any(axis=1).sum())
-    if n and not missing:
-        raise InputError(f"expected every row's protected attributes, {n} rows miss one")
+    missing = int(np.isnan(a).any(axis=1).sum())
+    if missing:
+        raise InputError(f"expected every row's protected attributes, {missing} rows miss one")
 
 
 def needs_attributes(name: str) -> InputError:

@@ -186,6 +186,18 @@ def columns(name: str, array: NDArray[np.generic], width: int) -> None:
         raise InputError(f"{name}: expected shape (N, {width}), got {array.shape}")
 
 
+def shape(name: str, array: NDArray[np.generic], expected: tuple[int, ...]) -> None:
+    """Check the shape of an array.
+
+    Raises
+    ------
+    InputError
+        If it is another.
+    """
+    if array.shape != expected:
+        raise InputError(f"{name}: expected shape {expected}, got {array.shape}")
+
+
 def sample_weights(w: NDArray[np.float64], name: str) -> NDArray[np.float64]:
     """Return instance weights.
 

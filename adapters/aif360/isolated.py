@@ -20,8 +20,8 @@ from grad_ext import checks
 from grad_ext.adapters.aif360 import worker
 from grad_ext.adapters.isolation import Child
 from grad_ext.adapters.sklearn import (
-    check_attributes,
     check_equal_weights,
+    check_known,
     check_trials,
     hyperparameter,
     needs_attributes,
@@ -112,7 +112,8 @@ class FittedIsolated:
         """
         if not self.method.needs_attributes:
             return self.scores(X)
-        check_attributes(a, (len(X), self.rows.a.shape[1]))
+        checks.shape("a", a, (len(X), self.rows.a.shape[1]))
+        check_known(a)
         return self._scores(X, self.method.groups(replace(self.rows, a=a)))
 
     def _scores(self, X: NDArray[np.float32], groups: Floats) -> Floats:

@@ -102,7 +102,7 @@ def minibatches(
     return [slice(start, stop) for start, stop in pairwise(edges)]
 
 
-def shared_tensor(values: NDArray[np.float32], dtype: torch.dtype) -> Tensor:
+def shared_tensor(values: NDArray[np.floating], dtype: torch.dtype) -> Tensor:
     """
 
     Ray hands out arrays that cannot be written to, which torch would warn of.

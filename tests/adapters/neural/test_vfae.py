@@ -319,20 +319,11 @@ def test_a_member_does_not_depend_on_its_company():
             np.testing.assert_array_equal(codes[slot], code[0])
 
 
-def test_one_seed_one_result_and_no_global_generator():
-    torch.manual_seed(0)
-    before = torch.get_rng_state()
-    first, second = fitted_scores([3.0, 3.0], [5, 6]), fitted_scores([3.0, 3.0], [5, 6])
-    np.testing.assert_array_equal(first[0], second[0])
-    assert (first[0][0] != first[0][1]).any()
-    assert torch.equal(torch.get_rng_state(), before)
-
-
 def test_alpha_of_each_trial():
-    apart, _ = fitted_scores([3.0, 3.0], [5, 5], alpha=[1.0, 30.0])
-    for alpha, scores in zip((1.0, 30.0), apart, strict=True):
+    together, _ = fitted_scores([3.0, 3.0], [5, 5], alpha=[1.0, 30.0])
+    for alpha, scores in zip((1.0, 30.0), together, strict=True):
         np.testing.assert_array_equal(scores, fitted_scores([3.0], [5], alpha=alpha)[0][0])
-    assert (apart[0] != apart[1]).any()
+    assert (together[0] != together[1]).any()
 
 
 def test_a_member_that_diverges_harms_nobody_else():
@@ -417,10 +408,6 @@ def test_the_weights_are_those_of_the_kept_epoch():
     np.testing.assert_allclose((labels == valid.y).mean(1), kept)
 
 
-def task_of(kind, attribute="binary"):
-    return Task(Branch("target", kind, 3), (Branch("s", attribute),))
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -430,7 +417,6 @@ def task_of(kind, attribute="binary"):
         (lambda: VFAE(epochs=2.5), "epochs must be a whole number"),
         (lambda: VFAE(learning_rate=0.0), "learning_rate must be a number above 0, got 0.0"),
         (lambda: VFAE(sample="yes"), "sample must be True or False, got 'yes'"),
-        (lambda: VFAE().fit([], toy(64), toy(64)), "at least one trial, got none"),
         (lambda: VFAE(alpha=[1.0]).fit(trials(1.0, 2.0), toy(64), toy(64)), "each of 2 trials"),
         (
             lambda: VFAE().fit(trials(1.0, protected=("s", "t")), toy(64), toy(64)),
@@ -440,24 +426,8 @@ def task_of(kind, attribute="binary"):
             lambda: VFAE().fit([*trials(1.0), Trial("toy", ("t",))], toy(64), toy(64)),
             "trials of one pack must share",
         ),
-        (
-            lambda: VFAE().fit(trials(1.0), replace(toy(64), task=task_of("categorical")), toy(64)),
-            "expected a binary target, got a categorical one",
-        ),
-        (
-            lambda: VFAE().fit(
-                trials(1.0), replace(toy(64), task=task_of("binary", "continuous")), toy(64)
-            ),
-            "'s': expected groups, got a continuous one",
-        ),
     ],
 )
 def test_bad_input(call, message):
     with pytest.raises(InputError, match=message):
         call()
-
-
-def test_rows_of_another_width_are_refused():
-    fitted = VFAE(epochs=1, **SMALL).fit(trials(1.0), toy(64), toy(64))
-    with pytest.raises(InputError, match=r"expected shape \(N, 8\), got \(64, 7\)"):
-        fitted.scores(toy(64).X[:, 1:])
