@@ -9,6 +9,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from command import PATIENCE, wait_until
 
 from grad_ext.adapters.aif360 import worker
 from grad_ext.adapters.aif360.adversarial import adversarial_debiasing
@@ -19,7 +20,6 @@ from grad_ext.metrics.group import accuracy
 from grad_ext.trial import Trial
 
 needs_tensorflow = pytest.mark.skipif(find_spec("tensorflow") is None, reason="needs TensorFlow")
-LONG = 120.0
 
 
 def alive(pid):
@@ -29,13 +29,6 @@ def alive(pid):
             return file.read().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
-
-
-def gone(pid, within=20.0):
-    end = time.monotonic() + within
-    while alive(pid) and time.monotonic() < end:
-        time.sleep(0.05)
-    return not alive(pid)
 
 
 def tensorflow_modules():
@@ -54,7 +47,7 @@ def test_a_pack_of_models(german_problem, trials):
     state = np.random.get_state()[1].copy()  # noqa: NPY002
     loaded = tensorflow_modules()  # by AIF360's metrics, if another test used them
     done = []
-    models = adversarial_debiasing(epochs=20, timeout=LONG).fit(
+    models = adversarial_debiasing(epochs=20, timeout=PATIENCE).fit(
         trials, german_problem.training, german_problem.validation, done.append
     )
     test = german_problem.test
@@ -112,8 +105,8 @@ def test_a_missing_package_is_named_with_its_extra(german_problem, trials):
 def test_what_an_algorithm_raises_is_passed_on():
     child = Child(worker.__name__)
     with pytest.raises(RuntimeError, match="KeyError: 'nothing'"):
-        ask(child, LONG, algorithm="nothing", settings="{}", seeds=[0], hyperparameters=[0.0])
-    assert gone(child.pid)
+        ask(child, PATIENCE, algorithm="nothing", settings="{}", seeds=[0], hyperparameters=[0.0])
+    wait_until(lambda: not alive(child.pid))
 
 
 BUSY = """
@@ -138,4 +131,4 @@ def test_a_busy_process_dies_with_its_parent(seconds):
         time.sleep(seconds)
         assert alive(pid)
         parent.kill()
-    assert gone(pid)
+    wait_until(lambda: not alive(pid))
