@@ -196,7 +196,7 @@ def check_binary_target(task: Task) -> None:
     InputError
         If it is of another kind.
     """
-    if task.target.kind != "binary":
+    if task.target.classes != 2:
         raise InputError(f"expected a binary target, got a {task.target.kind} one")
 
 
@@ -209,7 +209,7 @@ def check_groups(task: Task) -> None:
         If one is continuous.
     """
     for branch in task.attributes:
-        if branch.kind not in ("binary", "categorical"):
+        if not branch.classes:
             raise InputError(
                 f"protected attribute {branch.name!r}: expected groups, got a {branch.kind} one"
             )
@@ -281,7 +281,7 @@ def privileged(rows: Arrays) -> NDArray[np.int64]:
         If an attribute does not have two groups.
     """
     for branch in rows.task.attributes:
-        if branch.kind != "binary":
+        if branch.classes != 2:
             raise InputError(
                 f"protected attribute {branch.name!r}: expected two groups, got {branch.outputs}"
             )

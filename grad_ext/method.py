@@ -23,7 +23,7 @@ from grad_ext.engine.network import Network
 from grad_ext.errors import InputError
 from grad_ext.training.checkpoint import History, Rule, last, rule_named
 from grad_ext.training.loop import shape_of, train
-from grad_ext.training.targets import check_cells, location_and_scale
+from grad_ext.training.targets import check_cells
 from grad_ext.training.validation import predictions
 from grad_ext.trial import Trial
 
@@ -139,7 +139,7 @@ class FittedGRAD:
             If X has another number of features, or the representation was learned without labels.
         """
         rows = self._rows(X)
-        if self.readout is None and self.network.shape.target.kind == "features":
+        if self.readout is None and self.network.shape.target.reconstructs:
             raise InputError("the representation was learned without labels, so it predicts none")
         with one_thread():
             scores = predictions(self.network.on(self.device), self.readout, rows).numpy()
@@ -199,9 +199,9 @@ class GRAD:
         check_pack(trials, training, lambda trial: trial.static)
         first = trials[0]
         check_cells(first.settings.constraint, training)
-        location, scale = 0.0, 1.0
-        if training.task.target.kind == "continuous":
-            location, scale = location_and_scale(training.y, training.w)
+        target = training.task.target
+        location, scale = target.location_and_scale(training.y, training.w)
+        if (location, scale) != (0.0, 1.0):
             training, validation = (
                 replace(arrays, y=(arrays.y - location) / scale)
                 for arrays in (training, validation)
@@ -226,5 +226,5 @@ class GRAD:
 
     @staticmethod
     def _rule(trial: Trial, training: Arrays) -> Rule:
-        unlabelled = trial.settings.variant == "auto" and training.task.target.kind == "features"
+        unlabelled = trial.settings.variant == "auto" and training.task.target.reconstructs
         return last if unlabelled else rule_named(trial.settings.checkpoint)

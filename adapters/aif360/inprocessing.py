@@ -48,9 +48,10 @@ class GRADInProcessing(Transformer):  # type: ignore[misc]
         output.
     recipe : {'paper', 'steady'}
         The training recipe. It decides the settings from `encoding` to `checkpoint` that are None.
-    constraint : {'demographic_parity', 'equalized_odds', 'equal_opportunity'}
-        The rows among which predictions are to be independent of the group: all rows, the rows of
-        each label, or those of the favorable label.
+    constraint : str, default 'demographic_parity'
+        The rows among which predictions must be independent of the groups, a name in
+        `grad_ext.constraints.CONSTRAINTS`: all rows (demographic_parity), the rows of each label
+        (equalized_odds), or those of the favorable label (equal_opportunity).
     trunk, branch : sequence of int, default (40, 40)
         Hidden units of the trunk's and of each branch's layers.
     use_protected : bool, default False
@@ -119,6 +120,8 @@ dropout, adversary_input, lam_scales, saturation, warmup, extrapolation, balance
         extrapolation: float | None = None,
         balance_groups: bool | None = None,
         checkpoint: str | Rule | None = None,
+        lr_schedule: str = Settings.lr_schedule,
+        warmup_schedule: str = Settings.warmup_schedule,
         validation: float = VALIDATION,
         random_state: Any = None,
     ) -> None:
@@ -146,6 +149,8 @@ dropout, adversary_input, lam_scales, saturation, warmup, extrapolation, balance
             "extrapolation": extrapolation,
             "balance_groups": balance_groups,
             "checkpoint": checkpoint,
+            "lr_schedule": lr_schedule,
+            "warmup_schedule": warmup_schedule,
         }
         self.settings = Settings(
             **{**given, "checkpoint": None if callable(checkpoint) else checkpoint}

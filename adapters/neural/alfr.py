@@ -26,7 +26,6 @@ from grad_ext.adapters.neural.packs import (
     check_hyperparameter,
     check_trials,
     fit,
-    groups_of,
 )
 from grad_ext.data.encoding import Arrays
 from grad_ext.engine.batches import one_thread, shared_tensor
@@ -89,7 +88,7 @@ class Censors:
         gamma: Tensor,
         decoder_sees_attributes: bool = False,
     ) -> None:
-        groups = sum(groups_of(branch) for branch in attributes) if decoder_sees_attributes else 0
+        groups = sum(branch.classes for branch in attributes) if decoder_sees_attributes else 0
         theta = {
             "encoder": (features, hidden, code),
             "decoder": (code + groups, hidden, len(visible)),
@@ -126,7 +125,7 @@ class Censors:
         losses = [code.new_zeros(len(code), 0)]
         for branch, groups in zip(self._attributes, batch.groups, strict=True):
             logits = _through(self.phi, _adversary(branch), code)
-            if branch.kind == "binary":
+            if branch.outputs == 1:
                 logit, member = logits[:, 0], groups[:, 1] > 0
                 loss = -F.logsigmoid(torch.where(member, logit, -logit)) * groups.sum(1)
             else:

@@ -27,7 +27,6 @@ from grad_ext.engine.optim import Adam
 from grad_ext.engine.parameters import carve_parameters, draw_weight, padded
 from grad_ext.errors import InputError
 from grad_ext.method import check_pack
-from grad_ext.outputs import Branch
 from grad_ext.training.checkpoint import History, rule_named
 from grad_ext.training.loop import load, train_epochs
 from grad_ext.training.validation import finite_figures
@@ -126,11 +125,6 @@ class Pack(Protocol):
         """Return probabilities of the favorable label, shape (P, 1, N), for X of shape (N, D)."""
 
 
-def groups_of(branch: Branch) -> int:
-    """Return the number of groups of an attribute."""
-    return max(2, branch.outputs)
-
-
 class _Training:
     """A pack with its training and validation rows, for the training loop."""
 
@@ -151,7 +145,7 @@ class _Training:
         if training.target_w is not None:
             self._target_w = _mean_1(training.target_w, dtype)
         self._groups = [
-            torch.tensor(np.equal.outer(column, np.arange(groups_of(branch))), dtype=dtype)
+            torch.tensor(np.equal.outer(column, np.arange(branch.classes)), dtype=dtype)
             for column, branch in zip(training.a.T, training.task.attributes, strict=True)
         ]
         self._slices = minibatches(len(self._X), batch_size, multiple=STEP, least=1)

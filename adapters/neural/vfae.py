@@ -29,7 +29,6 @@ from grad_ext.adapters.neural.packs import (
     check_hyperparameter,
     check_trials,
     fit,
-    groups_of,
 )
 from grad_ext.data.encoding import Arrays
 from grad_ext.engine.batches import one_thread, shared_tensor
@@ -244,7 +243,7 @@ class Autoencoders:
         beta: Tensor,
         sample: bool = True,
     ) -> None:
-        width, groups = len(inputs.visible), sum(groups_of(branch) for branch in attributes)
+        width, groups = len(inputs.visible), sum(branch.classes for branch in attributes)
         sizes = {
             "encoder_z1": (width + len(inputs.hidden), hidden, 2 * latent),
             "encoder_z2": (latent + 2, hidden_top, 2 * latent),

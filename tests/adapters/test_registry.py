@@ -35,7 +35,7 @@ from grad_ext.adapters.sklearn import Estimators, hyperparameter, privileged, se
 from grad_ext.errors import InputError, MissingToolkit
 from grad_ext.evaluation import evaluate
 from grad_ext.metrics.group import accuracy, discrimination
-from grad_ext.outputs import Branch
+from grad_ext.outputs import Categorical
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Trial
 
@@ -185,7 +185,7 @@ def test_bad_input(encoded, call, message):
 
 
 def test_privileged_needs_attributes_of_two_groups(encoded):
-    task = replace(encoded[0].task, attributes=(Branch("age", "categorical", 3),))
+    task = replace(encoded[0].task, attributes=(Categorical("age", 3),))
     with pytest.raises(InputError, match="'age': expected two groups, got 3"):
         privileged(replace(encoded[0], task=task))
 

@@ -12,7 +12,7 @@ from grad_ext.adapters.registry import BASELINES
 from grad_ext.data.encoding import Arrays
 from grad_ext.errors import InputError
 from grad_ext.method import GRAD
-from grad_ext.outputs import Branch, Task
+from grad_ext.outputs import Binary, Categorical, Continuous, Task
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Trial
 
@@ -65,7 +65,7 @@ def synthetic(rows=192, seed=0):
     a = rng.integers(0, 2, (rows, 2)).astype(float)
     X = rng.normal(size=(rows, 5)) + a @ [[1.0, 0, 0, 0, 0], [0, 1.0, 0, 0, 0]]
     y = (X[:, 2] + X[:, 3] + 0.5 * a.sum(1) + rng.normal(size=rows) > 0.5).astype(float)
-    task = Task(Branch("target", "binary"), tuple(Branch(name, "binary") for name in PROTECTED))
+    task = Task(Binary("target"), tuple(Binary(name) for name in PROTECTED))
     return Arrays(X.astype(np.float32), y, a, np.ones(rows), task)
 
 
@@ -223,14 +223,14 @@ def test_no_trial_is_refused(name):
 
 @every_baseline
 def test_baselines_refuse_targets_that_are_not_binary(name):
-    task = replace(TRAINING.task, target=Branch("target", "categorical", 3))
+    task = replace(TRAINING.task, target=Categorical("target", 3))
     with pytest.raises(InputError, match="binary target, got a categorical"):
         fit(name, training=replace(TRAINING, task=task))
 
 
 @every_baseline
 def test_baselines_refuse_attributes_without_groups_if_they_use_them(name):
-    task = replace(TRAINING.task, attributes=(Branch("age", "continuous"), Branch("sex", "binary")))
+    task = replace(TRAINING.task, attributes=(Continuous("age"), Binary("sex")))
     training = replace(TRAINING, task=task)
     if BASELINES[name].several:
         with pytest.raises(InputError, match=r"'age': expected .*groups, got"):
