@@ -6,7 +6,7 @@ import pytest
 from grad_ext.data.encoding import metric_space
 from grad_ext.data.split import split
 from grad_ext.errors import InputError
-from grad_ext.evaluation import VALIDATED, EvaluationConfig, evaluate, judge, prepare
+from grad_ext.evaluation import VALIDATED, EvaluationConfig, evaluate, evaluate_predictions, prepare
 from grad_ext.method import GRAD
 from grad_ext.metrics.group import accuracy, balanced_accuracy, consistency, discrimination
 from grad_ext.training.settings import Settings
@@ -28,8 +28,10 @@ def scores():
 def test_a_label_or_a_score(parts, scores):
     encoded = prepare(parts, SETTINGS)
     y, a = encoded.test.y, encoded.test.a
-    by_label = judge(scores, encoded.test, encoded.graph)
-    by_score = judge(scores, encoded.test, encoded.graph, EvaluationConfig(prediction="score"))
+    by_label = evaluate_predictions(scores, encoded.test, encoded.graph)
+    by_score = evaluate_predictions(
+        scores, encoded.test, encoded.graph, EvaluationConfig(prediction="score")
+    )
     for figures, said in ((by_label, scores >= 0.5), (by_score, scores)):
         np.testing.assert_allclose(figures["accuracy"], accuracy(y, said))
         gap = discrimination(y, said, sensitive_features=a)
@@ -54,12 +56,12 @@ def test_the_ways_to_judge_are_those_of_the_metric(parts, scores, evaluation, ar
     encoded = prepare(parts, SETTINGS, evaluation)
     space = metric_space(parts.test, protected, like=parts.train)
     expected = consistency(None, scores >= 0.5, X=space, **arguments)
-    figures = judge(scores, encoded.test, encoded.graph, encoded.evaluation)
+    figures = evaluate_predictions(scores, encoded.test, encoded.graph, encoded.evaluation)
     np.testing.assert_allclose(figures["consistency"], expected)
     if evaluation.ties == "first":  # no two of these rows are tied: see test_neighbors.py
         return
     plain = prepare(parts, SETTINGS)
-    other = judge(scores, plain.test, plain.graph, plain.evaluation)["consistency"]
+    other = evaluate_predictions(scores, plain.test, plain.graph, plain.evaluation)["consistency"]
     assert (np.abs(figures["consistency"] - other) > 1e-9).any()
 
 

@@ -29,7 +29,7 @@ from grad_ext.errors import InputError
 from grad_ext.outputs import Branch
 from grad_ext.seeds import torch_generator
 from grad_ext.training.checkpoint import History, best_epoch, rule_named
-from grad_ext.training.validation import judge
+from grad_ext.training.validation import score_metrics
 from grad_ext.trial import Trial
 
 Floats = NDArray[np.float64]
@@ -232,7 +232,7 @@ def fit(
                 total = total + pack.step(batch, learning_rate) * index.shape[1]
             assert isinstance(total, Tensor)
             losses.append(np.asarray(total.numpy() / deals[-1].stop, dtype=np.float64))
-            judged.append(_judged(pack.scores(valid_X).numpy(), validation))
+            judged.append(score_metrics(pack.scores(valid_X).numpy(), validation))
             history = _history(losses, judged)
             kept = best_epoch(history, chosen)
             here = torch.from_numpy(kept == epoch)
@@ -275,14 +275,6 @@ def tensor(values: NDArray[np.generic], dtype: torch.dtype) -> Tensor:
 
 def _weights(values: Floats, dtype: torch.dtype) -> Tensor:
     return tensor(values / (values.mean() or 1.0), dtype)
-
-
-def _judged(said: NDArray[np.floating], rows: Arrays) -> dict[str, Floats]:
-    judged = judge(said, rows)
-    diverged = ~np.isfinite(said).all(axis=(1, 2))
-    for values in judged.values():
-        values[..., diverged] = np.nan
-    return judged
 
 
 def _history(losses: list[Floats], judged: list[dict[str, Floats]]) -> History:

@@ -1,20 +1,22 @@
-"""How far metrics are off by the choice of the rows: bootstrap intervals, and a paired test.
+"""Uncertainty of metrics due to the choice of the rows: bootstrap intervals and a paired test.
 
-Every metric is a function of sums over rows, so a resample needs no second look at them: each row's
-quantities are summed within its unit (itself, or all the rows of one patient), and one product of
-how often each unit was drawn with those sums serves all metrics, all models and many resamples.
+Every metric is a function of weighted means over rows (`grad_ext.metrics.registry`), so a resample
+does not need the rows again: each row's contributions are summed within its unit (the row itself, or
+all rows of one patient), and one product of the units' counts with those sums yields all metrics of
+all models in many resamples.
 
 Discrimination is a magnitude: resampled magnitudes lie above the sample's, and their percentiles
 never reach 0. But it is a seminorm ‖·‖ of the groups' means: their range; of a continuous attribute
 the sum of the bins' magnitudes; of several attributes the mean. So |‖m‖ - ‖μ‖| <= ‖m - μ‖ for the
-means m of the sample and any true μ, and how large the right side gets is what the bootstrap knows:
-it bounds the error. For two groups this is the interval of the signed difference, folded at 0.
+means m of the sample and any true μ, and the bootstrap estimates the distribution of the right side,
+which bounds the error. For two groups this is the interval of the signed difference, folded at 0.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,15 +27,18 @@ from scipy import sparse
 from grad_ext.checks import sample_weights
 from grad_ext.data.sensitive import attributes_of, numbers, sensitive_frame
 from grad_ext.errors import InputError
-from grad_ext.metrics.group import _binary, _rows, _weights, bins
+from grad_ext.metrics.inputs import as_binary, as_rows, as_weights
 from grad_ext.metrics.neighbors import NeighborGraph, neighbor_graph
+from grad_ext.metrics.registry import METRICS, Metric, deviations, evaluate_means, spread
+from grad_ext.metrics.sums import Cells, Groups, Means, Predictions
 from grad_ext.seeds import numpy_generator
 
 Floats = NDArray[np.float64]
 
+# Confidence level of intervals, and 1 less the significance level of tests.
 LEVEL = 0.95
 RESAMPLES = 1000
-# A mean over fewer units has no interval: drawing again from so few tells nothing of the others.
+# A mean over fewer units has no interval: so few do not represent the others.
 FEWEST = 10
 # Bytes of the draws held at once.
 CHUNK_BYTES = 16 * 2**20
@@ -128,19 +133,20 @@ def intervals(
     [0.75, 0.66, 0.83]
     """
     tail = _checked_tail(level, resamples)
-    judged = _Judged.of(y_true, y_pred, sensitive_features, X, graph, sample_weight, continuous)
-    units = _Units.of(groups, len(judged.y))
-    sample, drawn = _resampled(judged, units, resamples, seed)
+    rows = _predictions(y_true, y_pred, sensitive_features, X, graph, sample_weight, continuous)
+    units = _Units.of(groups, len(rows.weight))
+    sample, drawn = _resampled(rows, units, resamples, seed)
     errors = [
-        column.errors(once, again, tail)
-        for column, once, again in zip(judged.columns, sample.apart, drawn.apart, strict=True)
+        _errors(group, once, again, tail)
+        for group, once, again in zip(rows.groups, sample.vectors, drawn.vectors, strict=True)
     ]
-    low, high = _ends(judged, units, sample.metrics, drawn.metrics, errors, tail)
-    for k, column in enumerate(judged.columns):
-        name = f"discrimination_{column.name}"
-        if len(column.member) > 2 and not column.continuous and not np.isnan(low[name]).any():
-            low[name], high[name] = _pairs(sample.apart[k][0], drawn.apart[k], tail)
-        if len(judged.columns) == 1:
+    low, high = _ends(rows, units, sample.metrics, drawn.metrics, errors, tail)
+    for k, group in enumerate(rows.groups):
+        name = f"discrimination_{group.name}"
+        several = group.kind != "continuous" and len(group.values) > 2
+        if several and not np.isnan(low[name]).any():
+            low[name], high[name] = _pairs(sample.vectors[k][0], drawn.vectors[k], tail)
+        if len(rows.groups) == 1:
             low["discrimination"], high["discrimination"] = low[name], high[name]
     for name in sample.metrics:
         if name.startswith("discrimination"):
@@ -155,7 +161,7 @@ def intervals(
                 "high": {name: values[p] for name, values in high.items()},
             }
         ).rename_axis("metric")
-        for p in range(len(judged.predicted))
+        for p in range(len(rows.predicted))
     ]
     if np.ndim(y_pred) == 1:
         return tables[0]
@@ -226,20 +232,20 @@ def paired_test(
     shapes = np.shape(first), np.shape(second)
     if len(shapes[0]) != 1 or shapes[0] != shapes[1]:
         raise InputError(f"first, second: expected one prediction a row each, got shapes {shapes}")
-    both = np.stack([_rows("first", first), _rows("second", second)])
-    judged = _Judged.of(y_true, both, sensitive_features, X, graph, sample_weight, continuous)
-    units = _Units.of(groups, len(judged.y))
-    sample, drawn = _resampled(judged, units, resamples, seed)
+    both = np.stack([as_rows("first", first), as_rows("second", second)])
+    rows = _predictions(y_true, both, sensitive_features, X, graph, sample_weight, continuous)
+    units = _Units.of(groups, len(rows.weight))
+    sample, drawn = _resampled(rows, units, resamples, seed)
     errors = [
-        column.paired_errors(once, again, tail)
-        for column, once, again in zip(judged.columns, sample.apart, drawn.apart, strict=True)
+        _paired_errors(group, once, again, tail)
+        for group, once, again in zip(rows.groups, sample.vectors, drawn.vectors, strict=True)
     ]
-    swapped = _swapped(judged, units, resamples, seed)
+    swapped = _swapped(rows, units, resamples, seed)
     differ, again, swaps = (
-        {name: _less_first(values) for name, values in figures.metrics.items()}
-        for figures in (sample, drawn, swapped)
+        {name: _less_first(values) for name, values in resamples_of.metrics.items()}
+        for resamples_of in (sample, drawn, swapped)
     )
-    low, high = _ends(judged, units, differ, again, errors, tail)
+    low, high = _ends(rows, units, differ, again, errors, tail)
     return pd.DataFrame(
         {
             "first": {name: values[0, 0] for name, values in sample.metrics.items()},
@@ -319,11 +325,11 @@ class _Units:
 
 @dataclass(frozen=True)
 class _Errors:
-    """What an attribute's Discrimination is off by in each resample: estimate less truth.
+    """Errors of an attribute's Discrimination in each resample: estimate less truth.
 
     If two groups differ for sure (`clear`, shape (P,)), that is the error of their difference,
-    `signed` (B, P), which errors of other metrics may make up for; there can be further readings of
-    it, `others`, that are as likely. Else it is only known to be at most `bound` (B, P).
+    `signed` (B, P), which errors of other metrics can cancel; `others` are further versions of it
+    that are as likely. Otherwise the error is only known to be at most `bound` (B, P).
     """
 
     signed: Floats
@@ -332,219 +338,100 @@ class _Errors:
     clear: NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class _Column:
-    """One protected attribute: which rows belong to which of its groups or bins, shape (G, N).
+def _vectors(groups: Groups, cells: Cells) -> Floats:
+    """Return the vectors (B, P, G) that Discrimination is the seminorm of.
 
-    `coded` if the groups are 0 and 1, so that it is known which is the privileged.
+    The groups' means; or the bins' shares times the differences of their means from the mean of all.
     """
-
-    name: str
-    member: Floats
-    continuous: bool
-    coded: bool
-
-    def apart(self, weight: Floats, score: Floats) -> Floats:
-        """Return what Discrimination is the norm of, shape (B, G, P).
-
-        From the groups' sums of weights and scores: their means; or the bins' shares times the
-        differences of their means from the mean of all.
-        """
-        means = _ratio(score, weight[..., None])
-        if not self.continuous:
-            return means
-        total = weight.sum(axis=1)[:, None, None]
-        mean = _ratio(score.sum(axis=1, keepdims=True), total)
-        there = weight[..., None] > 0
-        parts = np.where(there, _ratio(weight[..., None], total) * (means - mean), 0.0)
-        return np.where(there.sum(axis=1, keepdims=True) < 2, np.nan, parts)
-
-    def norm(self, apart: Floats) -> Floats:
-        """Return the seminorm of what `apart` returns, shape (B, P)."""
-        return np.abs(apart).sum(axis=1) if self.continuous else _range(apart)
-
-    def errors(self, sample: Floats, drawn: Floats, tail: float) -> _Errors:
-        """Return the errors of the norm, from what `apart` returns for sample and resamples."""
-        bound = self.norm(drawn - sample)
-        gap, off = self._gaps(sample, drawn)
-        clear = np.abs(gap) > _upper(bound, 2 * tail)
-        return _Errors(np.where(gap < 0, -off, off), (), bound, clear)
-
-    def paired_errors(self, sample: Floats, drawn: Floats, tail: float) -> _Errors:
-        """Return those of the difference of two models' norms, of shapes (B, 1) and (1,).
-
-        Where one model's groups clearly differ but the other's may not, nobody knows the sign of
-        the other's difference. A further reading takes the errors from the sample to where the
-        truth may then be, on either side of 0.
-        """
-        each = self.errors(sample, drawn, tail)
-        gap, off = self._gaps(sample, drawn)
-        mirrored = np.abs(gap) - np.abs(gap - off)
-        return _Errors(
-            _less_first(each.signed),
-            (_less_first(mirrored),),
-            each.bound.sum(axis=1, keepdims=True),
-            np.asarray(each.clear.any(keepdims=True)),
-        )
-
-    def _gaps(self, sample: Floats, drawn: Floats) -> tuple[Floats, Floats]:
-        """Return the signed difference of two groups, (P,), and its errors, (B, P); else 0."""
-        if self.continuous or len(self.member) != 2:
-            return np.zeros(sample.shape[-1]), np.zeros((len(drawn), sample.shape[-1]))
-        gap = sample[0, 1] - sample[0, 0]
-        return gap, drawn[:, 1] - drawn[:, 0] - gap
+    if groups.kind != "continuous":
+        return cells.mean
+    parts = _ratio(cells.weight, cells.weight.sum(axis=-1, keepdims=True)) * deviations(cells)
+    return np.where((cells.weight > 0).sum(axis=-1, keepdims=True) < 2, np.nan, parts)
 
 
-@dataclass(frozen=True)
-class _Figures:
-    """Metrics, each of shape (B, P), and for each attribute what Discrimination is the norm of."""
-
-    metrics: dict[str, Floats]
-    apart: list[Floats]
-
-
-@dataclass(frozen=True)
-class _Judged:
-    """P models' predictions, shape (P, N), and what is known of the rows."""
-
-    y: Floats
-    predicted: Floats
-    weight: Floats
-    columns: tuple[_Column, ...]
-    graph: NeighborGraph | None
-
-    @classmethod
-    def of(
-        cls,
-        y_true: ArrayLike,
-        y_pred: ArrayLike,
-        sensitive_features: Any,
-        X: ArrayLike | None,
-        graph: NeighborGraph | None,
-        sample_weight: ArrayLike | None,
-        continuous: Sequence[str | int],
-    ) -> _Judged:
-        """Check what was given, and sort the rows into groups."""
-        predicted = _rows("y_pred", y_pred)
-        n = predicted.shape[-1]
-        if predicted.ndim > 2:
-            raise InputError(f"y_pred: expected shape (N,) or (P, N), got {predicted.shape}")
-        within = (predicted >= 0) & (predicted <= 1)
-        if not within.all():
-            raise InputError(f"y_pred: expected values in [0, 1], got {predicted[~within][0]}")
-        y = _binary("y_true", y_true, n)
-        weight = sample_weights(_weights(sample_weight, n), "sample_weight")
-        for name, values in (("y_true", y), ("sample_weight", weight)):
-            if values.ndim != 1:
-                raise InputError(f"{name}: expected shape ({n},), got {values.shape}")
-        columns = _columns(sensitive_features, continuous, n)
-        if X is not None and graph is not None:
-            raise InputError("expected at most one of X and graph, got both")
-        if X is not None:
-            points = np.asarray(X)
-            if len(points) != n:
-                raise InputError(f"X: expected {n} rows, got {len(points)}")
-            graph = neighbor_graph(points)
-        if graph is not None and len(graph) != n:
-            raise InputError(f"graph: expected {n} rows, got {len(graph)}")
-        return cls(y, np.atleast_2d(predicted), weight, columns, graph)
-
-    def weights(self) -> dict[str, Floats]:
-        """Return the rows' weights in each class and group, shapes (..., N)."""
-        w, classes = self.weight, np.stack([1.0 - self.y, self.y])
-        found = {"class": w * classes}
-        for k, column in enumerate(self.columns):
-            found[f"group {k}"] = w * column.member
-            if column.coded:
-                found[f"class group {k}"] = w * classes[:, None] * column.member
-        return found
-
-    def scores(self) -> dict[str, Floats]:
-        """Return the rows' weighted scores and errors, shapes (..., P, N)."""
-        error = np.abs(self.y - self.predicted)
-        found = {}
-        for name, weight in self.weights().items():
-            found[f"{name} score"] = weight[..., None, :] * self.predicted
-            if name == "class":
-                found["class error"] = weight[..., None, :] * error
-        if self.graph is not None:
-            found["gap"] = self.weight * np.abs(self.predicted - self.graph.mean(self.predicted))
-        return found
-
-    def figures(self, sums: Mapping[str, Floats]) -> _Figures:
-        """Return the metrics from the sums over rows, shapes (B, ...) and (B, ..., P)."""
-        classes = sums["class"][..., None]
-        total = classes.sum(axis=1)
-        accuracy = 1.0 - _ratio(sums["class error"].sum(axis=1), total)
-        balanced = 1.0 - _ratio(sums["class error"], classes).mean(axis=1)
-        apart = [
-            column.apart(sums[f"group {k}"], sums[f"group {k} score"])
-            for k, column in enumerate(self.columns)
-        ]
-        by_attribute = [c.norm(values) for c, values in zip(self.columns, apart, strict=True)]
-        mean = np.mean(by_attribute, axis=0)
-        metrics = {"accuracy": accuracy, "balanced_accuracy": balanced, "discrimination": mean}
-        for column, values in zip(self.columns, by_attribute, strict=True):
-            metrics[f"discrimination_{column.name}"] = values
-        metrics |= {"delta": accuracy - mean, "balanced_delta": balanced - mean}
-        if "gap" in sums:
-            metrics["consistency"] = 1.0 - _ratio(sums["gap"], total)
-        metrics["positive_rate"] = _ratio(sums["class score"].sum(axis=1), total)
-        for k, column in enumerate(self.columns):
-            if column.coded:
-                rate = apart[k]
-                of_class = _ratio(
-                    sums[f"class group {k} score"], sums[f"class group {k}"][..., None]
-                )
-                differ = of_class[:, :, 0] - of_class[:, :, 1]
-                with np.errstate(divide="ignore", invalid="ignore"):
-                    impact = rate[:, 0] / rate[:, 1]
-                metrics |= {
-                    f"statistical_parity_difference_{column.name}": rate[:, 0] - rate[:, 1],
-                    f"disparate_impact_{column.name}": impact,
-                    f"equal_opportunity_difference_{column.name}": differ[:, 1],
-                    f"average_odds_difference_{column.name}": differ.mean(axis=1),
-                }
-        return _Figures(metrics, apart)
-
-    def fewest(self, units: _Units) -> dict[str, int]:
-        """Return over how few units the smallest of each metric's means is."""
-
-        def smallest(weights: Floats) -> int:
-            sizes = (units.sums(weights) > 0).sum(axis=-1)
-            return int(sizes[sizes > 0].min(initial=len(self.y)))
-
-        weights = self.weights()
-        everyone, of_class = smallest(self.weight), smallest(weights["class"])
-        # The errors of a continuous attribute's bins are summed, and none of them has to be known.
-        by_attribute = [
-            smallest(weights[f"group {k}"].sum(axis=0) if c.continuous else weights[f"group {k}"])
-            for k, c in enumerate(self.columns)
-        ]
-        apart = min(by_attribute)
-        found = {
-            "accuracy": everyone,
-            "balanced_accuracy": of_class,
-            "discrimination": apart,
-            "delta": apart,
-            "balanced_delta": min(apart, of_class),
-            "consistency": everyone,
-            "positive_rate": everyone,
-        }
-        for k, column in enumerate(self.columns):
-            found[f"discrimination_{column.name}"] = by_attribute[k]
-            if column.coded:
-                for name in ("statistical_parity_difference", "disparate_impact"):
-                    found[f"{name}_{column.name}"] = by_attribute[k]
-                cells = weights[f"class group {k}"]
-                found[f"equal_opportunity_difference_{column.name}"] = smallest(cells[1])
-                found[f"average_odds_difference_{column.name}"] = smallest(cells)
-        return found
+def _norm(groups: Groups, vectors: Floats) -> Floats:
+    """Return the seminorm of vectors of shape (B, P, G), of shape (B, P)."""
+    if groups.kind == "continuous":
+        return np.asarray(np.abs(vectors).sum(axis=-1))
+    return spread(Cells(~np.isnan(vectors) * 1.0, vectors))
 
 
-def _columns(
-    sensitive_features: Any, continuous: Sequence[str | int], n: int
-) -> tuple[_Column, ...]:
+def _errors(groups: Groups, sample: Floats, drawn: Floats, tail: float) -> _Errors:
+    """Return the errors of the seminorm, from the vectors of the sample and the resamples."""
+    bound = _norm(groups, drawn - sample)
+    gap, off = _gaps(groups, sample, drawn)
+    clear = np.abs(gap) > _upper(bound, 2 * tail)
+    return _Errors(np.where(gap < 0, -off, off), (), bound, clear)
+
+
+def _paired_errors(groups: Groups, sample: Floats, drawn: Floats, tail: float) -> _Errors:
+    """Return the errors of the difference of two models' seminorms, of shapes (B, 1) and (1,).
+
+    Where one model's groups clearly differ but the other's may not, the sign of the other's
+    difference is unknown. A further version takes the errors from the sample to where the truth may
+    then be, on either side of 0.
+    """
+    each = _errors(groups, sample, drawn, tail)
+    gap, off = _gaps(groups, sample, drawn)
+    mirrored = np.abs(gap) - np.abs(gap - off)
+    return _Errors(
+        _less_first(each.signed),
+        (_less_first(mirrored),),
+        each.bound.sum(axis=1, keepdims=True),
+        np.asarray(each.clear.any(keepdims=True)),
+    )
+
+
+def _gaps(groups: Groups, sample: Floats, drawn: Floats) -> tuple[Floats, Floats]:
+    """Return the signed difference of two groups, (P,), and its errors, (B, P); otherwise 0."""
+    if groups.kind == "continuous" or len(groups.values) != 2:
+        return np.zeros(sample.shape[1]), np.zeros(drawn.shape[:2])
+    gap = sample[0, :, 1] - sample[0, :, 0]
+    return gap, drawn[..., 1] - drawn[..., 0] - gap
+
+
+def _predictions(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    sensitive_features: Any,
+    X: ArrayLike | None,
+    graph: NeighborGraph | None,
+    sample_weight: ArrayLike | None,
+    continuous: Sequence[str | int],
+) -> Predictions:
+    """Return the predictions of P models, shape (P, N), with the groups of the rows.
+
+    Raises
+    ------
+    InputError
+        As `intervals`.
+    """
+    predicted = as_rows("y_pred", y_pred)
+    n = predicted.shape[-1]
+    if predicted.ndim > 2:
+        raise InputError(f"y_pred: expected shape (N,) or (P, N), got {predicted.shape}")
+    within = (predicted >= 0) & (predicted <= 1)
+    if not within.all():
+        raise InputError(f"y_pred: expected values in [0, 1], got {predicted[~within][0]}")
+    y = as_binary("y_true", y_true, n)
+    weight = sample_weights(as_weights(sample_weight, n), "sample_weight")
+    for name, values in (("y_true", y), ("sample_weight", weight)):
+        if values.ndim != 1:
+            raise InputError(f"{name}: expected shape ({n},), got {values.shape}")
+    groups = _groups(sensitive_features, continuous, n)
+    if X is not None and graph is not None:
+        raise InputError("expected at most one of X and graph, got both")
+    if X is not None:
+        points = np.asarray(X)
+        if len(points) != n:
+            raise InputError(f"X: expected {n} rows, got {len(points)}")
+        graph = neighbor_graph(points)
+    if graph is not None and len(graph) != n:
+        raise InputError(f"graph: expected {n} rows, got {len(graph)}")
+    return Predictions(np.atleast_2d(predicted), y, weight, groups, graph=graph)
+
+
+def _groups(sensitive_features: Any, continuous: Sequence[str | int], n: int) -> tuple[Groups, ...]:
     frame = sensitive_frame(sensitive_features, n)
     last = len(frame.columns) - 1
     for column in continuous:
@@ -552,19 +439,152 @@ def _columns(
             raise InputError(f"continuous: expected names or columns 0 to {last}, got {column}")
     names = [c if isinstance(c, str) else frame.columns[c] for c in continuous]
     attributes = attributes_of(frame, names)
-    found = []
+    groups = []
     for attribute, values in zip(attributes, numbers(frame, attributes).T, strict=True):
-        levels = attribute.levels
-        if levels is not None:
-            codes, there = values, np.arange(len(levels))
+        if attribute.levels is None:
+            kind = "continuous"
         else:
-            codes = values if np.isnan(values).all() else bins(values)
-            # Without a value there still is a bin, in which nobody is.
-            there = np.unique(np.nan_to_num(codes))
-        member = np.equal.outer(there, codes).astype(np.float64)
-        coded = levels is not None and set(levels) == {0, 1}
-        found.append(_Column(attribute.name, member, levels is None, coded))
-    return tuple(found)
+            # Which group is the privileged one is known only if they are 0 and 1.
+            kind = "binary" if set(attribute.levels) == {0, 1} else "categorical"
+        groups.append(Groups.of(attribute.name, kind, values))
+    return tuple(groups)
+
+
+def _weights(rows: Predictions) -> dict[str, Floats]:
+    """Return the rows' weights in each class and group, shapes (..., N)."""
+    classes = np.stack([1.0 - rows.true, rows.true])
+    weights = {"class": rows.weight * classes}
+    for k, groups in enumerate(rows.groups):
+        weights[f"group {k}"] = rows.weight * groups.member
+        if groups.kind == "binary":
+            weights[f"class and group {k}"] = rows.weight * classes[:, None] * groups.member
+    return weights
+
+
+def _scores(rows: Predictions) -> dict[str, Floats]:
+    """Return the rows' weighted predictions and errors, shapes (..., P, N)."""
+    predicted = np.asarray(rows.predicted)
+    error = np.abs(rows.true - predicted)
+    scores = {}
+    for name, weight in _weights(rows).items():
+        scores[f"{name} score"] = weight[..., None, :] * predicted
+        if name == "class":
+            scores["class error"] = weight[..., None, :] * error
+    if rows.graph is not None:
+        scores["gap"] = rows.weight * np.abs(predicted - rows.graph.mean(predicted))
+    return scores
+
+
+@dataclass(frozen=True)
+class _Resamples(Means):
+    """Means of B resamples from their sums, of shapes (B, ...) and (B, ..., P).
+
+    Metrics have shape (B, P).
+    """
+
+    sums: Mapping[str, Floats]
+    groups: tuple[Groups, ...]
+
+    @cached_property
+    def error(self) -> Floats:
+        """Mean |y - ŷ|, shape (B, P)."""
+        return _ratio(self.sums["class error"].sum(axis=1), self._total)
+
+    @cached_property
+    def recall(self) -> Floats:
+        """Mean 1 - |y - ŷ| among the rows of either class, shape (B, P, 2)."""
+        error = _ratio(self.sums["class error"], self.sums["class"][..., None])
+        return 1.0 - np.moveaxis(error, 1, -1)
+
+    @cached_property
+    def positive(self) -> Floats:
+        """Mean ŷ, shape (B, P)."""
+        return _ratio(self.sums["class score"].sum(axis=1), self._total)
+
+    @cached_property
+    def base_rate(self) -> Floats:
+        """Mean y, shape (B, 1)."""
+        return _ratio(self.sums["class"][:, 1:], self._total)
+
+    @cached_property
+    def by_group(self) -> tuple[Cells, ...]:
+        """Mean ŷ in the groups of each attribute, shape (B, P, G)."""
+        return tuple(self._cells(f"group {k}") for k in range(len(self.groups)))
+
+    @cached_property
+    def by_class_and_group(self) -> tuple[Cells, ...]:
+        """Mean ŷ in classes and groups, shape (B, P, 2, G); no cells unless groups are 0 and 1."""
+        none = Cells(np.zeros((0, 2, 0)), np.zeros((0, 0, 2, 0)))
+        return tuple(
+            self._cells(f"class and group {k}") if groups.kind == "binary" else none
+            for k, groups in enumerate(self.groups)
+        )
+
+    @property
+    def has_neighbors(self) -> bool:
+        """Whether the gaps to the neighbours were summed."""
+        return "gap" in self.sums
+
+    @cached_property
+    def neighbor_gap(self) -> Floats:
+        """Mean |ŷ - mean ŷ of the neighbours|, shape (B, P)."""
+        return _ratio(self.sums["gap"], self._total)
+
+    @property
+    def _total(self) -> Floats:
+        """Weight of all rows, shape (B, 1)."""
+        return np.asarray(self.sums["class"].sum(axis=1)[:, None])
+
+    def _cells(self, name: str) -> Cells:
+        weight = self.sums[name]
+        mean = _ratio(self.sums[f"{name} score"], weight[..., None])
+        return Cells(np.expand_dims(weight, 1), np.moveaxis(mean, -1, 1))
+
+    @cached_property
+    def metrics(self) -> dict[str, Floats]:
+        """Every metric that has an interval, of shape (B, P)."""
+        return evaluate_means(self, lambda metric: bool(metric.cells))
+
+    @cached_property
+    def vectors(self) -> list[Floats]:
+        """For each attribute the vectors (B, P, G) that Discrimination is the seminorm of."""
+        return [_vectors(g, cells) for g, cells in zip(self.groups, self.by_group, strict=True)]
+
+
+def _smallest_cells(rows: Predictions, units: _Units) -> dict[str, int]:
+    """Return the number of units in the smallest cell that each metric is a function of."""
+
+    def smallest(weights: Floats) -> int:
+        sizes = (units.sums(weights) > 0).sum(axis=-1)
+        return int(sizes[sizes > 0].min(initial=len(rows.weight)))
+
+    weights = _weights(rows)
+    cells = {"all": smallest(rows.weight), "class": smallest(weights["class"])}
+    by_attribute = []
+    for k, groups in enumerate(rows.groups):
+        group = weights[f"group {k}"]
+        # The errors of a continuous attribute's bins are summed, and none of them has to be known.
+        sizes = {"group": smallest(group.sum(axis=0) if groups.kind == "continuous" else group)}
+        if groups.kind == "binary":
+            both = weights[f"class and group {k}"]
+            sizes |= {
+                "class and group": smallest(both),
+                "favorable class and group": smallest(both[1]),
+            }
+        by_attribute.append(cells | sizes)
+    overall = cells | {"group": min(sizes["group"] for sizes in by_attribute)}
+
+    def fewest(metric: Metric, sizes: Mapping[str, int]) -> int:
+        return min(sizes[cell] for cell in metric.cells)
+
+    found = {}
+    for metric in METRICS.values():
+        if metric.cells and (not metric.attributes or metric.averaged):
+            found[metric.name] = fewest(metric, overall)
+        for groups, sizes in zip(rows.groups, by_attribute, strict=True):
+            if metric.cells and groups.kind in metric.attributes:
+                found[f"{metric.name}_{groups.name}"] = fewest(metric, sizes)
+    return found
 
 
 def _stacked(quantities: Mapping[str, Floats], units: _Units) -> Floats:
@@ -585,48 +605,48 @@ def _named(totals: Floats, quantities: Mapping[str, Floats]) -> dict[str, Floats
 
 
 def _resampled(
-    judged: _Judged, units: _Units, resamples: int, seed: int
-) -> tuple[_Figures, _Figures]:
-    """Return the figures of the sample (as one resample), and of the bootstrap's resamples."""
-    quantities = judged.weights() | judged.scores()
+    rows: Predictions, units: _Units, resamples: int, seed: int
+) -> tuple[_Resamples, _Resamples]:
+    """Return the means of the sample (as one resample), and of the bootstrap's resamples."""
+    quantities = _weights(rows) | _scores(rows)
     stacked = _stacked(quantities, units)
     drawn = np.concatenate([counts @ stacked for counts in units.draws(resamples, seed)])
     once, again = (_named(t, quantities) for t in (stacked.sum(axis=0, keepdims=True), drawn))
-    return judged.figures(once), judged.figures(again)
+    return _Resamples(once, rows.groups), _Resamples(again, rows.groups)
 
 
-def _swapped(judged: _Judged, units: _Units, resamples: int, seed: int) -> _Figures:
-    """Return the figures of two models that have changed places in some units.
+def _swapped(rows: Predictions, units: _Units, resamples: int, seed: int) -> _Resamples:
+    """Return the means of two models that have changed places in some units.
 
-    What a row adds to a sum changes places with its prediction, but for the gap to its neighbours:
-    that depends on which of theirs have, so it is found anew.
+    A row's contribution to a sum changes places with its prediction, except for the gap to its
+    neighbours: that depends on which of theirs have, so it is computed again.
     """
-    graph, (first, second) = judged.graph, judged.predicted
-    scores = judged.scores()
+    graph, (first, second) = rows.graph, np.asarray(rows.predicted)
+    scores = _scores(rows)
     scores.pop("gap", None)
     differ = {name: values[..., 1, :] - values[..., 0, :] for name, values in scores.items()}
     stacked = _stacked(differ, units)
-    of_first, of_second = (first, second) if graph is None else graph.mean(judged.predicted)
+    of_first, of_second = (first, second) if graph is None else graph.mean(rows.predicted)
     totals, gaps = [], []
     for swaps in units.swaps(resamples, seed):
         totals.append(swaps @ stacked)
         if graph is not None:
             moved = swaps[:, units.of_row] * (second - first)
             near = graph.mean(moved)
-            one = np.abs(first + moved - of_first - near) @ judged.weight
-            other = np.abs(second - moved - of_second + near) @ judged.weight
+            one = np.abs(first + moved - of_first - near) @ rows.weight
+            other = np.abs(second - moved - of_second + near) @ rows.weight
             gaps.append(np.stack([one, other], axis=-1))
-    sums = {name: values.sum(axis=-1)[None] for name, values in judged.weights().items()}
+    sums = {name: values.sum(axis=-1)[None] for name, values in _weights(rows).items()}
     for name, moved in _named(np.concatenate(totals), differ).items():
         one, other = np.moveaxis(scores[name].sum(axis=-1), -1, 0)
         sums[name] = np.stack([one + moved, other - moved], axis=-1)
     if graph is not None:
         sums["gap"] = np.concatenate(gaps)
-    return judged.figures(sums)
+    return _Resamples(sums, rows.groups)
 
 
 def _ends(
-    judged: _Judged,
+    rows: Predictions,
     units: _Units,
     sample: Mapping[str, Floats],
     drawn: Mapping[str, Floats],
@@ -635,16 +655,16 @@ def _ends(
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """Return the low and the high ends, each of shape (P,).
 
-    Metrics with Discrimination in them lie around the value, as far as a quantile of what they are
-    off by; the others between percentiles.
+    Metrics that include Discrimination lie around the value, at a quantile of their errors; the
+    others between percentiles.
     """
     involved: dict[str, tuple[Floats | float, int, Sequence[_Errors]]]
     involved = {"discrimination": (0.0, 1, errors)}
-    for column, e in zip(judged.columns, errors, strict=True):
-        involved[f"discrimination_{column.name}"] = 0.0, 1, [e]
+    for groups, e in zip(rows.groups, errors, strict=True):
+        involved[f"discrimination_{groups.name}"] = 0.0, 1, [e]
     for name, part in (("delta", "accuracy"), ("balanced_delta", "balanced_accuracy")):
         involved[name] = drawn[part] - sample[part], -1, errors
-    low, high, fewest = {}, {}, judged.fewest(units)
+    low, high, fewest = {}, {}, _smallest_cells(rows, units)
     for name, (value,) in sample.items():
         if name in involved:
             down, up = _reach(*involved[name], tail)
@@ -660,10 +680,11 @@ def _ends(
 def _reach(
     right: Floats | float, sign: int, errors: Sequence[_Errors], tail: float
 ) -> tuple[Floats, Floats]:
-    """Return how far an interval reaches down and up from the value, each of shape (P,).
+    """Return the distances of an interval's ends below and above the value, each of shape (P,).
 
-    The value is off by `right` and, with a sign, the mean of the attributes' errors: as far either
-    way as the first reading of them, and further on one side if another reading is.
+    The error of the value is `right` plus, with a sign, the mean of the attributes' errors. The
+    interval is symmetric by the first version of these, and longer on one side if another version
+    requires it.
     """
     bound = np.mean([np.where(e.clear, 0.0, e.bound) for e in errors], axis=0)
     first, *others = (
@@ -682,21 +703,21 @@ def _reach(
 def _pairs(sample: Floats, drawn: Floats, tail: float) -> tuple[Floats, Floats]:
     """Return the ends of the largest difference among groups, shape (P,), from their means.
 
-    All pairs' differences lie within so many of their standard errors at once; groups without rows
-    are left out.
+    The means are of shapes (P, G) and (B, P, G). All pairs' differences lie within so many of their
+    standard errors at once; groups without rows are left out.
     """
-    there = ~np.isnan(sample[:, 0])
-    one, other = np.triu_indices(int(there.sum()), 1)
+    known = ~np.isnan(sample[0])
+    one, other = np.triu_indices(int(known.sum()), 1)
     ends = []
-    for means, again in zip(sample[there].T, np.moveaxis(drawn[:, there], -1, 0), strict=True):
+    for means, again in zip(sample[:, known], np.moveaxis(drawn[..., known], 1, 0), strict=True):
         gaps = means[one] - means[other]
         errors = np.abs(again[:, one] - again[:, other] - gaps)
-        known = ~np.isnan(errors)
-        squares = np.where(known, errors, 0.0) ** 2
-        deviation = np.sqrt(squares.sum(axis=0) / known.sum(axis=0))
+        defined = ~np.isnan(errors)
+        squares = np.where(defined, errors, 0.0) ** 2
+        deviation = np.sqrt(squares.sum(axis=0) / defined.sum(axis=0))
         # A pair of groups without any error is always within.
         studentised = errors / np.where(deviation > 0, deviation, 1.0)
-        width = _upper(np.where(known, studentised, 0.0).max(axis=1), 2 * tail) * deviation
+        width = _upper(np.where(defined, studentised, 0.0).max(axis=1), 2 * tail) * deviation
         ends.append([(np.abs(gaps) - width).max(), (np.abs(gaps) + width).max()])
     low, high = np.transpose(ends)
     return low, high
@@ -706,14 +727,6 @@ def _ratio(above: Floats, below: Floats) -> Floats:
     """Return a mean from sums; nan over nothing, and a constant's mean is that constant."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.round(above / below, 13)
-
-
-def _range(values: Floats) -> Floats:
-    """Return the largest less the smallest along axis 1; nan for fewer than two values."""
-    known = ~np.isnan(values)
-    top = np.where(known, values, -np.inf).max(axis=1, initial=-np.inf)
-    bottom = np.where(known, values, np.inf).min(axis=1, initial=np.inf)
-    return np.where(known.sum(axis=1) < 2, np.nan, top - bottom)
 
 
 def _upper(values: Floats, tail: float) -> Floats:

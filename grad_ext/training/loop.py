@@ -24,7 +24,7 @@ from grad_ext.training.checkpoint import History, Rule, best_epoch
 from grad_ext.training.settings import Settings
 from grad_ext.training.targets import targets_of
 from grad_ext.training.trainer import Trainer
-from grad_ext.training.validation import figures, last_readout
+from grad_ext.training.validation import last_readout, validation_metrics
 
 Floats = NDArray[np.float64]
 
@@ -87,7 +87,7 @@ def train(
         for epoch in range(settings.epochs):
             losses.append(trainer.epoch(X, targets, visible))
             readout = last_readout(network, X, training, readout)
-            judged.append(figures(network, readout, valid_X, validation))
+            judged.append(validation_metrics(network, readout, valid_X, validation))
             history = history_of(losses, judged)
             kept = best_epoch(history, rule)
             best.copy_members(torch.from_numpy(kept == epoch).to(device), network)

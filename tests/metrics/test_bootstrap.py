@@ -9,7 +9,7 @@ import pytest
 from grad_ext.errors import InputError
 from grad_ext.metrics import bootstrap
 from grad_ext.metrics.bootstrap import (
-    _Judged,
+    _predictions,
     _resampled,
     _swapped,
     _Units,
@@ -80,7 +80,7 @@ def figures(y, labels, frame, weight, graph):
 
 
 def judged_rows(y, predicted, frame, weight, graph):
-    return _Judged.of(y, predicted, frame, None, graph, weight, ["age"])
+    return _predictions(y, predicted, frame, None, graph, weight, ["age"])
 
 
 @pytest.mark.parametrize("size", [1, 4])
@@ -108,7 +108,7 @@ def test_resampled_metrics_are_those_of_the_weighted_rows(size, scores):
 def test_a_resample_is_its_rows_again_and_again():
     y, predicted, frame, _, _ = people(60, models=1)
     race = pd.factorize(frame["race"].fillna("d"))[0]
-    judged = _Judged.of(y, predicted, {"race": race}, None, None, None, ())
+    judged = _predictions(y, predicted, {"race": race}, None, None, None, ())
     units = _Units.of(None, 60)
     _, drawn = _resampled(judged, units, 40, seed=0)
     for b, times in enumerate(np.concatenate(list(units.draws(40, 0)))):
@@ -169,7 +169,7 @@ def test_the_ends_by_loops():
     table = intervals(
         y, predicted[0], sensitive_features=attributes, continuous=["age"], resamples=199, seed=2
     )
-    judged = _Judged.of(y, predicted, attributes, None, None, None, ["age"])
+    judged = _predictions(y, predicted, attributes, None, None, None, ["age"])
     sample, drawn = _resampled(judged, _Units.of(None, 400), 199, seed=2)
 
     for name in ("accuracy", "positive_rate", "disparate_impact_sex"):
@@ -184,7 +184,7 @@ def test_the_ends_by_loops():
     of_sex = [abs(gap) - width, abs(gap) + width]
     np.testing.assert_allclose(table.loc["discrimination_sex", ["low", "high"]].to_list(), of_sex)
 
-    means, again = sample.apart[1][0, :, 0], drawn.apart[1][:, :, 0]
+    means, again = sample.vectors[1][0, 0], drawn.vectors[1][:, 0]
     pairs = list(itertools.combinations(range(3), 2))
     gaps = np.array([means[i] - means[j] for i, j in pairs])
     errors = np.array([[m[i] - m[j] for i, j in pairs] for m in again]) - gaps
@@ -193,7 +193,7 @@ def test_the_ends_by_loops():
     of_race = [max(np.abs(gaps) - most * deviation), max(np.abs(gaps) + most * deviation)]
     np.testing.assert_allclose(table.loc["discrimination_race", ["low", "high"]].to_list(), of_race)
 
-    bins = np.abs(drawn.apart[2] - sample.apart[2]).sum(axis=1)[:, 0]
+    bins = np.abs(drawn.vectors[2] - sample.vectors[2]).sum(axis=-1)[:, 0]
     of_age = sample.metrics["discrimination_age"][0, 0] + quantile(bins, 0.95)
     assert table.loc["discrimination_age", "high"] == pytest.approx(of_age)
 
