@@ -14,24 +14,22 @@ which bounds the error. For two groups this is the interval of the signed differ
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
 
 from grad_ext.checks import sample_weights
 from grad_ext.data.sensitive import attributes_of, numbers, sensitive_frame
 from grad_ext.errors import InputError
 from grad_ext.metrics.inputs import as_binary, as_rows, as_weights
 from grad_ext.metrics.neighbors import NeighborGraph, neighbor_graph
-from grad_ext.metrics.registry import METRICS, Metric, deviations, evaluate_means, spread
-from grad_ext.metrics.sums import Cells, Groups, Means, Predictions
-from grad_ext.seeds import numpy_generator
+from grad_ext.metrics.registry import METRICS, Metric, spread
+from grad_ext.metrics.resampling import Units, cell_weights, resampled, swapped
+from grad_ext.metrics.sums import Cells, Groups, Predictions
 
 Floats = NDArray[np.float64]
 
@@ -40,8 +38,6 @@ LEVEL = 0.95
 RESAMPLES = 1000
 # A mean over fewer units has no interval: so few do not represent the others.
 FEWEST = 10
-# Bytes of the draws held at once.
-CHUNK_BYTES = 16 * 2**20
 # Statistics that differ by less are equal, but for rounding.
 ROUNDING = 1e-12
 
@@ -62,24 +58,25 @@ def intervals(
 ) -> pd.DataFrame:
     """Return every metric with its bootstrap confidence interval.
 
-    What varies is the choice of the rows. The model is held fixed, and so are the neighbours of a
-    row and the bins of a continuous attribute. The intervals are percentile intervals (Efron and
-    Tibshirani, 1993, "An Introduction to the Bootstrap", chapter 13), except where Discrimination,
-    a magnitude, is involved:
+    The intervals are about the choice of the rows. The model, the neighbours of a row and the bins
+    of a continuous attribute are held fixed. They are percentile intervals (Efron and
+    Tibshirani, 1993, "An Introduction to the Bootstrap", chapter 13), except for metrics that include
+    Discrimination, a magnitude:
 
     - Discrimination of two groups: the symmetric interval of the signed difference, folded at 0. Of
       more groups: the largest low and the largest high end of such intervals for all pairs, which
       hold at once (Beran, 1988, "Balanced Simultaneous Confidence Sets", JASA 83).
-    - Discrimination of a continuous attribute, and the mean over several attributes: the value,
-      give or take the quantile of a bound of its error (see the module).
-    - Delta and balanced Delta: likewise. Where two groups clearly differ, the error is that of the
-      accuracy less that of the difference; else their magnitudes are added up. The high end is at
+    - Discrimination of a continuous attribute, and the mean over several attributes: the value
+      plus and minus the quantile of a bound of its error (see the module).
+    - Delta and balanced Delta: likewise. If two groups clearly differ, the error is that of the
+      accuracy less that of the difference; otherwise their magnitudes are added. The high end is at
       most that of the accuracy.
 
-    The last two, and those of more than two groups, are rather too wide than too narrow.
+    The last two, and those of more than two groups, are conservative.
 
-    A constant prediction has Discrimination 0 whatever the rows, and the interval [0, 0]: read
-    balanced accuracy. Likewise no bootstrap doubts a group whose rows all got the same label.
+    A constant prediction has Discrimination 0 for any rows, and the interval [0, 0], so read balanced
+    accuracy too. Likewise the bootstrap shows no uncertainty for a group whose rows all have the same
+    label.
 
     Parameters
     ----------
@@ -88,10 +85,10 @@ def intervals(
     y_pred : array of shape (N,) or (P, N)
         Labels, or scores in [0, 1], of one model or of P.
     sensitive_features : array, Series, frame, list or mapping, of N rows
-        A column an attribute; rows where it is missing do not count for it. Floats of many values
-        are continuous, as they are to the estimators.
+        A column for each attribute; rows where it is missing are ignored for it. Floats of many
+        values are continuous, as for the estimators.
     X : array of shape (N, D), optional
-        Where the rows lie, for Consistency, which is left out if there is neither `X` nor `graph`.
+        Features that Consistency measures distances in; without `X` and `graph` it is left out.
     graph : NeighborGraph, optional
         Instead of `X`: `grad_ext.neighbor_graph` of it.
     sample_weight : array of shape (N,), optional
@@ -99,7 +96,7 @@ def intervals(
     continuous : sequence of str or int, optional
         Continuous attributes, by name or by number of the column.
     groups : array of shape (N,), optional
-        The unit of each row (its patient) where rows are not independent: units are drawn, with all
+        The unit of each row (its patient) if rows are not independent: units are drawn, with all
         their rows (Field and Welsh, 2007, "Bootstrapping clustered data", JRSS B 69). If not given,
         every row is a unit.
     level : float, default 0.95
@@ -107,16 +104,16 @@ def intervals(
     resamples : int, default 1000
         How many, at least 2 / (1 - `level`).
     seed : int, default 0
-        The draws depend on it and on the number of units alone, so a model's intervals are the same
-        whatever else is asked for.
+        The draws depend only on it and on the number of units, so a model's intervals do not depend
+        on other models or attributes.
 
     Returns
     -------
     pandas.DataFrame
-        Columns ``estimate``, ``low`` and ``high``, a row a metric, by the names of results.csv. The
-        toolkits' signed metrics are among them for attributes of 0 and 1 (the privileged). For P
-        models the index has a level above, their number. The ends are nan where a mean is over
-        fewer than 10 units, or is not defined in more than half of the resamples.
+        Columns ``estimate``, ``low`` and ``high``, and a row for each metric, by the names of
+        results.csv. The toolkits' signed metrics are included for attributes of 0 and 1 (the
+        privileged). For P models the index has their number as its first level. The ends are nan if a
+        mean is over fewer than 10 units, or is not defined in more than half of the resamples.
 
     Raises
     ------
@@ -134,8 +131,8 @@ def intervals(
     """
     tail = _checked_tail(level, resamples)
     rows = _predictions(y_true, y_pred, sensitive_features, X, graph, sample_weight, continuous)
-    units = _Units.of(groups, len(rows.weight))
-    sample, drawn = _resampled(rows, units, resamples, seed)
+    units = Units.of(groups, len(rows.weight))
+    sample, drawn = resampled(rows, units, resamples, seed)
     errors = [
         _errors(group, once, again, tail)
         for group, once, again in zip(rows.groups, sample.vectors, drawn.vectors, strict=True)
@@ -183,22 +180,22 @@ def paired_test(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Return how two models differ in every metric on the same rows, and whether by chance.
+    """Return the difference of two models in every metric on the same rows, with p-values.
 
     The p-value is that of the paired randomisation test (Noreen, 1989, "Computer-Intensive Methods
     for Testing Hypotheses"): the two predictions for a row change places with probability 1/2, and
     p = (1 + the resamples that differ by as much) / (1 + `resamples`). If it does not matter which
     model made which prediction for a row, P(p <= α) <= α for any metric and any number of rows.
-    A small p says that it matters; it does not say that the metric would differ on all other rows.
-    Two models that lean to opposite sides by as much are such a case: one of them happens to have
-    the higher Discrimination on these rows. That is what the interval is for.
+    A small p means that it matters; it does not mean that the metric differs on all other rows. Two
+    models that favour opposite groups equally are an example: one of them happens to have the higher
+    Discrimination on these rows. The interval covers such cases.
 
-    The interval of the difference is that of the paired bootstrap, both models judged on the same
-    resamples: percentiles, except where Discrimination is involved. There it is the difference,
-    give or take the quantile of its error. Where two groups clearly differ for one of the models,
-    that is the error of the difference of their signed differences, further on the side where the
-    other model's may have the other sign. Else it is the sum of the bounds for both models, which
-    is wide: of more than two groups, only large differences stand out.
+    The interval of the difference is that of the paired bootstrap, with both models evaluated on the
+    same resamples: percentiles, except for metrics that include Discrimination, where it is the
+    difference plus and minus the quantile of its error. If two groups clearly differ for one of the
+    models, that is the error of the difference of their signed differences, longer on the side where
+    the other model's may have the other sign. Otherwise it is the sum of the bounds for both models,
+    which is wide: of more than two groups, only large differences are significant.
 
     Parameters
     ----------
@@ -211,7 +208,7 @@ def paired_test(
     -------
     pandas.DataFrame
         Columns ``first``, ``second``, ``difference`` (second - first), ``low``, ``high`` and
-        ``p_value``, a row a metric. No p-value is corrected for there being several metrics.
+        ``p_value``, and a row for each metric. The p-values are not corrected for multiple testing.
 
     Raises
     ------
@@ -234,16 +231,16 @@ def paired_test(
         raise InputError(f"first, second: expected one prediction a row each, got shapes {shapes}")
     both = np.stack([as_rows("first", first), as_rows("second", second)])
     rows = _predictions(y_true, both, sensitive_features, X, graph, sample_weight, continuous)
-    units = _Units.of(groups, len(rows.weight))
-    sample, drawn = _resampled(rows, units, resamples, seed)
+    units = Units.of(groups, len(rows.weight))
+    sample, drawn = resampled(rows, units, resamples, seed)
     errors = [
         _paired_errors(group, once, again, tail)
         for group, once, again in zip(rows.groups, sample.vectors, drawn.vectors, strict=True)
     ]
-    swapped = _swapped(rows, units, resamples, seed)
+    swaps_of = swapped(rows, units, resamples, seed)
     differ, again, swaps = (
         {name: _less_first(values) for name, values in resamples_of.metrics.items()}
-        for resamples_of in (sample, drawn, swapped)
+        for resamples_of in (sample, drawn, swaps_of)
     )
     low, high = _ends(rows, units, differ, again, errors, tail)
     return pd.DataFrame(
@@ -271,59 +268,6 @@ def _checked_tail(level: float, resamples: int) -> float:
 
 
 @dataclass(frozen=True)
-class _Units:
-    """What is drawn: rows, or groups of rows."""
-
-    of_row: NDArray[np.intp]
-    count: int
-
-    @classmethod
-    def of(cls, groups: ArrayLike | None, n: int) -> _Units:
-        if groups is None:
-            return cls(np.arange(n), n)
-        given = np.asarray(groups)
-        if given.shape != (n,):
-            raise InputError(f"groups: expected shape ({n},), got {given.shape}")
-        codes, values = pd.factorize(given)
-        if (codes < 0).any():
-            raise InputError(f"groups: expected one for every row, {(codes < 0).sum()} are missing")
-        return cls(codes, len(values))
-
-    def sums(self, values: Floats) -> Floats:
-        """Return the sums within units, shape (..., U), of values of shape (..., N)."""
-        n = len(self.of_row)
-        if self.count == n:
-            return values
-        at = sparse.csr_array((np.ones(n), (np.arange(n), self.of_row)), shape=(n, self.count))
-        return np.asarray(values.reshape(-1, n) @ at).reshape(*values.shape[:-1], self.count)
-
-    def draws(self, resamples: int, seed: int) -> Iterator[Floats]:
-        """Yield how often each unit is in each resample, in chunks of shape (B, U)."""
-        generator = numpy_generator(seed, "bootstrap")
-        for size in self._chunks(resamples):
-            counts = np.empty((size, self.count))
-            for row in counts:
-                drawn = generator.integers(self.count, size=self.count)
-                row[:] = np.bincount(drawn, minlength=self.count)
-            yield counts
-
-    def swaps(self, resamples: int, seed: int) -> Iterator[Floats]:
-        """Yield 1 for each unit whose predictions change places, in chunks of shape (B, U)."""
-        generator = numpy_generator(seed, "swaps")
-        for size in self._chunks(resamples):
-            swapped = np.empty((size, self.count))
-            for row in swapped:
-                bits = np.frombuffer(generator.bytes(self.count // 8 + 1), dtype=np.uint8)
-                row[:] = np.unpackbits(bits, count=self.count)
-            yield swapped
-
-    def _chunks(self, resamples: int) -> Iterator[int]:
-        step = max(1, CHUNK_BYTES // (8 * len(self.of_row)))
-        for start in range(0, resamples, step):
-            yield min(step, resamples - start)
-
-
-@dataclass(frozen=True)
 class _Errors:
     """Errors of an attribute's Discrimination in each resample: estimate less truth.
 
@@ -336,17 +280,6 @@ class _Errors:
     others: tuple[Floats, ...]
     bound: Floats
     clear: NDArray[np.bool_]
-
-
-def _vectors(groups: Groups, cells: Cells) -> Floats:
-    """Return the vectors (B, P, G) that Discrimination is the seminorm of.
-
-    The groups' means; or the bins' shares times the differences of their means from the mean of all.
-    """
-    if groups.kind != "continuous":
-        return cells.mean
-    parts = _ratio(cells.weight, cells.weight.sum(axis=-1, keepdims=True)) * deviations(cells)
-    return np.where((cells.weight > 0).sum(axis=-1, keepdims=True) < 2, np.nan, parts)
 
 
 def _norm(groups: Groups, vectors: Floats) -> Floats:
@@ -450,122 +383,21 @@ def _groups(sensitive_features: Any, continuous: Sequence[str | int], n: int) ->
     return tuple(groups)
 
 
-def _weights(rows: Predictions) -> dict[str, Floats]:
-    """Return the rows' weights in each class and group, shapes (..., N)."""
-    classes = np.stack([1.0 - rows.true, rows.true])
-    weights = {"class": rows.weight * classes}
-    for k, groups in enumerate(rows.groups):
-        weights[f"group {k}"] = rows.weight * groups.member
-        if groups.kind == "binary":
-            weights[f"class and group {k}"] = rows.weight * classes[:, None] * groups.member
-    return weights
-
-
-def _scores(rows: Predictions) -> dict[str, Floats]:
-    """Return the rows' weighted predictions and errors, shapes (..., P, N)."""
-    predicted = np.asarray(rows.predicted)
-    error = np.abs(rows.true - predicted)
-    scores = {}
-    for name, weight in _weights(rows).items():
-        scores[f"{name} score"] = weight[..., None, :] * predicted
-        if name == "class":
-            scores["class error"] = weight[..., None, :] * error
-    if rows.graph is not None:
-        scores["gap"] = rows.weight * np.abs(predicted - rows.graph.mean(predicted))
-    return scores
-
-
-@dataclass(frozen=True)
-class _Resamples(Means):
-    """Means of B resamples from their sums, of shapes (B, ...) and (B, ..., P).
-
-    Metrics have shape (B, P).
-    """
-
-    sums: Mapping[str, Floats]
-    groups: tuple[Groups, ...]
-
-    @cached_property
-    def error(self) -> Floats:
-        """Mean |y - ŷ|, shape (B, P)."""
-        return _ratio(self.sums["class error"].sum(axis=1), self._total)
-
-    @cached_property
-    def recall(self) -> Floats:
-        """Mean 1 - |y - ŷ| among the rows of either class, shape (B, P, 2)."""
-        error = _ratio(self.sums["class error"], self.sums["class"][..., None])
-        return 1.0 - np.moveaxis(error, 1, -1)
-
-    @cached_property
-    def positive(self) -> Floats:
-        """Mean ŷ, shape (B, P)."""
-        return _ratio(self.sums["class score"].sum(axis=1), self._total)
-
-    @cached_property
-    def base_rate(self) -> Floats:
-        """Mean y, shape (B, 1)."""
-        return _ratio(self.sums["class"][:, 1:], self._total)
-
-    @cached_property
-    def by_group(self) -> tuple[Cells, ...]:
-        """Mean ŷ in the groups of each attribute, shape (B, P, G)."""
-        return tuple(self._cells(f"group {k}") for k in range(len(self.groups)))
-
-    @cached_property
-    def by_class_and_group(self) -> tuple[Cells, ...]:
-        """Mean ŷ in classes and groups, shape (B, P, 2, G); no cells unless groups are 0 and 1."""
-        none = Cells(np.zeros((0, 2, 0)), np.zeros((0, 0, 2, 0)))
-        return tuple(
-            self._cells(f"class and group {k}") if groups.kind == "binary" else none
-            for k, groups in enumerate(self.groups)
-        )
-
-    @property
-    def has_neighbors(self) -> bool:
-        """Whether the gaps to the neighbours were summed."""
-        return "gap" in self.sums
-
-    @cached_property
-    def neighbor_gap(self) -> Floats:
-        """Mean |ŷ - mean ŷ of the neighbours|, shape (B, P)."""
-        return _ratio(self.sums["gap"], self._total)
-
-    @property
-    def _total(self) -> Floats:
-        """Weight of all rows, shape (B, 1)."""
-        return np.asarray(self.sums["class"].sum(axis=1)[:, None])
-
-    def _cells(self, name: str) -> Cells:
-        weight = self.sums[name]
-        mean = _ratio(self.sums[f"{name} score"], weight[..., None])
-        return Cells(np.expand_dims(weight, 1), np.moveaxis(mean, -1, 1))
-
-    @cached_property
-    def metrics(self) -> dict[str, Floats]:
-        """Every metric that has an interval, of shape (B, P)."""
-        return evaluate_means(self, lambda metric: bool(metric.cells))
-
-    @cached_property
-    def vectors(self) -> list[Floats]:
-        """For each attribute the vectors (B, P, G) that Discrimination is the seminorm of."""
-        return [_vectors(g, cells) for g, cells in zip(self.groups, self.by_group, strict=True)]
-
-
-def _smallest_cells(rows: Predictions, units: _Units) -> dict[str, int]:
+def _smallest_cells(rows: Predictions, units: Units) -> dict[str, int]:
     """Return the number of units in the smallest cell that each metric is a function of."""
 
     def smallest(weights: Floats) -> int:
         sizes = (units.sums(weights) > 0).sum(axis=-1)
         return int(sizes[sizes > 0].min(initial=len(rows.weight)))
 
-    weights = _weights(rows)
+    weights = cell_weights(rows)
     cells = {"all": smallest(rows.weight), "class": smallest(weights["class"])}
     by_attribute = []
     for k, groups in enumerate(rows.groups):
         group = weights[f"group {k}"]
         # The errors of a continuous attribute's bins are summed, and none of them has to be known.
         sizes = {"group": smallest(group.sum(axis=0) if groups.kind == "continuous" else group)}
-        if groups.kind == "binary":
+        if f"class and group {k}" in weights:
             both = weights[f"class and group {k}"]
             sizes |= {
                 "class and group": smallest(both),
@@ -587,67 +419,9 @@ def _smallest_cells(rows: Predictions, units: _Units) -> dict[str, int]:
     return found
 
 
-def _stacked(quantities: Mapping[str, Floats], units: _Units) -> Floats:
-    """Return quantities of shapes (..., N), summed within units, side by side: shape (U, M)."""
-    flat = np.concatenate([v.reshape(-1, v.shape[-1]) for v in quantities.values()])
-    return np.ascontiguousarray(units.sums(flat).T)
-
-
-def _named(totals: Floats, quantities: Mapping[str, Floats]) -> dict[str, Floats]:
-    """Return the sums that are side by side in `totals`, shape (B, M), by name: (B, ...)."""
-    shapes = {name: values.shape[:-1] for name, values in quantities.items()}
-    ends = np.cumsum([int(np.prod(shape)) for shape in shapes.values()])[:-1]
-    parts = np.split(totals, ends, axis=1)
-    return {
-        name: part.reshape(len(totals), *shape)
-        for (name, shape), part in zip(shapes.items(), parts, strict=True)
-    }
-
-
-def _resampled(
-    rows: Predictions, units: _Units, resamples: int, seed: int
-) -> tuple[_Resamples, _Resamples]:
-    """Return the means of the sample (as one resample), and of the bootstrap's resamples."""
-    quantities = _weights(rows) | _scores(rows)
-    stacked = _stacked(quantities, units)
-    drawn = np.concatenate([counts @ stacked for counts in units.draws(resamples, seed)])
-    once, again = (_named(t, quantities) for t in (stacked.sum(axis=0, keepdims=True), drawn))
-    return _Resamples(once, rows.groups), _Resamples(again, rows.groups)
-
-
-def _swapped(rows: Predictions, units: _Units, resamples: int, seed: int) -> _Resamples:
-    """Return the means of two models that have changed places in some units.
-
-    A row's contribution to a sum changes places with its prediction, except for the gap to its
-    neighbours: that depends on which of theirs have, so it is computed again.
-    """
-    graph, (first, second) = rows.graph, np.asarray(rows.predicted)
-    scores = _scores(rows)
-    scores.pop("gap", None)
-    differ = {name: values[..., 1, :] - values[..., 0, :] for name, values in scores.items()}
-    stacked = _stacked(differ, units)
-    of_first, of_second = (first, second) if graph is None else graph.mean(rows.predicted)
-    totals, gaps = [], []
-    for swaps in units.swaps(resamples, seed):
-        totals.append(swaps @ stacked)
-        if graph is not None:
-            moved = swaps[:, units.of_row] * (second - first)
-            near = graph.mean(moved)
-            one = np.abs(first + moved - of_first - near) @ rows.weight
-            other = np.abs(second - moved - of_second + near) @ rows.weight
-            gaps.append(np.stack([one, other], axis=-1))
-    sums = {name: values.sum(axis=-1)[None] for name, values in _weights(rows).items()}
-    for name, moved in _named(np.concatenate(totals), differ).items():
-        one, other = np.moveaxis(scores[name].sum(axis=-1), -1, 0)
-        sums[name] = np.stack([one + moved, other - moved], axis=-1)
-    if graph is not None:
-        sums["gap"] = np.concatenate(gaps)
-    return _Resamples(sums, rows.groups)
-
-
 def _ends(
     rows: Predictions,
-    units: _Units,
+    units: Units,
     sample: Mapping[str, Floats],
     drawn: Mapping[str, Floats],
     errors: Sequence[_Errors],
@@ -723,16 +497,10 @@ def _pairs(sample: Floats, drawn: Floats, tail: float) -> tuple[Floats, Floats]:
     return low, high
 
 
-def _ratio(above: Floats, below: Floats) -> Floats:
-    """Return a mean from sums; nan over nothing, and a constant's mean is that constant."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.round(above / below, 13)
-
-
 def _upper(values: Floats, tail: float) -> Floats:
-    """Return the value above which a share of the resamples lie, from shape (B, ...).
+    """Return the quantile with a share `tail` of the resamples above it, from shape (B, ...).
 
-    Of those in which it is defined; nan if they are fewer than half.
+    Resamples where the value is nan are ignored; nan if they are more than half.
     """
     known = (~np.isnan(values)).sum(axis=0)
     above = np.floor(np.round(tail * (known + 1), 9)).astype(np.intp)
@@ -748,9 +516,9 @@ def _less_first(values: Floats) -> Floats:
 
 
 def _p_value(difference: float, swapped: Floats) -> float:
-    """Return the share of swaps that differ as much, the sample being one of them.
+    """Return the share of swaps that differ as much, including the sample itself.
 
-    Swaps that leave the metric undefined count as such.
+    Swaps for which the metric is not defined are counted as differing as much.
     """
     if np.isnan(difference):
         return float("nan")

@@ -27,7 +27,7 @@ def last_readout(
     if network.shape.target.kind != "features" or target.kind not in ("binary", "categorical"):
         return None
     y, w = torch.from_numpy(training.y), torch.from_numpy(training.w)
-    # Newton's few steps, a member after another, are nothing for a device.
+    # On the CPU: Newton's few steps, one member after another, would not use a device.
     Z = network.representations(X).cpu()
     return fit_readout(Z, y, w, max(2, target.outputs), start)
 
@@ -89,10 +89,12 @@ def score_metrics(scores: NDArray[np.floating] | Tensor, rows: Arrays) -> dict[s
         metrics = _class_metrics(np.asarray(scores), rows)
     else:
         metrics = _number_metrics(np.asarray(scores[:, 0], dtype=np.float64), rows)
-    finite = (abs(scores) < np.inf).all(-1).all(-1)
-    diverged = ~np.asarray(finite if isinstance(finite, np.ndarray) else finite.cpu())
+    if isinstance(scores, Tensor):
+        finite = scores.isfinite().all(-1).all(-1).cpu().numpy()
+    else:
+        finite = np.isfinite(scores).all(axis=(1, 2))
     for values in metrics.values():
-        values[..., diverged] = np.nan
+        values[..., ~finite] = np.nan
     return metrics
 
 
