@@ -16,6 +16,7 @@ from grad_ext.auditing.show import figure, lines, words
 from grad_ext.auditing.sources import Subject, subject
 from grad_ext.data.sensitive import MOST_GROUPS, attributes_of, crossed
 from grad_ext.errors import InputError, unknown
+from grad_ext.metrics.bootstrap import LEVEL
 from grad_ext.seeds import derive
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 Ints = NDArray[np.intp]
 
-LEVEL = 0.95
 FOLDS = 5
 
 
