@@ -117,24 +117,21 @@ class ReproductionPlan:
         return ReproductionResult(name, rows, majorities(frame), sentences, study.folder, page)
 
 
-def planned(
+def available(
     asked: Reproduction,
     datasets: Sequence[str] | None = None,
     data_dir: str | Path | None = None,
-    out: str | Path | None = None,
-) -> ReproductionPlan:
-    """Load the data of a reproduction and open its study.
+) -> tuple[list[str], list[str]]:
+    """Return the data sets that can be loaded, and a sentence for each of the others.
 
     Parameters
     ----------
     asked : Reproduction
-        The table or figure, and its models.
+        The table or figure.
     datasets : sequence of str, optional
-        Data sets of the table. If not given: all of them, without those whose files are missing.
+        Data sets of the table, which must all be loaded. If not given: those that can be.
     data_dir : path, optional
         Folder with the files of Diabetes or Health.
-    out : path, optional
-        Folder of the study; one below studies/ if not given.
 
     Raises
     ------
@@ -154,6 +151,32 @@ def planned(
             if datasets or len(names) == 1:
                 raise
             missing.append(f"{name} was not run: {error}")
+    return loaded, missing
+
+
+def planned(
+    asked: Reproduction,
+    datasets: Sequence[str] | None = None,
+    data_dir: str | Path | None = None,
+    out: str | Path | None = None,
+) -> ReproductionPlan:
+    """Load the data of a reproduction and open its study.
+
+    Parameters
+    ----------
+    asked : Reproduction
+        The table or figure, and its models.
+    datasets, data_dir
+        As for `available`.
+    out : path, optional
+        Folder of the study; one below studies/ if not given.
+
+    Raises
+    ------
+    InputError
+        As `available` and `grad_ext.sweeps.folder.StudyDirectory.open` do.
+    """
+    loaded, missing = available(asked, datasets, data_dir)
     trials = asked.trials(loaded)
     encoded_splits: dict[RowsKey, EncodedSplit] = {}
     for trial in trials:

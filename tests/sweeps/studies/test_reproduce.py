@@ -6,25 +6,22 @@ import pytest
 from grad_ext.errors import InputError
 from grad_ext.evaluation import EvaluationConfig
 from grad_ext.sweeps.run.resources import Resources
-from grad_ext.sweeps.studies.reproduce import planned, reproduce
+from grad_ext.sweeps.studies.reproduce import available, reproduce
 from grad_ext.sweeps.studies.reproduction import Reproduction
 
 
 def test_a_data_set_without_files_is_left_out_unless_it_is_named(tmp_path, monkeypatch):
     (tmp_path / "empty").mkdir()
     monkeypatch.setenv("GRAD_EXT_DATA_DIR", str(tmp_path / "empty"))
-    asked = Reproduction("table1", seeds=1, recipes=("paper",), epochs=1)
-    plan = planned(asked, out=tmp_path / "study")
-    assert {trial.dataset for trial in plan.study.trials} == {"german", "adult"}
-    [missing] = plan.missing
-    assert missing.startswith("health ")
-    # German has five splits and two attributes, Adult one split.
-    assert len(plan.encoded_splits) == len({trial.rows for trial in plan.study.trials})
+    asked = Reproduction("table1")
+    names, [sentence] = available(asked)
+    assert names == ["german", "adult"]
+    assert sentence.startswith("health ")
+    assert available(asked, ["german"]) == (["german"], [])
     with pytest.raises(InputError, match=r"Claims\.csv"):
-        planned(asked, ["health"], out=tmp_path / "other")
+        available(asked, ["health"])
     with pytest.raises(InputError, match=r"'germn'.*'german'"):
-        planned(asked, ["germn"], out=tmp_path / "other")
-    assert not (tmp_path / "other").exists()
+        available(asked, ["germn"])
 
 
 def test_a_table_from_python(tmp_path):
@@ -42,10 +39,12 @@ def test_a_table_from_python(tmp_path):
     assert len(pd.read_csv(tmp_path / "results.csv")) == 2 * 2 * 5
     trained = result.rows[result.rows["recipe"] == "steady"]
     assert set(trained["algorithm"]) >= {"NN-Pred", "NN-Auto", "GRAD-Pred", "GRAD-Auto"}
-    [(title, heading, lines)] = result.tables()
-    assert title.startswith("german, ")
-    assert len(lines) == len(result.rows)
-    assert all(len(line) == len(heading) for line in lines)
+    tables = result.tables()
+    assert len(tables) == len(result.rows.groupby(["dataset", "attributes"]))
+    for title, heading, lines in tables:
+        assert title.startswith(("german, ", "adult, ", "health, "))
+        assert lines
+        assert all(len(line) == len(heading) for line in lines)
     assert [row["dataset"] for row in result.majority] == ["german"]
     assert result.sentences
     assert result.page == tmp_path / "report.html"
