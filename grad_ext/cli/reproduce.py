@@ -65,7 +65,7 @@ def reproduce(
     Example: grad-ext reproduce table1 --datasets german --seeds 3
     """
     from grad_ext.cli.studies import counts, run_study
-    from grad_ext.sweeps.studies.reproduce import planned
+    from grad_ext.sweeps.studies.reproduce import ReproductionResult, open_reproduction
     from grad_ext.sweeps.studies.reproduction import Reproduction
     from grad_ext.training.settings import RECIPES
 
@@ -79,22 +79,23 @@ def reproduce(
         epochs=epochs,
     )
     limits = resources.resources()
-    plan = planned(asked, listed(datasets), data_dir, study.out)
+    opened = open_reproduction(asked, listed(datasets), data_dir, study.out)
     progress = output().progress
-    if code := run_study(plan.study, lambda: plan.run(limits, progress)):
+    if code := run_study(opened.directory, lambda: opened.run(limits, progress)):
         return code
-    result = plan.result(formats)
+    page = opened.result(formats)
+    result = ReproductionResult.read(opened.directory)
     out = output()
     for title, heading, body in result.tables():
         out.table(title, heading, body)
     out.sentences(result.sentences)
     out.line("")
-    out.paths({"Study folder": result.folder, "Report": result.page})
+    out.paths({"Study folder": opened.directory.folder, "Report": page})
     out.document(
         {
-            "study": result.folder,
-            "report": result.page,
-            **counts(plan.study),
+            "study": opened.directory.folder,
+            "report": page,
+            **counts(opened.directory),
             "rows": result.rows,
             "majority": result.majority,
             "sentences": result.sentences,

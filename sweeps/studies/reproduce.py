@@ -39,7 +39,7 @@ from grad_ext.trial import RowsKey
 
 @dataclass(frozen=True)
 class ReproductionResult:
-    """Metrics of the models of a table or figure.
+    """Metrics of the models of a table or figure, beside the published values.
 
     Attributes
     ----------
@@ -51,16 +51,27 @@ class ReproductionResult:
         Metrics of the majority class, for each data set and protected attributes.
     sentences : list of str
         The findings.
-    folder, page : pathlib.Path
-        The study's folder, and the report in it.
     """
 
     table: str
     rows: pd.DataFrame
     majority: list[dict[str, Any]]
     sentences: list[str]
-    folder: Path
-    page: Path
+
+    @classmethod
+    def read(cls, study: StudyDirectory) -> ReproductionResult:
+        """Return the result of a reproduction that `OpenReproduction.result` has written."""
+        table = study.about["kind"].removeprefix("reproduce-")
+        missing, frame = study.noted()["missing"], framed(study)
+        if table == "figure2":
+            rows = by_settings(frame, ("recipe", "lam"))
+            sentences = [*missing, *insensitivity(frame)]
+        else:
+            attributes = judged(study)
+            rows = lines(frame, TABLES[table], attributes)
+            sentences = [*missing, *tally(frame), *claims(frame)]
+            sentences += [*disguised(frame, TABLES[table], attributes), *shared_rows(frame)]
+        return cls(table, rows, majorities(frame), sentences)
 
     def tables(self) -> list[tuple[str, list[str], list[list[str]]]]:
         """Return title, heading and lines of each table as text; a figure has none."""
@@ -75,14 +86,14 @@ class ReproductionResult:
 
 
 @dataclass(frozen=True)
-class ReproductionPlan:
+class OpenReproduction:
     """A reproduction whose data are loaded and whose study is open.
 
     Attributes
     ----------
     asked : Reproduction
         The table or figure, and its models.
-    study : StudyDirectory
+    directory : StudyDirectory
         The study.
     encoded_splits : mapping of `Trial.rows` to EncodedSplit
         The encoded rows.
@@ -91,30 +102,19 @@ class ReproductionPlan:
     """
 
     asked: Reproduction
-    study: StudyDirectory
+    directory: StudyDirectory
     encoded_splits: Mapping[RowsKey, EncodedSplit]
     missing: tuple[str, ...]
 
     def run(self, resources: Resources | None = None, progress: bool = False) -> None:
         """Train the missing models; errors are those of `grad_ext.sweeps.run.tune.run`."""
-        run(self.study, self.encoded_splits, resources or Resources(), progress)
+        run(self.directory, self.encoded_splits, resources or Resources(), progress)
 
-    def result(self, formats: Sequence[str] = WRITTEN) -> ReproductionResult:
-        """Write results.csv, figures and report.html from the records, and return the result."""
-        study, name = self.study, self.asked.table
+    def result(self, formats: Sequence[str] = WRITTEN) -> Path:
+        """Write results.csv, figures and report.html from the records, and return the report."""
         protected = {dataset: list(names) for dataset, names in self.asked.protected.items()}
-        study.note({"missing": list(self.missing), "protected": protected})
-        frame = framed(study)
-        if name == "figure2":
-            rows = by_settings(frame, ("recipe", "lam"))
-            sentences = [*self.missing, *insensitivity(frame)]
-        else:
-            attributes = judged(study)
-            rows = lines(frame, TABLES[name], attributes)
-            sentences = [*self.missing, *tally(frame), *claims(frame)]
-            sentences += [*disguised(frame, TABLES[name], attributes), *shared_rows(frame)]
-        page = written(study, formats)
-        return ReproductionResult(name, rows, majorities(frame), sentences, study.folder, page)
+        self.directory.note({"missing": list(self.missing), "protected": protected})
+        return written(self.directory, formats)
 
 
 def available(
@@ -154,12 +154,12 @@ def available(
     return loaded, missing
 
 
-def planned(
+def open_reproduction(
     asked: Reproduction,
     datasets: Sequence[str] | None = None,
     data_dir: str | Path | None = None,
     out: str | Path | None = None,
-) -> ReproductionPlan:
+) -> OpenReproduction:
     """Load the data of a reproduction and open its study.
 
     Parameters
@@ -188,7 +188,7 @@ def planned(
     about = asked.about()
     folder = default_folder(about) if out is None else Path(out)
     study = StudyDirectory.open(folder, trials, about)
-    return ReproductionPlan(asked, study, encoded_splits, tuple(missing))
+    return OpenReproduction(asked, study, encoded_splits, tuple(missing))
 
 
 def reproduce(
@@ -208,7 +208,7 @@ def reproduce(
     table : {'table1', 'table2', 'figure2'}
         The table or figure.
     datasets, data_dir, out
-        As for `planned`.
+        As for `open_reproduction`.
     resources : Resources, optional
         What the study may use; all CPUs if not given.
     progress : bool, default False
@@ -219,7 +219,7 @@ def reproduce(
     Returns
     -------
     ReproductionResult
-        Metrics, findings and paths.
+        Metrics and findings.
 
     Raises
     ------
@@ -230,6 +230,7 @@ def reproduce(
     StudyIncomplete
         If a pack failed; the trained models stay in the study.
     """
-    plan = planned(Reproduction(table, **options), datasets, data_dir, out)
-    plan.run(resources, progress)
-    return plan.result()
+    opened = open_reproduction(Reproduction(table, **options), datasets, data_dir, out)
+    opened.run(resources, progress)
+    opened.result()
+    return ReproductionResult.read(opened.directory)
