@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from grad_ext.data.sensitive import MOST_GROUPS, index_frame
-from grad_ext.data.table import Protected, Table, Target
+from grad_ext.data.sensitive import MOST_GROUPS, SensitiveAttribute, index_frame
+from grad_ext.data.table import Table, Target
 from grad_ext.errors import InputError, MissingToolkit, unknown
 
 try:
@@ -300,15 +300,15 @@ def from_aif360_sklearn(
         held = (own, attribute, *(carriers or {}).get(attribute, ()))
         groups = _ordered(index[attribute])
         if attribute in continuous:
-            rule = Protected(attribute, own, continuous=True, carriers=held)
+            rule = SensitiveAttribute(attribute, own, continuous=True, carriers=held)
         elif len(groups) > MOST_GROUPS:
             raise _too_many(attribute, len(groups))
         elif len(groups) > 2:
-            rule = Protected(attribute, own, levels=tuple(groups), carriers=held)
+            rule = SensitiveAttribute(attribute, own, levels=tuple(groups), carriers=held)
         else:
             plain = not _is_ordered(index[attribute]) and set(groups) <= {0, 1}
             high_group = (1,) if plain else tuple(groups[1:])
-            rule = Protected(attribute, own, values=high_group, carriers=held)
+            rule = SensitiveAttribute(attribute, own, values=high_group, carriers=held)
         protected.append(rule)
     weights = None
     if sample_weight is not None:
@@ -318,7 +318,7 @@ def from_aif360_sklearn(
 
 
 def _coded(
-    attribute: Protected, frame: pd.DataFrame
+    attribute: SensitiveAttribute, frame: pd.DataFrame
 ) -> tuple[Floats, Sequence[float], Sequence[float]]:
     """Return an attribute's column in AIF360, and its privileged and unprivileged values."""
     column, groups = frame[attribute.column], _groups(attribute, frame)
@@ -335,7 +335,7 @@ def _coded(
     return values, high, [v for v in np.unique(values).tolist() if v not in high]
 
 
-def _level_numbers(attribute: Protected, frame: pd.DataFrame) -> list[float]:
+def _level_numbers(attribute: SensitiveAttribute, frame: pd.DataFrame) -> list[float]:
     """Return the numbers that the groups of an attribute of more than two have in AIF360."""
     levels = attribute.levels or ()
     if pd.api.types.is_numeric_dtype(frame[attribute.column]):
@@ -343,7 +343,7 @@ def _level_numbers(attribute: Protected, frame: pd.DataFrame) -> list[float]:
     return [float(number) for number in range(len(levels))]
 
 
-def _groups(attribute: Protected, frame: pd.DataFrame) -> Floats:
+def _groups(attribute: SensitiveAttribute, frame: pd.DataFrame) -> Floats:
     """Return the number of each row's group, of which AIF360 lets none be missing."""
     groups = attribute.of(frame)
     outside = int(np.isnan(groups).sum())
@@ -430,7 +430,7 @@ def _attribute(
     frame: pd.DataFrame,
     continuous: bool,
     levels: Sequence[float],
-) -> Protected:
+) -> SensitiveAttribute:
     """Return an attribute; of the given levels, if it has no other values."""
     at = list(dataset.protected_attribute_names).index(name)
     column = dataset.protected_attributes[:, at]
@@ -440,15 +440,15 @@ def _attribute(
     low = tuple(np.ravel(dataset.unprivileged_protected_attributes[at]).tolist())
     rest: dict[str, Any] = {"carriers": (name, own), "partition": (high, low)}
     if continuous:
-        return Protected(name, own, continuous=True, **rest)
+        return SensitiveAttribute(name, own, continuous=True, **rest)
     values = np.unique(column[~np.isnan(column)]).tolist()
     if levels and set(values) <= set(levels):
-        return Protected(name, own, levels=tuple(levels), **rest)
+        return SensitiveAttribute(name, own, levels=tuple(levels), **rest)
     if len(values) > MOST_GROUPS:
         raise _too_many(name, len(values))
     if len(values) > 2:
-        return Protected(name, own, levels=tuple(values), **rest)
-    return Protected(name, own, values=high, **rest)
+        return SensitiveAttribute(name, own, levels=tuple(values), **rest)
+    return SensitiveAttribute(name, own, values=high, **rest)
 
 
 def _too_many(name: str, groups: int) -> InputError:
@@ -458,7 +458,7 @@ def _too_many(name: str, groups: int) -> InputError:
     )
 
 
-def _index_level(attribute: Protected, frame: pd.DataFrame) -> Any:
+def _index_level(attribute: SensitiveAttribute, frame: pd.DataFrame) -> Any:
     """Return an attribute as a level of an index."""
     groups, column = _groups(attribute, frame), frame[attribute.column]
     if attribute.continuous:

@@ -16,12 +16,12 @@ document.addEventListener("DOMContentLoaded", () => {
     bar.setAttribute("aria-label", "Steps of the figure");
 
     const button = (name, act) => {
-      const made = document.createElement("button");
-      made.type = "button";
-      made.textContent = name;
-      made.addEventListener("click", act);
-      bar.append(made);
-      return made;
+      const element = document.createElement("button");
+      element.type = "button";
+      element.textContent = name;
+      element.addEventListener("click", act);
+      bar.append(element);
+      return element;
     };
 
     const show = (step) => {
@@ -36,7 +36,7 @@ document.addEventListener("DOMContentLoaded", () => {
         if (i + 1 === step) item.setAttribute("aria-current", "step");
         else item.removeAttribute("aria-current");
       });
-      said.textContent = step > 0 ? items[step - 1].textContent : "";
+      status.textContent = step > 0 ? items[step - 1].textContent : "";
     };
 
     const stop = () => {
@@ -45,8 +45,16 @@ document.addEventListener("DOMContentLoaded", () => {
       play.textContent = "Play";
     };
 
-    const names = ["Everything", ...items.map((item) => item.querySelector("strong").textContent.replace(/\.$/, ""))];
-    const steps = names.map((name, i) => button(name, () => { stop(); show(i); }));
+    const names = [
+      "Everything",
+      ...items.map((item) => item.querySelector("strong").textContent.replace(/\.$/, "")),
+    ];
+    const steps = names.map((name, i) =>
+      button(name, () => {
+        stop();
+        show(i);
+      }),
+    );
     const play = button("Play", () => {
       if (timer) return stop();
       const next = () => show((current % items.length) + 1);
@@ -55,11 +63,11 @@ document.addEventListener("DOMContentLoaded", () => {
       next();
     });
 
-    const said = document.createElement("div");
-    said.className = "visually-hidden";
-    said.setAttribute("role", "status");
+    const status = document.createElement("div");
+    status.className = "visually-hidden";
+    status.setAttribute("role", "status");
 
-    figure.after(bar, said);
+    figure.after(bar, status);
     show(0);
   }
 });

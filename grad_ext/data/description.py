@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from grad_ext.data.table import Protected, Table
+from grad_ext.data.sensitive import SensitiveAttribute
+from grad_ext.data.table import Table
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def describe(table: Table) -> TableDescription:
     )
 
 
-def _groups(attribute: Protected, a: Any, y: Any) -> list[GroupDescription]:
+def _groups(attribute: SensitiveAttribute, a: Any, y: Any) -> list[GroupDescription]:
     """Return the groups of an attribute that have rows."""
     if attribute.continuous:
         known = ~np.isnan(a)
@@ -108,7 +109,7 @@ def _groups(attribute: Protected, a: Any, y: Any) -> list[GroupDescription]:
     ]
 
 
-def _rule(attribute: Protected) -> str:
+def _rule(attribute: SensitiveAttribute) -> str:
     """Return the values of the privileged group."""
     if attribute.above is not None:
         return f"above {attribute.above:g}"

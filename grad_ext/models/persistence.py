@@ -35,7 +35,7 @@ from grad_ext.codec import (
     value_to_json,
 )
 from grad_ext.data.encoding import Bin, Categorical, Encoder, Numeric
-from grad_ext.data.sensitive import Attribute
+from grad_ext.data.sensitive import SensitiveAttribute
 from grad_ext.engine.logistic import WIDTH_STEP, Readout
 from grad_ext.engine.network import Network, Shape
 from grad_ext.errors import InputError, unknown
@@ -213,7 +213,7 @@ def _learned(fitted: Any) -> dict[str, Any]:
     return learned
 
 
-def _attribute_to_json(attribute: Attribute) -> dict[str, Any]:
+def _attribute_to_json(attribute: SensitiveAttribute) -> dict[str, Any]:
     what = f"a group of the attribute {attribute.name!r}"
     levels = attribute.levels
     return {
@@ -403,12 +403,13 @@ def _learned_from_json(given: Mapping[str, Any]) -> dict[str, Any]:
     return learned
 
 
-def _attribute_from_json(given: Any) -> Attribute:
+def _attribute_from_json(given: Any) -> SensitiveAttribute:
     name = entry(given, "name", str)
     if given.get("levels") is None:
-        return Attribute(name, None)
+        return SensitiveAttribute(name, name, continuous=True)
     levels = entry(given, "levels", list)
-    return Attribute(name, tuple(scalar_from_json(level, "levels") for level in levels))
+    found = tuple(scalar_from_json(level, "levels") for level in levels)
+    return SensitiveAttribute(name, name, levels=found)
 
 
 def _shape_from_json(given: Mapping[str, Any]) -> Shape:

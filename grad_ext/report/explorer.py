@@ -1,6 +1,6 @@
 """The interactive part of a page: every model as columns of numbers, and the script that shows them.
 
-The script is ours, 45 kB, and not a library's: plotly.js would add 4.8 MB to every report of
+The script is ours, 69 kB, and not a library's: plotly.js would add 4.8 MB to every report of
 every study and takes seconds to load, and pictures on a canvas say nothing to a screen reader, so
 the table, the keyboard and the words beside them would have to be written all the same.
 """
@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from grad_ext.data.catalog import DATA_SETS
-from grad_ext.report.html import asset
+from grad_ext.report.assets import asset, script
 from grad_ext.report.tables import (
     CHANCE,
     LABELS,
@@ -98,7 +98,7 @@ def explorer(frame: pd.DataFrame, records: Sequence[Record], sources: Sequence[S
     histories = _histories(records)
     if histories:
         parts.append(_data("histories-data", histories))
-    return "\n".join([*parts, f"<script>\n{asset('explorer.js')}</script>"])
+    return "\n".join([*parts, f"<script>\n{script('main.js')}</script>"])
 
 
 def _data(name: str, values: object) -> str:
@@ -198,7 +198,7 @@ def _figures(frame: pd.DataFrame) -> list[dict[str, Any]]:
     ]
     ordered = [*(n for n in MAIN if n in names), *(n for n in names if n not in MAIN)]
     return [
-        _column(name, frame[name].tolist(), "figure") | {"main": name in MAIN} for name in ordered
+        _column(name, frame[name].tolist(), "metric") | {"main": name in MAIN} for name in ordered
     ]
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from html import escape
-from importlib.resources import files
+
+from grad_ext.report.assets import asset
 
 ANSWER = ("What was studied", "What was found", "What to distrust")
 NAMES = {
@@ -22,11 +23,6 @@ NAMES = {
     "λ": "how strongly the attribute branches' gradients are reversed into the trunk.",
     "Recipe": "how a network is trained: the paper's, or grad-ext's own, steady.",
 }
-
-
-def asset(name: str) -> str:
-    """Return a file that pages are made with."""
-    return files("grad_ext.report").joinpath(name).read_text(encoding="utf-8")
 
 
 def paragraphs(texts: Sequence[str]) -> str:

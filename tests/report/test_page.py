@@ -14,6 +14,7 @@ from PIL import Image
 
 from grad_ext.auditing.probes import PROBES
 from grad_ext.errors import InputError
+from grad_ext.report.assets import script
 from grad_ext.report.explorer import Source, payload, script_json
 from grad_ext.report.page import write_report, write_together
 from grad_ext.report.tables import majority_row, results
@@ -161,11 +162,11 @@ def test_a_point_is_named_and_chosen(browser, page):
     wait(browser, lambda: find(browser, "#tip").is_displayed())
     assert find(browser, "#tip").text.startswith("model 2, λ 1, seed 1\naccuracy 0.900")
     ActionChains(browser).click().perform()
-    chosen = find(browser, "#chosen").text
+    chosen = find(browser, "#selected").text
     assert "model 2, λ 1, seed 1" in chosen
     assert "disparate impact age" in chosen
     trial = records()[1].trial
-    snippet = find(browser, "#chosen pre").text
+    snippet = find(browser, "#selected pre").text
     space = {}
     exec(  # noqa: S102
         re.search(r"(?s)^trial = .*?^table", snippet, re.MULTILINE)[0].removesuffix("table"),
@@ -174,9 +175,9 @@ def test_a_point_is_named_and_chosen(browser, page):
     )
     assert space["trial"] == trial
     compile(snippet, "snippet", "exec")
-    # Both pictures of its epochs, the kept one marked.
-    assert len(found(browser, "#chosen .chart .kept")) == 2
-    assert find(browser, "#body tr.chosen").get_attribute("data-model") == "1"
+    # Both pictures of its epochs, the checkpoint marked.
+    assert len(found(browser, "#selected .chart .checkpoint")) == 2
+    assert find(browser, "#body tr.selected").get_attribute("data-model") == "1"
     no_complaint(browser, page)
 
 
@@ -187,7 +188,7 @@ def chosen_commands(browser, page, row=1):
     """What can be copied for the model in a row of the table."""
     opened(browser, page)
     find(browser, f"#body tr:nth-of-type({row}) button").click()
-    return [e.get_attribute("textContent") for e in found(browser, "#chosen pre")]
+    return [e.get_attribute("textContent") for e in found(browser, "#selected pre")]
 
 
 def test_a_command_that_trains_the_chosen_model_again_is_copied_by_the_keyboard(browser, tmp_path):
@@ -201,11 +202,11 @@ def test_a_command_that_trains_the_chosen_model_again_is_copied_by_the_keyboard(
     assert command == f"grad-ext train 'my study' {key[:8]} --save model.safetensors"
     assert "evaluate(GRAD()" in snippet
     assert loading == 'from grad_ext import load\n\nmodel = load("model.safetensors")'
-    first, second, third = found(browser, "#chosen .code button")
+    first, second, third = found(browser, "#selected .code button")
     assert [each.accessible_name for each in (first, second, third)] == [
         "Copy Python",
-        "Copy In a terminal, where the study's folder is",
-        "Copy What that saves, in Python",
+        "Copy Terminal, in the folder that contains the study",
+        "Copy Load the saved model in Python",
     ]
     second.send_keys(Keys.ENTER)
     wait(browser, lambda: second.text == "Copied")
@@ -297,10 +298,10 @@ def test_the_filter(browser, page, words, expected):
 def test_a_filter_that_says_nothing_is_explained(browser, page):
     opened(browser, page)
     find(browser, "#filter").send_keys("beauty>1")
-    wait(browser, lambda: "there is no column beauty" in find(browser, "#shown").text)
+    wait(browser, lambda: "no column beauty" in find(browser, "#shown").text)
     find(browser, "#filter").clear()
     find(browser, "#filter").send_keys("lam>much")
-    wait(browser, lambda: "λ is a number, much is none" in find(browser, "#shown").text)
+    wait(browser, lambda: {"λ", "much"} <= set(re.findall(r"\w+", find(browser, "#shown").text)))
     no_complaint(browser, page)
 
 
@@ -312,15 +313,15 @@ def test_the_keyboard_alone_chooses_a_model(browser, page):
     assert canvas.get_attribute("tabindex") == "0"
     canvas.send_keys(Keys.HOME)
     # From left to right: the constant model has the least Discrimination.
-    assert "model 9, λ 1000, seed 2" in find(browser, "#said").text
-    assert "Gives everybody the same label" in find(browser, "#said").text
+    assert "model 9, λ 1000, seed 2" in find(browser, "#announcement").text
+    assert "Predicts the same label" in find(browser, "#announcement").text
     canvas.send_keys(Keys.END)
-    assert "model 2, λ 1, seed 1" in find(browser, "#said").text
+    assert "model 2, λ 1, seed 1" in find(browser, "#announcement").text
     canvas.send_keys(Keys.ARROW_LEFT, Keys.ENTER)
     second = int(np.argsort(results(records())["discrimination"])[7])
-    assert f"model {second + 1}," in find(browser, "#chosen").text
+    assert f"model {second + 1}," in find(browser, "#selected").text
     find(browser, "#body tr:first-of-type button").send_keys(Keys.ENTER)
-    assert "model 1," in find(browser, "#chosen").text
+    assert "model 1," in find(browser, "#selected").text
     assert browser.switch_to.active_element.get_attribute("id") == "model"
     unnamed = browser.execute_script(
         """return [...document.querySelectorAll('input, select, button')].filter((e) =>
@@ -405,7 +406,7 @@ def test_models_in_the_same_place_are_told_of_and_chosen_in_turn(browser, tmp_pa
     chosen = []
     for _ in made:
         ActionChains(browser).click().perform()
-        chosen.append(find(browser, "#chosen strong").text)
+        chosen.append(find(browser, "#selected strong").text)
     assert sorted(chosen) == [
         "model 1, λ 1, seed 0",
         "model 2, λ 10, seed 0",
@@ -417,8 +418,8 @@ def test_models_in_the_same_place_are_told_of_and_chosen_in_turn(browser, tmp_pa
 def test_a_click_anywhere_in_a_row_chooses_its_model(browser, page):
     opened(browser, page)
     find(browser, "#body tr:nth-of-type(3) td:nth-of-type(4)").click()
-    assert "model 3," in find(browser, "#chosen").text
-    assert find(browser, "#body tr.chosen").get_attribute("data-model") == "2"
+    assert "model 3," in find(browser, "#selected").text
+    assert find(browser, "#body tr.selected").get_attribute("data-model") == "2"
     no_complaint(browser, page)
 
 
@@ -445,7 +446,7 @@ def test_names_from_data_stay_text(browser, tmp_path):
     assert NASTY in find(browser, "h1").get_attribute("textContent")
     assert not found(browser, "b")
     find(browser, "#body tr:first-of-type button").click()
-    snippet = find(browser, "#chosen pre").get_attribute("textContent")
+    snippet = find(browser, "#selected pre").get_attribute("textContent")
     assert json.dumps(NASTY, ensure_ascii=False) in snippet
     assert not found(browser, "b")
     no_complaint(browser, page)
@@ -494,6 +495,22 @@ def test_json_in_a_script_cannot_end_it():
     text = script_json({NASTY: [NASTY, "<!--"]})
     assert not re.search(r"[<>&\u2028]", text)
     assert json.loads(text) == {NASTY: [NASTY, "<!--"]}
+
+
+def test_the_script_reads_what_the_page_has():
+    made = [*records(), record(1.0, 0, baseline="lfr", options={"k": 5})]
+    data = payload(results(made), made, [Source("s", "s", ABOUT, {})])
+    text = script("main.js")
+    names = {column["name"] for column in data["columns"]}
+    # The method's column is one of those that a page only has where it varies.
+    assert set(re.findall(r"columnNamed\.(\w+)", text)) <= {*names, "method"}
+    assert set(re.findall(r"\bdata\.(?!js)(\w+)", text)) == set(data)
+    assert set(re.findall(r"\bstudy\.(\w+)", text)) == set(data["commands"][0])
+    keys = set(re.findall(r"\bcolumn\.(path|json|main|hidden|chance)\b", text))
+    assert keys <= {key for column in data["columns"] for key in column}
+    assert {column["role"] for column in data["columns"]} == set(
+        re.findall(r'"(\w+)"', re.search(r"ROLES = \[(.*)\]", text)[1])
+    )
 
 
 def test_the_page_has_every_figure_and_rebuilds_every_trial():
