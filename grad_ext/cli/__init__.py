@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from grad_ext.cli import audit, card, compare, data, report, reproduce, sweep, train
-from grad_ext.cli.options import help_without_command, with_options
+from grad_ext.cli.groups import help_without_command, with_options
 from grad_ext.cli.output import printing
 from grad_ext.errors import InputError, MissingToolkit
 

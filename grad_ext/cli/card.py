@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
+from grad_ext.cli.groups import with_options
 from grad_ext.cli.options import (
     AuditOptions,
     DatasetOptions,
     FileOptions,
     SplitOptions,
-    with_options,
 )
 from grad_ext.cli.output import output
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from grad_ext.cli import complete
+from grad_ext.cli.groups import with_options
 from grad_ext.cli.options import (
     DatasetOptions,
     EvaluationOptions,
@@ -15,7 +16,6 @@ from grad_ext.cli.options import (
     Protocol,
     StudyOutputOptions,
     listed,
-    with_options,
 )
 from grad_ext.cli.output import output
 from grad_ext.training.settings import Settings

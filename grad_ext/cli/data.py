@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from grad_ext.cli import complete
-from grad_ext.cli.options import DataDir, help_without_command, with_options
+from grad_ext.cli.groups import help_without_command, with_options
+from grad_ext.cli.options import DataDir
 from grad_ext.cli.output import output
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from grad_ext.cli import complete
-from grad_ext.cli.options import FORMATS, Format, figure_formats, with_options
+from grad_ext.cli.groups import with_options
+from grad_ext.cli.options import FORMATS, Format, figure_formats
 from grad_ext.cli.output import output
 
 

@@ -10,18 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from grad_ext.cli import complete
+from grad_ext.cli.groups import Options, help_without_command, with_options
 from grad_ext.cli.options import (
     FileOptions,
-    Options,
     PackOptions,
     ResourceOptions,
     SplitOptions,
     StudyDatasetOptions,
     StudyOutputOptions,
     TrainingOptions,
-    help_without_command,
     listed,
-    with_options,
 )
 from grad_ext.cli.output import output
 from grad_ext.errors import InputError

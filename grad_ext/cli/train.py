@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from grad_ext.cli import complete
-from grad_ext.cli.options import DataDir, FileOptions, with_options
+from grad_ext.cli.groups import with_options
+from grad_ext.cli.options import DataDir, FileOptions
 from grad_ext.cli.output import output
 from grad_ext.errors import InputError
 

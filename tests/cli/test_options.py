@@ -10,21 +10,19 @@ from typer.core import TyperOption
 from typer.main import get_command
 
 from grad_ext.cli import app
+from grad_ext.cli.groups import Options, PrintOptions, with_options
 from grad_ext.cli.options import (
     AuditOptions,
     DatasetOptions,
     EvaluationOptions,
     FileOptions,
-    Options,
     PackOptions,
-    PrintOptions,
     ResourceOptions,
     SplitOptions,
     StudyDatasetOptions,
     StudyOutputOptions,
     TrainingOptions,
     listed,
-    with_options,
 )
 from grad_ext.cli.sweep import RunOptions, StudyOptions
 from grad_ext.errors import InputError
