@@ -13,7 +13,7 @@ from grad_ext.training.settings import Settings
 # What takes longest goes first, in this order, so that no process is left with it alone in the end.
 LONG = (
     *(
-        "tests/sweeps/run/test_tune.py",
+        "tests/sweeps/run/test_executors.py",
         "tests/sweeps/studies/test_comparison.py",
         "tests/training/test_loop.py",
     ),

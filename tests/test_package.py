@@ -73,7 +73,7 @@ def test_help_is_cheap():
 
 def test_a_process_that_trains_packs_loads_what_it_needs():
     """Every study waits for as many of these processes to start as there are CPUs."""
-    code = "import grad_ext.sweeps.run.tune, grad_ext.evaluation"
+    code = "import grad_ext.sweeps.run.executors, grad_ext.evaluation"
     assert loaded_by(code) <= {"torch", "ray", "pandas"}
 
 
@@ -154,7 +154,7 @@ def test_a_wheel_puts_one_name_at_the_top(wheel):
         "data/adult.test.gz",
         "adapters/aif360/datasets.py",
         "adapters/aif360/metrics.py",
-        "sweeps/run/tune.py",
+        "sweeps/run/executors.py",
         "cli/sweep.py",
         "report/page.py",
     ):
@@ -177,7 +177,7 @@ def test_an_installed_wheel_works_and_leaks_no_name(wheel, tmp_path):
     code = (
         "from importlib.util import find_spec; import grad_ext;"
         "print(grad_ext.__file__, [find_spec(n) for n in ('adapters', 'sweeps', 'tests', 'docs')]);"
-        "from grad_ext.sweeps.run.tune import run; from grad_ext import load_dataset;"
+        "from grad_ext.sweeps.run.executors import run; from grad_ext import load_dataset;"
         "print(load_dataset('german').to_aif360().features.shape)"
     )
     done = subprocess.run(

@@ -102,13 +102,14 @@ def compare(
     settings = Settings(recipe=recipe)
 
     from grad_ext.cli.studies import counts, formats_of
-    from grad_ext.data.options import table_from_options
+    from grad_ext.data.options import listed, table_from_options
     from grad_ext.evaluation import EvaluationConfig
     from grad_ext.report.comparison import at_chosen, majority, summary_lines
     from grad_ext.report.comparison_words import findings
+    from grad_ext.sweeps.run.executors import StudyIncomplete
     from grad_ext.sweeps.run.limits import Limits, memory_from_text
-    from grad_ext.sweeps.run.tune import StudyIncomplete
-    from grad_ext.sweeps.studies.comparison import planned
+    from grad_ext.sweeps.run.resources import Resources
+    from grad_ext.sweeps.studies.comparison import open_comparison
 
     formats = formats_of(format)
     evaluation = EvaluationConfig(prediction=prediction, k=k)
@@ -116,32 +117,29 @@ def compare(
     limits = Limits(time_limit, memory)
     table = table_from_options(
         "german" if dataset is None and data is None else dataset,
-        protected,
+        listed(protected),
         data=data,
         label=label,
         favorable=favorable,
         data_dir=data_dir,
     )
-    names = None
-    if methods is not None:
-        names = [name.strip() for name in methods.split(",") if name.strip()]
-    plan = planned(
-        names, table, seeds, splits, hyperparameters, select, settings, evaluation, protocol, limits, retry, out,
+    study = open_comparison(
+        listed(methods), table, seeds, splits, hyperparameters, select, settings, evaluation, protocol, limits, retry, out,
         num_cpus,
     )  # fmt: skip
     try:
-        plan.run(num_cpus, progress=output().progress)
+        study.run(Resources(num_cpus), progress=output().progress)
     except StudyIncomplete as error:
         typer.echo(f"Error: {error}", err=True)
         return 1
     except KeyboardInterrupt:
         typer.echo(
-            f"Interrupted: {len(plan.study.records())} of {len(plan.study.trials)} models are done "
+            f"Interrupted: {len(study.directory.records())} of {study.models} models are done "
             "and kept; the same command goes on from there",
             err=True,
         )
         return 130
-    result = plan.result(select, formats)
+    result = study.result(formats)
     title = f"{table.name}, protected: {', '.join(table.attribute_names)}"
     shown = output()
     shown.table(title, *summary_lines(result.frame))
@@ -153,7 +151,7 @@ def compare(
         {
             "study": result.folder,
             "report": result.page,
-            **counts(plan.study),
+            **counts(study.directory),
             "rows": lines,
             "majority": majority(lines),
             "sentences": findings(result.frame),

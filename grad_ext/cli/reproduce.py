@@ -10,11 +10,13 @@ import typer
 from grad_ext.cli import complete
 from grad_ext.cli.output import AsJson, Quiet, output
 from grad_ext.cli.sweep import Address, GpusPerPack, NumCpus, PackSize, StorageUri
-from grad_ext.errors import InputError, unknown
+from grad_ext.errors import InputError
 
 
 def _split(text: str | None) -> tuple[str, ...]:
-    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+    from grad_ext.data.options import listed
+
+    return tuple(listed(text or ""))
 
 
 def _attributes(options: list[str] | None) -> dict[str, tuple[str, ...]]:
@@ -90,10 +92,7 @@ def reproduce(
     """
     given = locals()
     from grad_ext.cli.studies import carry_out, counts, formats_of, resources_of
-    from grad_ext.data import load_dataset
-    from grad_ext.data.split import split
-    from grad_ext.evaluation import EvaluationConfig, prepare
-    from grad_ext.files import cache_folder
+    from grad_ext.evaluation import EvaluationConfig
     from grad_ext.report.published import TABLES
     from grad_ext.report.reproduction import (
         claims,
@@ -105,9 +104,13 @@ def reproduce(
     )
     from grad_ext.report.reproduction_page import text_lines
     from grad_ext.report.settings import by_settings, majorities
-    from grad_ext.sweeps.folder import StudyDirectory, default_folder
-    from grad_ext.sweeps.run.tune import run
-    from grad_ext.sweeps.studies.reproduction import OTHERS, Reproduction, framed, judged, written
+    from grad_ext.report.tables import and_joined
+    from grad_ext.sweeps.studies.reproduction import (
+        Reproduction,
+        attributes_of,
+        open_reproduction,
+        results_by_line,
+    )
     from grad_ext.training.settings import RECIPES
 
     formats = formats_of(format)
@@ -119,53 +122,32 @@ def reproduce(
         protected=_attributes(protected),
         epochs=epochs,
     )
-    resources = resources_of(given)
-    for name in _split(datasets):
-        if name not in asked.datasets:
-            raise unknown("data set", name, asked.datasets, table)
-    wanted, there, missing = _split(datasets) or asked.datasets, [], []
-    for name in wanted:
-        try:
-            load_dataset(name, asked.attributes(name), data_dir)
-            there.append(name)
-        except InputError as error:
-            if datasets or len(wanted) == 1:
-                raise
-            missing.append(f"{name} was not run: {error}")
-    trials = asked.trials(there)
-    encoded_splits = {}
-    for trial in trials:
-        if trial.rows not in encoded_splits:
-            rows = load_dataset(trial.dataset, [*trial.protected, *trial.watched], data_dir).known()
-            cut = split(rows, trial.split_seed, folder=cache_folder("splits"))
-            encoded_splits[trial.rows] = prepare(cut, trial.settings, asked.evaluation, OTHERS)
-    about = asked.about()
-    study = StudyDirectory.open(out or default_folder(about), trials, about)
-    shown = output().progress
-    if stopped := carry_out(study, lambda: run(study, encoded_splits, resources, shown)):
+    resources, shown = resources_of(given), output().progress
+    opened = open_reproduction(asked, _split(datasets), data_dir, out)
+    study = opened.directory
+    if stopped := carry_out(study, lambda: opened.run(resources, shown)):
         return stopped
-    study.note({"missing": missing, "protected": {k: list(v) for k, v in asked.protected.items()}})
-    frame = framed(study)
+    made = opened.result(formats)
+    frame, missing = results_by_line(study), study.notes()["missing"]
     result = output()
     if table == "figure2":
         body = by_settings(frame, ("recipe", "lam"))
         said = [*missing, *insensitivity(frame)]
     else:
-        lines_of = judged(study)
+        lines_of = attributes_of(study)
         body = lines(frame, TABLES[table], lines_of)
         for (dataset, attributes), group in body.groupby(["dataset", "attributes"], sort=False):
-            judges = str(attributes).replace(",", " and ")
+            judges = and_joined(attributes)
             result.table(f"{dataset}, judged by {judges}", *text_lines(group))
         said = [*missing, *tally(frame), *claims(frame)]
         said += [*disguised(frame, TABLES[table], lines_of), *shared_rows(frame)]
     result.sentences(said)
-    page = written(study, formats)
     result.line("")
-    result.paths({"Study folder": study.folder, "Report": page})
+    result.paths({"Study folder": study.folder, "Report": made.page})
     result.document(
         {
             "study": study.folder,
-            "report": page,
+            "report": made.page,
             **counts(study),
             "rows": body,
             "majority": majorities(frame),

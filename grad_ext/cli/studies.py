@@ -54,7 +54,7 @@ def carry_out(study: StudyDirectory, work: Callable[[], None], models: int | Non
     the reason is on the standard error.
     """
     from grad_ext.sweeps.folder import StudyDirectory
-    from grad_ext.sweeps.run.tune import StudyIncomplete
+    from grad_ext.sweeps.run.executors import StudyIncomplete
 
     try:
         with interruptible():

@@ -14,7 +14,7 @@ from grad_ext.errors import InputError
 from grad_ext.training.settings import Settings
 
 if TYPE_CHECKING:
-    from grad_ext.sweeps.studies.outcome import Outcome
+    from grad_ext.sweeps.studies.kinds import SettingsOutcome
     from grad_ext.sweeps.studies.plan import StudyPlan
 
 app = typer.Typer(
@@ -440,7 +440,7 @@ def sweep_status(
 
     Example: grad-ext sweep status studies/lambda-german-age-0a1b2c
     """
-    from grad_ext.sweeps.run.status import status
+    from grad_ext.sweeps.run.progress import status
 
     found = status(folder)
     first, *rest = found.lines()
@@ -521,7 +521,13 @@ def described_file(dataset: str | None, given: dict[str, Any]) -> dict[str, Any]
     InputError
         If they name a data set too, or describe a file without naming it.
     """
-    described = {name: given[name] for name in OF_FILE if given[name] is not None}
+    from grad_ext.data.options import LIST_OPTIONS, listed
+
+    described = {
+        name: listed(given[name]) if name in LIST_OPTIONS else given[name]
+        for name in OF_FILE
+        if given[name] is not None
+    }
     if given["data"] is None:
         if described:
             raise InputError(
@@ -534,7 +540,9 @@ def described_file(dataset: str | None, given: dict[str, Any]) -> dict[str, Any]
 
 
 def _parts(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
+    from grad_ext.data.options import listed
+
+    return listed(text)
 
 
 def _protected(options: Sequence[str] | None) -> Any:
@@ -566,33 +574,32 @@ def _carry(plan: StudyPlan, given: dict[str, Any]) -> int:
     opened = plan.open()
     shown = output().progress
     work = lambda: opened.run(resources, shown, logs)
-    if stopped := carry_out(opened.study, work, opened.models):
+    if stopped := carry_out(opened.directory, work, opened.models):
         return stopped
     _show(opened.result(formats))
     return 0
 
 
-def _show(outcome: Outcome) -> None:
+def _show(outcome: SettingsOutcome) -> None:
     """Print the tables of a study, and where it lies."""
     from grad_ext.cli.studies import counts
     from grad_ext.report.settings import lines_by, majorities
-    from grad_ext.report.tables import CASE, by_curve, by_lambda, lines
+    from grad_ext.report.tables import CASE, and_joined, by_curve, by_lambda, lines
     from grad_ext.report.verdict import verdict
     from grad_ext.sweeps.folder import StudyDirectory
 
     out = output()
     if outcome.curve:
         first = outcome.frame.iloc[-1]
-        attributes = first["protected"].replace(",", " and ")
+        attributes = and_joined(first["protected"])
         title = f"{first['method']} on {first['dataset']}, protecting {attributes}"
         for name, rows in by_curve(outcome.frame, outcome.curves):
             out.table(f"{title}, {name}" if name else title, *lines(by_lambda(rows)))
         said = verdict(outcome.frame, outcome.curves)
     else:
         # Of a search, what nothing beats is the result; results.csv has the rest.
-        shown = outcome.frontier if outcome.kind == "search" else outcome.points
-        for (dataset, protected), points in shown.groupby(CASE, sort=True):
-            title = f"{dataset}, protecting {str(protected).replace(',', ' and ')}"
+        for (dataset, protected), points in outcome.main_points.groupby(CASE, sort=True):
+            title = f"{dataset}, protecting {and_joined(protected)}"
             out.table(title, *lines_by(points, outcome.varied, outcome.objectives))
         said = [f"{MEANS} {outcome.said}"]
     out.sentences(said)

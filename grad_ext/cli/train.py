@@ -92,7 +92,7 @@ def train(
     title = f"{trial.method} on {trial.dataset}{hyperparameter}, seed {trial.seed}: {trial.key}"
     out = output()
     out.table(title, *found.lines())
-    out.sentences(found.words())
+    out.sentences(found.sentences())
     if save is not None:
         write(found.model, save)
         out.line("")
@@ -103,9 +103,9 @@ def train(
             "key": trial.key,
             "trial": trial.to_json(),
             "model": save,
-            "rows": found.figures,
+            "rows": found.rows,
             "differing": found.differing,
-            "sentences": found.words(),
+            "sentences": found.sentences(),
         }
     )
     return 0

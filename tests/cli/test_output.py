@@ -18,8 +18,8 @@ from grad_ext.cli import complete, main
 from grad_ext.cli.output import plain
 from grad_ext.cli.sweep import Seeds
 from grad_ext.data.catalog import DATA_SETS
+from grad_ext.sweeps.studies.kinds import BUILT_IN, KINDS, study_kind
 from grad_ext.sweeps.studies.methods import METHODS
-from grad_ext.sweeps.studies.plan import SEEDS
 from grad_ext.sweeps.studies.reproduction import TABLES
 from grad_ext.training.checkpoint import rule_named
 
@@ -214,7 +214,8 @@ def test_every_help_has_an_example_and_fits(command, monkeypatch, capsys):
 
 def test_the_help_says_how_many_seeds_there_are_by_default():
     said = Seeds.__metadata__[0].help
-    assert all(f"{count} ({kind})" in said for kind, count in SEEDS.items())
+    names = [name for name in KINDS if name in BUILT_IN]
+    assert all(f"{study_kind(name).seeds} ({name})" in said for name in names)
 
 
 def coloured(**environment):

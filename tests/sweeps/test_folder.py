@@ -15,14 +15,14 @@ from grad_ext.errors import InputError
 from grad_ext.sweeps.folder import (
     StudyDirectory,
     default_folder,
+    delete_partial_files,
     is_locked,
     lock,
-    sweep_up,
     write_records,
 )
+from grad_ext.sweeps.run.executors import delete_stale_folders, run
 from grad_ext.sweeps.run.packs import WIDTH, packs
 from grad_ext.sweeps.run.resources import Resources, checked_cpus
-from grad_ext.sweeps.run.tune import clear_up, run
 from grad_ext.sweeps.studies.values import LAMBDAS, parse_lambdas
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Record, Trial
@@ -111,7 +111,7 @@ def test_what_a_study_forgets_is_missing_again(tmp_path):
     study = StudyDirectory.open(tmp_path, grid(), ABOUT)
     write_records(study.folder, [record(t) for t in grid()[:3]])
     write_records(study.folder, [record(grid()[3])])
-    study.forget([*grid()[1:2], *grid()[3:5]])
+    study.drop_records([*grid()[1:2], *grid()[3:5]])
     assert study.missing() == [grid()[1], *grid()[3:]]
     assert [r.trial for r in study.records()] == [grid()[0], grid()[2]]
     assert len(list((tmp_path / "records").iterdir())) == 1
@@ -120,9 +120,9 @@ def test_what_a_study_forgets_is_missing_again(tmp_path):
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        ({"settings": {"epochs": 3}}, "another study: its settings.epochs is 50, asked for was 3"),
-        ({"kind": "seed"}, "its kind is 'lambda', asked for was 'seed'"),
-        ({"data": "abc"}, "its data is None, asked for was 'abc'"),
+        ({"settings": {"epochs": 3}}, "another study: its settings.epochs is 50, this one has 3"),
+        ({"kind": "seed"}, "its kind is 'lambda', this one has 'seed'"),
+        ({"data": "abc"}, "its data is None, this one has 'abc'"),
     ],
 )
 def test_another_study_is_left_alone(tmp_path, other, message):
@@ -148,7 +148,7 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", ["{", "[]", '{"format": 2}', '{"format": 9, "about": {}, "trials": []}']
+    "content", ["{", "[]", '{"format": 3}', '{"format": 9, "about": {}, "trials": []}']
 )
 def test_a_damaged_or_newer_plan_is_refused(tmp_path, content):
     (tmp_path / "study.json").write_text(content)
@@ -196,7 +196,7 @@ def test_a_study_belongs_to_one_process_until_that_is_killed(tmp_path):
         assert StudyDirectory.open(tmp_path, grid(), ABOUT) == study
         for write in (
             lambda: StudyDirectory.open(tmp_path, grid(seeds=range(9)), ABOUT),
-            lambda: study.forget(grid()),
+            lambda: study.drop_records(grid()),
             lambda: run(study, {}),
         ):
             with pytest.raises(InputError, match=r"another process works on .*; wait for it"):
@@ -211,7 +211,7 @@ def test_what_a_killed_writer_left_is_no_study_and_swept_up(tmp_path):
     (tmp_path / "records" / ".abc.jsonl.x2").write_text("{")
     write_records(tmp_path, [record(grid()[0])])
     with lock(tmp_path):
-        sweep_up(tmp_path)
+        delete_partial_files(tmp_path)
     names = {p.relative_to(tmp_path).parts[0] for p in tmp_path.rglob("*")}
     assert names == {".lock", "study.json", "records"}
     assert [r.trial for r in study.records()] == [grid()[0]]
@@ -236,5 +236,5 @@ def test_what_killed_drivers_left_is_deleted(tmp_path, monkeypatch):
     for path in (*kept, tmp_path / f"grad-ext-tune-{ended.pid}-x"):
         path.mkdir()
         (path / "file").touch()
-    clear_up()
+    delete_stale_folders()
     assert sorted(tmp_path.iterdir()) == sorted(kept)

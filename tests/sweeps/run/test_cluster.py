@@ -13,8 +13,13 @@ from command import grad_ext
 from grad_ext.cli import main
 from grad_ext.errors import InputError
 from grad_ext.sweeps.folder import StudyDirectory, read_records
-from grad_ext.sweeps.run.cluster import Node, _check, _check_gpus, agreed, look
-from grad_ext.sweeps.run.resources import Resources
+from grad_ext.sweeps.run.cluster import (
+    Node,
+    _check,
+    _check_gpus,
+    inspect_node,
+    shared_versions,
+)
 from grad_ext.sweeps.run.storage import Storage
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Record, Trial
@@ -102,8 +107,8 @@ def test_gpus_that_torch_cannot_use_are_refused(address, tmp_path):
     options = (*STUDY, "--address", address, "--out", "study")
     done = grad_ext("sweep", "lambda", *options, "--gpus-per-pack", "0.5", cwd=tmp_path)
     assert done.returncode == 2
-    assert "2 GPUs by Ray's count, and torch" in done.stderr
-    assert "can use 0 of them there" in done.stderr
+    assert "2 GPUs by Ray's count, and its torch" in done.stderr
+    assert "can use 0 of them" in done.stderr
     assert "Traceback" not in done.stderr
     assert not list((tmp_path / "study" / "records").iterdir())
 
@@ -125,16 +130,16 @@ def test_what_a_cluster_lacks_is_said_before_any_work(tmp_path, monkeypatch, cap
 
 
 def test_nodes_must_agree_and_see_the_folder(tmp_path):
-    good = look("node", str(tmp_path), gpus=False)
-    assert good == Node("node", agreed(), True, ())
-    _check([good], Resources(), tmp_path)
+    good = inspect_node("node", str(tmp_path), gpus=False)
+    assert good == Node("node", shared_versions(), True, ())
+    _check([good], tmp_path)
     other = replace(good, versions=good.versions | {"torch": "1.0", "grad-ext's source": "0ld"})
-    with pytest.raises(InputError, match=r"grad-ext's source 0ld \(here .*, torch 1\.0 \(here"):
-        _check([good, other], Resources(), tmp_path)
-    blind = look("node", str(tmp_path / "not there"), gpus=False)
-    with pytest.raises(InputError, match="does not see the study's folder"):
-        _check([blind], Resources(), tmp_path)
-    assert look("node", None, gpus=False).sees
+    with pytest.raises(InputError, match=r"grad-ext's source 0ld \(.*, torch 1\.0 \("):
+        _check([good, other], tmp_path)
+    blind = inspect_node("node", str(tmp_path / "not there"), gpus=False)
+    with pytest.raises(InputError, match="does not reach the study's folder"):
+        _check([blind], tmp_path)
+    assert inspect_node("node", None, gpus=False).reaches_folder
     counted = {"Resources": {"GPU": 2.0}}
     _check_gpus([counted], [replace(good, memory=(1e9, 2e9))])
     with pytest.raises(InputError, match="can use 1 of them"):

@@ -13,7 +13,7 @@ import pytest
 from command import BIN, grad_ext
 
 from grad_ext.sweeps.folder import read_records
-from grad_ext.sweeps.run.status import status
+from grad_ext.sweeps.run.progress import status
 
 # Twelve packs of one model, long enough to be interrupted.
 STUDY = (
@@ -167,7 +167,7 @@ import ray
 from ray.cluster_utils import Cluster
 from grad_ext import StudyPlan
 from grad_ext.sweeps.run.resources import Resources
-from grad_ext.sweeps.run.status import status
+from grad_ext.sweeps.run.progress import status
 
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
 node = cluster.add_node(num_cpus=1)

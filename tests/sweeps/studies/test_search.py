@@ -18,18 +18,16 @@ from grad_ext.method import GRAD
 from grad_ext.sweeps.folder import StudyDirectory, lock, write_records
 from grad_ext.sweeps.run.loggers import checked_log, loggers
 from grad_ext.sweeps.run.memory import Widths
-from grad_ext.sweeps.run.progress import best_of
-from grad_ext.sweeps.run.status import Progressed, status
+from grad_ext.sweeps.run.progress import RunProgress, best_of, status
 from grad_ext.sweeps.run.storage import LocalStore
-from grad_ext.sweeps.studies.outcome import written
+from grad_ext.sweeps.studies.kinds import kind_of
 from grad_ext.sweeps.studies.search import (
     Rounds,
     choice,
-    known,
     only_table,
-    rows_of,
     space,
     try_choice,
+    without_nan,
 )
 from grad_ext.trial import Record, Trial
 
@@ -81,11 +79,11 @@ def test_the_space_is_rays():
 
 
 def test_what_diverged_is_the_worst_there_is():
-    assert known({"validation_accuracy": NAN, "validation_discrimination": NAN}) == {
+    assert without_nan({"validation_accuracy": NAN, "validation_discrimination": NAN}) == {
         "validation_accuracy": -1.0,
         "validation_discrimination": 1.0,
     }
-    assert known({"validation_accuracy": 0.5}) == {"validation_accuracy": 0.5}
+    assert without_nan({"validation_accuracy": 0.5}) == {"validation_accuracy": 0.5}
 
 
 def sought(folder, **changes):
@@ -96,7 +94,7 @@ def sought(folder, **changes):
 def test_a_choice_is_trained_once_and_then_remembered(tmp_path):
     opened = sought(tmp_path).open()
     trials = opened.plan.choice_trials(only_table(opened.tables), {"lam": 9.0})
-    (encoded,) = rows_of(opened).values()
+    (encoded,) = opened.encoded_choices().values()
     # A search's plan is written as it goes.
     (tmp_path / "records").mkdir(exist_ok=True)
     reports = []
@@ -118,8 +116,9 @@ def test_a_choice_is_trained_once_and_then_remembered(tmp_path):
     assert path.stat().st_mtime_ns == stamp
     # Made anew from the records, once the plan has them.
     with lock(tmp_path):
-        opened.study.extended(trials)
-    outcome = written(StudyDirectory.read(tmp_path))
+        opened.directory.extended(trials)
+    directory = StudyDirectory.read(tmp_path)
+    outcome = kind_of(directory).write(directory)
     assert (outcome.kind, outcome.varied) == ("search", ("lam",))
     assert outcome.frontier["lam"].tolist() == [9.0]
 
@@ -127,7 +126,7 @@ def test_a_choice_is_trained_once_and_then_remembered(tmp_path):
 def test_a_choice_that_memory_cannot_hold_is_trained_in_parts(tmp_path):
     opened = sought(tmp_path).open()
     trials = opened.plan.choice_trials(only_table(opened.tables), {"lam": 9.0})
-    (encoded,) = rows_of(opened).values()
+    (encoded,) = opened.encoded_choices().values()
     whole, parts, widths = [], [], Widths(None)
     widths.learn(trials[0], "cpu", 1)
     try_choice(trials, encoded, whole.append, True)
@@ -146,7 +145,9 @@ def test_a_search_is_about_one_case_and_named_rows(tmp_path):
         split.run()
     with pytest.raises(InputError, match=r"as many models as seeds \(2\), got 1"):
         sought(tmp_path / "c", search={"models": 1}).open().run()
-    rows = rows_of(sought(tmp_path / "d", set={"encoding": ["standard", "quantile"]}).open())
+    rows = (
+        sought(tmp_path / "d", set={"encoding": ["standard", "quantile"]}).open().encoded_choices()
+    )
     assert len(rows) == 2
 
 
@@ -241,23 +242,23 @@ def test_how_a_study_stands_by_hand(tmp_path):
     opened = StudyPlan("seed", seeds=4, out=tmp_path).open()
     assert status(tmp_path).lines() == ["seed study: 0 of 4 models", "not running"]
     write_records(tmp_path, [record(0), record(1, error="diverged")])
-    run = Progressed(4, 2, done=1, failed=1, share=2.0, seconds=8.0, process=7, host="here")
+    run = RunProgress(4, 2, done=1, failed=1, share=2.0, seconds=8.0, process=7, host="here")
     assert (run.rate, run.left) == (0.25, 8.0)
     (tmp_path / "progress.json").write_text(json.dumps(vars(run) | {"started": "now"}))
     # Trials of other settings are no part of it.
     assert status(tmp_path).lines() == [
         "seed study: 0 of 4 models",
-        "not running; the last run ended without a word: process 7 on here, begun now",
+        "not running; last run, which was killed: process 7 on here, started now",
         "1 of 2 packs, 1 failed",
     ]
-    write_records(tmp_path, [Record(t, {}, 1, False, False, 0.1) for t in opened.asked[:3]])
+    write_records(tmp_path, [Record(t, {}, 1, False, False, 0.1) for t in opened.trials[:3]])
     with lock(tmp_path):
         # The lock of this process is another's to whoever looks.
         said = status(tmp_path).lines()
     assert said[0] == "seed study: 3 of 4 models"
     assert said[1:3] == [
-        "running: process 7 on here, begun now",
-        "this run: 2 of 4 models, 0.2 a second, about 8 s left",
+        "running: process 7 on here, started now",
+        "this run: 2 of 4 models, 0.2 per second, about 8 s left",
     ]
     (tmp_path / "progress.json").write_text("{")
     assert status(tmp_path).run is None
