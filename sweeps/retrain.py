@@ -223,8 +223,8 @@ def retrain(
     >>> from grad_ext import StudyPlan
     >>> from grad_ext.sweeps.retrain import retrain
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     study = StudyPlan("seed", protected=["age"], settings={"epochs": 1}, seeds=2, out=folder)
-    ...     _ = study.run()
+    ...     plan = StudyPlan("seed", protected=["age"], settings={"epochs": 1}, seeds=2, out=folder)
+    ...     _ = plan.run()
     ...     retrain(folder, "2").differing
     []
     """

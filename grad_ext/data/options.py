@@ -148,9 +148,10 @@ def joined(names: Sequence[str]) -> str:
     >>> joined(["age", "sex"]), joined(["age", "income, monthly"])
     ('age,sex', 'age,"income, monthly"')
     """
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(names)
-    return line.getvalue()
+    line = io.StringIO(newline="")
+    writer = csv.writer(line)
+    writer.writerow(names)
+    return line.getvalue().removesuffix(writer.dialect.lineterminator)
 
 
 def checked_file(options: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -101,17 +101,6 @@ class ComparisonStudy(StudyKind):
         )
         return Outcome(frame, directory.folder, page)
 
-    def table(
-        self,
-        directory: StudyDirectory,
-        trial: Trial,
-        table: Table | None = None,
-        data: Mapping[str, Any] | None = None,
-        data_dir: str | Path | None = None,
-    ) -> Table:
-        """Load the rows of a trial again, without those of unknown protected attributes."""
-        return super().table(directory, trial, table, data, data_dir).known()
-
     def digest(self, about: Mapping[str, Any], trial: Trial) -> str | None:
         """Return the digest of the rows, which all trials share."""
         return str(about["data"])
@@ -379,8 +368,8 @@ def models(records: Sequence[Record]) -> pd.DataFrame:
     )
     frame = frame.drop(columns="method").join(facts).join(measured)
     lead, tail = ([name for name in names if name in frame] for names in (FIRST, LAST))
-    figures = [name for name in frame if name not in (*lead, *tail)]
-    return frame[[*lead, *figures, *tail]]
+    metrics = [name for name in frame if name not in (*lead, *tail)]
+    return frame[[*lead, *metrics, *tail]]
 
 
 def _rule(name: str) -> Any:
@@ -427,13 +416,13 @@ def _best(rows: pd.DataFrame, score: Any) -> float:
     """Return the chosen value of one method's hyperparameter."""
     default = rows.loc[rows["default"], "lam"]
     fallback = float(default.iloc[0] if len(default) else rows["lam"].iloc[0])
-    figures = rows.reindex(columns=list(VALIDATED)).astype(float)
-    sound = (rows["error"] == "") & figures.notna().all(axis=1)
+    metrics = rows.reindex(columns=list(VALIDATED)).astype(float)
+    sound = (rows["error"] == "") & metrics.notna().all(axis=1)
     whole = sound.groupby(rows["lam"]).transform("all")
     usable = whole if whole.any() else sound
     if not usable.any():
         return fallback
-    means = figures[usable].groupby(rows["lam"][usable]).mean()
+    means = metrics[usable].groupby(rows["lam"][usable]).mean()
     # `best_epoch` keeps the last of equal ones.
     order = [lam for lam in means.index if lam != fallback]
     means = means.loc[[*order, *([fallback] if fallback in means.index else [])]]

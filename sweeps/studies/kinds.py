@@ -285,10 +285,16 @@ class StudyKind:
         data_dir : path, optional
             As for `grad_ext.load_dataset`.
         """
-        # The digest is of all attributes that the study protects.
-        sets = sorted({t.protected for t in directory.trials if t.dataset == trial.dataset})
+        own = (*trial.protected, *trial.watched)
         dataset = trial.dataset if table is None else table
-        return tables_by_attributes(dataset, sets, data, data_dir)[trial.protected]
+        sets = self.attribute_sets(directory, trial)
+        rows = tables_by_attributes(dataset, sets, data, data_dir)[own]
+        return rows.known() if self.known_only else rows
+
+    def attribute_sets(self, directory: StudyDirectory, trial: Trial) -> list[AttributeSet]:
+        """Return the sets of attributes with which the rows of a trial are loaded."""
+        # The digest of the rows depends on all attributes that the study protects.
+        return sorted({t.protected for t in directory.trials if t.dataset == trial.dataset})
 
     def digest(self, about: Mapping[str, Any], trial: Trial) -> str | None:
         """Return the digest of a trial's rows in a study's identity; None if there is none."""

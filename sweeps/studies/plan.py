@@ -27,7 +27,7 @@ from grad_ext.sweeps.run.executors import train_together
 from grad_ext.sweeps.run.loggers import checked_log
 from grad_ext.sweeps.run.memory import Widths
 from grad_ext.sweeps.run.resources import Resources
-from grad_ext.sweeps.studies.kinds import Outcome, StudyKind, StudyRun, study_kind
+from grad_ext.sweeps.studies.kinds import SettingsOutcome, StudyKind, StudyRun, study_kind
 from grad_ext.sweeps.studies.values import (
     LAYERS,
     Values,
@@ -313,7 +313,7 @@ class StudyPlan:
         gpus_per_pack: float = 0.0,
         address: str | None = None,
         storage: str | None = None,
-    ) -> Outcome:
+    ) -> SettingsOutcome:
         """Train the missing models and return the outcome.
 
         Parameters
@@ -341,7 +341,7 @@ class StudyPlan:
         checked_log(log)
         study = self.open()
         study.run(resources, progress, log)
-        outcome: Outcome = study.result()
+        outcome: SettingsOutcome = study.result()
         return outcome
 
     def _followers(self, name: str) -> tuple[str, ...]:

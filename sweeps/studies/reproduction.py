@@ -10,9 +10,8 @@ from typing import Any
 import pandas as pd
 
 from grad_ext.data import load_dataset
-from grad_ext.data.options import joined
+from grad_ext.data.options import AttributeSet, joined
 from grad_ext.data.split import split
-from grad_ext.data.table import Table
 from grad_ext.errors import InputError, unknown
 from grad_ext.evaluation import EncodedSplit, EvaluationConfig, prepare
 from grad_ext.files import cache_folder
@@ -180,29 +179,23 @@ class ReproductionStudy(StudyKind):
 
     def write(self, directory: StudyDirectory, formats: Sequence[str] = WRITTEN) -> Outcome:
         """Write results.csv, tables, figures and the report of a reproduction, and return them."""
-        asked, frame, source = _of(directory), results_by_line(directory), self.source(directory)
+        reproduction, frame = _of(directory), results_by_line(directory)
+        source = self.source(directory)
         missing = directory.notes().get("missing", ())
         rest = (source.versions, missing, explorer(frame, directory.records(), [source]))
-        if asked.table == "figure2":
+        if reproduction.table == "figure2":
             page = write_figure2(directory.folder, frame, *rest, formats)
         else:
-            published = PUBLISHED[asked.table]
+            published = PUBLISHED[reproduction.table]
             attributes = attributes_of(directory)
             page = write_reproduction(
-                directory.folder, asked.table, frame, published, attributes, *rest
+                directory.folder, reproduction.table, frame, published, attributes, *rest
             )
         return Outcome(frame, directory.folder, page)
 
-    def table(
-        self,
-        directory: StudyDirectory,
-        trial: Trial,
-        table: Table | None = None,
-        data: Mapping[str, Any] | None = None,
-        data_dir: str | Path | None = None,
-    ) -> Table:
-        """Load the rows of a trial again, with all attributes that the trial is evaluated on."""
-        return _rows(trial, data_dir)
+    def attribute_sets(self, directory: StudyDirectory, trial: Trial) -> list[AttributeSet]:
+        """Return the set of all attributes that the trial is evaluated on."""
+        return [(*trial.protected, *trial.watched)]
 
     def digest(self, about: Mapping[str, Any], trial: Trial) -> str | None:
         """Return None: these data sets are known by the checksums of their files."""
@@ -214,7 +207,7 @@ class ReproductionStudy(StudyKind):
 
 
 def open_reproduction(
-    asked: Reproduction,
+    reproduction: Reproduction,
     datasets: Sequence[str] | None = None,
     data_dir: str | Path | None = None,
     out: str | Path | None = None,
@@ -223,7 +216,7 @@ def open_reproduction(
 
     Parameters
     ----------
-    asked : Reproduction
+    reproduction : Reproduction
         The table or figure, and what is reproduced of it.
     datasets : sequence of str, optional
         Data sets of the table; if not given, all that can be loaded, of which the others are noted
@@ -239,42 +232,43 @@ def open_reproduction(
         If the table has no such data set, or the data set cannot be loaded.
     """
     for name in datasets or ():
-        if name not in asked.datasets:
-            raise unknown("data set", name, asked.datasets, asked.table)
+        if name not in reproduction.datasets:
+            raise unknown("data set", name, reproduction.datasets, reproduction.table)
     loaded, missing = [], []
-    for name in datasets or asked.datasets:
+    for name in datasets or reproduction.datasets:
         try:
-            load_dataset(name, asked.attributes(name), data_dir)
+            load_dataset(name, reproduction.attributes(name), data_dir)
             loaded.append(name)
         except InputError as error:
-            if datasets or len(asked.datasets) == 1:
+            if datasets or len(reproduction.datasets) == 1:
                 raise
             missing.append(f"{name} was not run: {error}")
-    trials, about = asked.trials(loaded), asked.about()
+    kind, trials, about = ReproductionStudy(), reproduction.trials(loaded), reproduction.about()
 
     def encode(trial: Trial) -> EncodedSplit:
-        cut = split(_rows(trial, data_dir), trial.split_seed, folder=cache_folder("splits"))
-        return prepare(cut, trial.settings, asked.evaluation, OTHERS)
+        rows = kind.table(directory, trial, data_dir=data_dir)
+        cut = split(rows, trial.split_seed, folder=cache_folder("splits"))
+        return prepare(cut, trial.settings, reproduction.evaluation, OTHERS)
 
     directory = StudyDirectory.open(Path(out) if out else default_folder(about), trials, about)
-    protected = {name: list(attributes) for name, attributes in asked.protected.items()}
+    protected = {name: list(attributes) for name, attributes in reproduction.protected.items()}
     notes = {"missing": missing, "protected": protected}
-    return StudyRun(ReproductionStudy(), directory, directory.trials, encode, notes=notes)
+    return StudyRun(kind, directory, directory.trials, encode, notes=notes)
 
 
 def results_by_line(directory: StudyDirectory) -> pd.DataFrame:
     """Return a reproduction's rows of results.csv with the lines of the table that they belong to."""
-    asked, records = _of(directory), directory.records()
+    reproduction, records = _of(directory), directory.records()
     frame = results(records)
     frame["algorithm"] = [algorithm(record.trial) for record in records]
-    frame["attributes"] = [joined(asked.in_order(record.trial)) for record in records]
+    frame["attributes"] = [joined(reproduction.in_order(record.trial)) for record in records]
     return frame
 
 
 def attributes_of(directory: StudyDirectory) -> dict[str, str]:
     """Return the attributes that each data set's lines are about, as a text with commas."""
-    asked = _of(directory)
-    return {name: joined(asked.attributes(name)) for name in asked.datasets}
+    reproduction = _of(directory)
+    return {name: joined(reproduction.attributes(name)) for name in reproduction.datasets}
 
 
 def _of(directory: StudyDirectory) -> Reproduction:
@@ -284,7 +278,3 @@ def _of(directory: StudyDirectory) -> Reproduction:
         directory.about["kind"].removeprefix(PREFIX),
         protected={name: tuple(attributes) for name, attributes in protected.items()},
     )
-
-
-def _rows(trial: Trial, data_dir: str | Path | None) -> Table:
-    return load_dataset(trial.dataset, [*trial.protected, *trial.watched], data_dir).known()

@@ -1,10 +1,12 @@
 """Studies on real Ray, through the command line as a user runs it."""
 
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import numpy as np
@@ -13,6 +15,7 @@ import pytest
 from command import BIN, grad_ext
 
 from grad_ext.cli import main
+from grad_ext.sweeps.run.executors import delete_stale_folders
 
 SMALL = ("sweep", "lambda", "--values", "0,1,100", "--seeds", "3", "--epochs", "3")
 
@@ -251,3 +254,15 @@ def test_a_file_of_ones_own_and_what_becomes_of_it(tmp_path):
     assert done.returncode == 2
     assert re.search(r"its data.people.sex is '\w{64}', this one has '\w{64}'", done.stderr)
     assert (tmp_path / "study" / "results.csv").read_bytes() == results
+
+
+def test_what_killed_drivers_left_is_deleted(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    kept = [tmp_path / f"grad-ext-tune-{os.getpid()}-x", tmp_path / "grad-ext-tune-others"]
+    for path in (*kept, tmp_path / f"grad-ext-tune-{ended.pid}-x"):
+        path.mkdir()
+        (path / "file").touch()
+    delete_stale_folders()
+    assert sorted(tmp_path.iterdir()) == sorted(kept)

@@ -302,7 +302,7 @@ def test_from_the_command_line(tmp_path, monkeypatch, capsys):
         (("table1", "--datasets", "germn"), "did you mean 'german'"),
         (("table4",), "unknown table 'table4'"),
         (("table1", "--protected", "german"), "something like german=sex"),
-        (("table1", *small, "--k", "10"), "evaluation.k is 5, asked for was 10"),
+        (("table1", *small, "--k", "10"), "evaluation.k is 5, this one has 10"),
     ):
         assert main(["reproduce", *arguments]) == 2
         assert message in capsys.readouterr().err
