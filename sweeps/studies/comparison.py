@@ -18,18 +18,14 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
 from grad_ext.data.split import checked_protocol, split
 from grad_ext.data.table import Table
 from grad_ext.errors import InputError
-from grad_ext.evaluation import VALIDATED, EncodedSplit, EvaluationConfig, prepare
+from grad_ext.evaluation import EncodedSplit, EvaluationConfig, prepare
 from grad_ext.files import cache_folder
 from grad_ext.report.comparison import write_comparison
 from grad_ext.report.explorer import explorer
 from grad_ext.report.figures import WRITTEN
-from grad_ext.report.tables import results
 from grad_ext.sweeps.folder import StudyDirectory, default_folder
 from grad_ext.sweeps.run.executors import OnProgress, OnRecords
 from grad_ext.sweeps.run.limits import Limits, fit
@@ -40,38 +36,21 @@ from grad_ext.sweeps.studies.methods import (
     Makers,
     Methods,
     MethodSpec,
-    columns,
     cost,
     current,
     method_specs,
     width,
 )
-from grad_ext.training.checkpoint import History, best_epoch, rule_named
+from grad_ext.sweeps.studies.selection import SELECT, checked_rule, chosen, models
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Record, RowsKey, Trial
 
 SEEDS = 5
-SELECT = "balanced_delta"
 # Pieces of work per worker, about: with fewer, workers idle at the end; each piece starts a process.
 PIECES = 6
 # Least seconds of work in a piece, if every worker gets one: starting a process takes a few seconds,
 # and on data smaller than Adult fits are faster than `cost` estimates.
 LEAST = 10.0
-FIRST = (
-    "dataset",
-    "method",
-    "title",
-    "hyperparameter",
-    "lam",
-    "seed",
-    "split_seed",
-    "variant",
-    "recipe",
-)
-LAST = (
-    *("constant", "diverged", "seconds", "predict_seconds", "peak_bytes", "error"),
-    *("needs_attributes", "seeded", "default"),
-)
 
 
 class ComparisonStudy(StudyKind):
@@ -213,7 +192,7 @@ def open_comparison(
         raise InputError(f"expected at least one train/test split, got {splits}")
     if not table.protected:
         raise InputError(f"{table.name}: expected a protected attribute, got none")
-    _rule(select)
+    checked_rule(select)
     checked_cpus(num_cpus)
     limits = limits or Limits()
     rows = table.known()
@@ -354,85 +333,6 @@ def gathered(trials: Sequence[Trial], workers: int) -> list[list[Trial]]:
 
 def _static(trial: Trial) -> str:
     return repr(trial.static)
-
-
-def models(records: Sequence[Record]) -> pd.DataFrame:
-    """Return the rows of a comparison's results.csv, one per model, without the column ``chosen``."""
-    frame = results(records)
-    facts = pd.DataFrame([columns(record.trial) for record in records])
-    measured = pd.DataFrame(
-        {
-            name: [getattr(record, name) for record in records]
-            for name in ("predict_seconds", "peak_bytes", "error")
-        }
-    )
-    frame = frame.drop(columns="method").join(facts).join(measured)
-    lead, tail = ([name for name in names if name in frame] for names in (FIRST, LAST))
-    metrics = [name for name in frame if name not in (*lead, *tail)]
-    return frame[[*lead, *metrics, *tail]]
-
-
-def _rule(name: str) -> Any:
-    if name in ("last", "paper"):
-        raise InputError(
-            f"select: {name!r} is a rule for epochs; a hyperparameter is chosen by balanced_delta, delta, or "
-            "accuracy@0.05 (the highest accuracy at a Discrimination of at most 0.05)"
-        )
-    return rule_named(name)
-
-
-def chosen(frame: pd.DataFrame, rule: str = SELECT) -> pd.DataFrame:
-    """Choose the value of each method's hyperparameter by mean metrics on the validation rows.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        A row per model, as `models` returns them.
-    rule : {'balanced_delta', 'delta', 'accuracy@0.05'}
-        The highest balanced accuracy minus Discrimination; the highest accuracy minus
-        Discrimination; or the highest accuracy at a Discrimination of at most 0.05, or else the
-        lowest Discrimination. Test rows are not used.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The frame with a column ``chosen``: whether the row has the chosen value of its method. A
-        value with a failed model is chosen only if every value has one. The default is chosen among
-        equal values, and if no model has metrics.
-
-    Raises
-    ------
-    InputError
-        If the rule is unknown.
-    """
-    score = _rule(rule)
-    picked = pd.Series(False, index=frame.index)
-    for _, rows in frame.groupby("method", sort=False):
-        picked[rows.index] = rows["lam"] == _best(rows, score)
-    return frame.assign(chosen=picked)
-
-
-def _best(rows: pd.DataFrame, score: Any) -> float:
-    """Return the chosen value of one method's hyperparameter."""
-    default = rows.loc[rows["default"], "lam"]
-    fallback = float(default.iloc[0] if len(default) else rows["lam"].iloc[0])
-    metrics = rows.reindex(columns=list(VALIDATED)).astype(float)
-    sound = (rows["error"] == "") & metrics.notna().all(axis=1)
-    whole = sound.groupby(rows["lam"]).transform("all")
-    usable = whole if whole.any() else sound
-    if not usable.any():
-        return fallback
-    means = metrics[usable].groupby(rows["lam"][usable]).mean()
-    # `best_epoch` keeps the last of equal ones.
-    order = [lam for lam in means.index if lam != fallback]
-    means = means.loc[[*order, *([fallback] if fallback in means.index else [])]]
-    acc, balanced, gap = (
-        means[f"validation_{name}"].to_numpy()[:, None]
-        for name in ("accuracy", "balanced_accuracy", "discrimination")
-    )
-    nothing = np.full_like(acc, np.nan)
-    history = History(nothing, nothing[:, None], acc, balanced, nothing, gap, gap[:, None])
-    return float(means.index[best_epoch(history, score)[0]])
 
 
 def _notes(

@@ -262,6 +262,19 @@ class StudyKind:
         )
         return SettingsOutcome(**vars(by_settings), folder=directory.folder, page=page)
 
+    def tables(
+        self,
+        dataset: str | Table,
+        sets: Sequence[AttributeSet] | None,
+        data: Mapping[str, Any] | None,
+        data_dir: str | Path | None,
+    ) -> dict[AttributeSet, Table]:
+        """Load a data set with each set of attributes protected: see `tables_by_attributes`."""
+        tables = tables_by_attributes(dataset, sets, data, data_dir)
+        if not self.known_only:
+            return tables
+        return {attributes: table.known() for attributes, table in tables.items()}
+
     def table(
         self,
         directory: StudyDirectory,
@@ -285,11 +298,9 @@ class StudyKind:
         data_dir : path, optional
             As for `grad_ext.load_dataset`.
         """
-        own = (*trial.protected, *trial.watched)
         dataset = trial.dataset if table is None else table
         sets = self.attribute_sets(directory, trial)
-        rows = tables_by_attributes(dataset, sets, data, data_dir)[own]
-        return rows.known() if self.known_only else rows
+        return self.tables(dataset, sets, data, data_dir)[(*trial.protected, *trial.watched)]
 
     def attribute_sets(self, directory: StudyDirectory, trial: Trial) -> list[AttributeSet]:
         """Return the sets of attributes with which the rows of a trial are loaded."""

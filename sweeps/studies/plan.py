@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from grad_ext.data import DATA_SETS
-from grad_ext.data.options import AttributeSet, checked_file, joined, tables_by_attributes
+from grad_ext.data.options import AttributeSet, checked_file, joined
 from grad_ext.data.split import PROTOCOLS, checked_protocol, split
 from grad_ext.data.table import Table
 from grad_ext.errors import InputError, MissingToolkit, unknown
@@ -216,7 +216,7 @@ class StudyPlan:
             If the data cannot be loaded, or have no such attribute.
         """
         return {
-            name: tables_by_attributes(dataset, self.protected.get(name), self.data, self.data_dir)
+            name: self._kind.tables(dataset, self.protected.get(name), self.data, self.data_dir)
             for name, dataset in zip(self.names, self.dataset, strict=True)
         }
 
@@ -358,7 +358,7 @@ class StudyPlan:
 def encoded_split(plan: StudyPlan, table: Table, trial: Trial) -> EncodedSplit:
     """Return the encoded rows of a trial of a plan."""
     cut = split(table, trial.split_seed, plan.protocol, cache_folder("splits"))
-    return prepare(cut, trial.settings, plan.evaluation)
+    return prepare(cut, trial.settings, plan.evaluation, study_kind(plan.kind).others)
 
 
 def _static(point: Mapping[str, Any]) -> dict[str, Any]:

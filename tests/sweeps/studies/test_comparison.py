@@ -31,8 +31,9 @@ from grad_ext.method import GRAD
 from grad_ext.report.comparison_words import findings
 from grad_ext.sweeps.folder import write_records
 from grad_ext.sweeps.run.limits import Limits
-from grad_ext.sweeps.studies.comparison import chosen, gathered, models, open_comparison
+from grad_ext.sweeps.studies.comparison import gathered, open_comparison
 from grad_ext.sweeps.studies.methods import METHODS, cost, described, method_specs, width
+from grad_ext.sweeps.studies.selection import chosen, models
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Record, Trial
 

@@ -14,15 +14,9 @@ from grad_ext.method import GRAD
 from grad_ext.sweeps.folder import StudyDirectory, lock
 from grad_ext.sweeps.run.memory import Widths
 from grad_ext.sweeps.run.storage import LocalStore
+from grad_ext.sweeps.studies.choice import choice, only_table, try_choice, without_nan
 from grad_ext.sweeps.studies.kinds import kind_of
-from grad_ext.sweeps.studies.search import (
-    Rounds,
-    choice,
-    only_table,
-    space,
-    try_choice,
-    without_nan,
-)
+from grad_ext.sweeps.studies.search import Rounds, space
 
 NAN = float("nan")
 SPACE = {"lam": tune.loguniform(1.0, 1000.0), "hidden": tune.choice([10, 20])}
