@@ -157,7 +157,7 @@ def test_help_is_cheap():
 
 def test_a_process_that_trains_packs_loads_what_it_needs():
     """Every study waits for as many of these processes to start as there are CPUs."""
-    code = "import grad_ext.sweeps.run.tune, grad_ext.evaluation"
+    code = "import grad_ext.sweeps.run.executors, grad_ext.evaluation"
     assert loaded_by(code) <= {"torch", "ray", "pandas"}
 
 

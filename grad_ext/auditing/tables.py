@@ -13,12 +13,13 @@ from typing import Any
 
 import pandas as pd
 
-from grad_ext.auditing.audit import FOLDS, LEVEL, Audit, audit, check_options
+from grad_ext.auditing.audit import FOLDS, Audit, audit, check_options
 from grad_ext.data.encoding import Encoder, arrays
 from grad_ext.data.split import Split, split
 from grad_ext.data.table import Table
 from grad_ext.errors import unknown
 from grad_ext.method import GRAD
+from grad_ext.metrics.bootstrap import LEVEL
 from grad_ext.models.tables import favorable_predictions, model_inputs
 from grad_ext.report.card import Judged
 from grad_ext.trial import Trial

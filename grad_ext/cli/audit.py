@@ -57,11 +57,12 @@ def audit(
     lam = checked_lambda(LAMBDA if lam is None else lam)
     settings = Settings(**given)
 
-    from grad_ext.auditing.audit import LEVEL, check_options
+    from grad_ext.auditing.audit import check_options
     from grad_ext.auditing.tables import audit_table, audit_training, evaluation_rows
     from grad_ext.cli.studies import interruptible
     from grad_ext.data.split import split as split_rows
     from grad_ext.files import writable_folder
+    from grad_ext.metrics.bootstrap import LEVEL
     from grad_ext.models.persistence import load
     from grad_ext.trial import Trial, fingerprint
 

@@ -45,9 +45,10 @@ def card(
 
     Example: grad-ext card model.safetensors --dataset german --protected age,sex
     """
-    from grad_ext.auditing.audit import LEVEL, check_options
+    from grad_ext.auditing.audit import check_options
     from grad_ext.auditing.tables import audit_table, evaluation_rows, predictions_on
     from grad_ext.files import write_atomically
+    from grad_ext.metrics.bootstrap import LEVEL
     from grad_ext.models.persistence import load
     from grad_ext.report.card import model_card
 
