@@ -327,10 +327,10 @@ def test_a_table_from_python(tmp_path):
     assert set(trained["algorithm"]) >= {"NN-Pred", "NN-Auto", "GRAD-Pred", "GRAD-Auto"}
     tables = result.tables()
     assert len(tables) == len(result.rows.groupby(["dataset", "attributes"]))
-    for title, heading, lines in tables:
+    for title, heading, body in tables:
         assert title.startswith(("german, ", "adult, ", "health, "))
-        assert lines
-        assert all(len(line) == len(heading) for line in lines)
+        assert body
+        assert all(len(line) == len(heading) for line in body)
     assert [row["dataset"] for row in result.majority] == ["german"]
     assert result.sentences
     assert (tmp_path / "report.html").exists()
