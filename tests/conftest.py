@@ -3,12 +3,20 @@
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from grad_ext.data import load_dataset
 from grad_ext.data.split import split
 from grad_ext.evaluation import prepare
 from grad_ext.training.settings import Settings
+
+# The same examples on every machine and in every run, however long one takes. To look for others:
+# --hypothesis-profile=default.
+settings.register_profile(
+    "same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("same")
 
 # What takes longest goes first, in this order, so that no process is left with it alone in the end.
 LONG = (
