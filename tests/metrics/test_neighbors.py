@@ -67,10 +67,7 @@ def test_against_the_matrix_of_all_distances(
         patch.setattr(neighbors, "BLOCK_BYTES", block)
         patch.setattr(neighbors, "WORTH_A_TREE", 1)
         patch.setattr(neighbors, "SPARE", 2)
-        patch.setattr(neighbors, "QUICK", 0.0)
-        # Of the two ways that are timed, the tree's first, the one chosen here is the faster.
-        seconds = iter([not tree, tree])
-        patch.setattr(neighbors, "_seconds", lambda call: next(seconds))
+        patch.setattr(neighbors, "prefers_tree", lambda points, dimensions: tree)
         graph = neighbor_graph(X, k, include_self, ties, device)
     expected = slow_graph(X, k, include_self, ties)
     np.testing.assert_allclose(graph.toarray(), expected, atol=1e-12)
@@ -87,7 +84,7 @@ def test_thousands_of_points_go_through_the_least_of_columns(device, scale):
     X = np.column_stack([rng.normal(size=4500) * scale, rng.integers(0, 2, (4500, 6))])
     assert len(X) >= neighbors.STRIDE**2
     graph = neighbor_graph(X, device=device)
-    assert len(X) >= neighbors.WORTH_A_TREE
+    assert not neighbors.prefers_tree(*X.shape)
     theirs = NearestNeighbors(n_neighbors=5, algorithm="brute").fit(X)
     near = theirs.kneighbors(return_distance=False)
     y = rng.integers(0, 2, 4500)
@@ -221,3 +218,26 @@ def test_a_process_remembers_its_last_graphs(monkeypatch):
 def test_bad_input(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    ("points", "dimensions", "tree"),
+    [
+        (2000, 2, True),
+        (2000, 12, False),
+        (30_000, 8, True),
+        (30_000, 20, False),
+        (45_000, 101, False),
+    ],
+)
+def test_a_tree_is_preferred_in_few_dimensions(points, dimensions, tree):
+    assert neighbors.prefers_tree(points, dimensions) == tree
+
+
+def test_a_tree_and_blocks_return_the_same_graph(monkeypatch):
+    X = np.random.default_rng(0).normal(size=(1500, 3))
+    assert neighbors.prefers_tree(*X.shape)
+    by_tree = neighbor_graph(X)
+    monkeypatch.setattr(neighbors, "prefers_tree", lambda points, dimensions: False)
+    by_blocks = neighbor_graph(X)
+    assert (by_tree.others != by_blocks.others).nnz == 0
