@@ -3,6 +3,8 @@
 import ast
 import doctest
 import importlib
+import json
+import os
 import shutil
 import subprocess
 import sys
@@ -25,8 +27,19 @@ HEAVY = (
 # The folders and files from the ground up: each may import from itself and from what stands before it.
 FLOORS = (
     *("errors", "files", "seeds", "checks", "codec", "outputs", "constraints"),
-    *("training.checkpoint", "training.settings", "trial", "data", "metrics", "engine", "training"),
-    *("method", "evaluation", "models", "auditing", "report", "adapters", "sweeps", "cli"),
+    *("engine.schedules", "training.checkpoint", "training.settings", "trial", "data", "metrics"),
+    *(
+        "engine",
+        "training",
+        "method",
+        "evaluation",
+        "models",
+        "auditing",
+        "report",
+        "adapters",
+        "sweeps",
+        "cli",
+    ),
 )
 # The only imports that look up, all inside functions: see docs/architecture.md.
 LOOK_UP = {("grad_ext.data.table", "grad_ext.adapters.aif360.datasets")}
@@ -56,6 +69,8 @@ def sources() -> dict[str, Path]:
 
 
 SOURCES = sources()
+# What a process gets that must find nothing but what is installed.
+ALONE = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -210,7 +225,7 @@ def pip_wheel(source: Path, folder: Path) -> Path:
 def tree(tmp_path_factory):
     """A copy of what the packages are built from: building writes into the tree."""
     copy = tmp_path_factory.mktemp("tree")
-    for name in ("grad_ext", "adapters", "sweeps"):
+    for name in (".src", "grad_ext", "adapters", "sweeps"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, copy / name, symlinks=True, ignore=ignored)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
@@ -257,7 +272,8 @@ def test_a_wheel_holds_every_file_once_below_one_name(wheel):
 def test_an_sdist_holds_every_file_once_and_builds_the_same_wheel(sdist, wheel, tmp_path):
     with tarfile.open(sdist) as archive:
         names = [m.name.split("/", 1)[1] for m in archive.getmembers() if m.isfile()]
-    held = [n for n in names if n.startswith(("grad_ext/", "adapters/", "sweeps/"))]
+    assert not [n for n in names if n.startswith(("grad_ext/", "adapters/", "sweeps/"))]
+    held = [n.removeprefix(".src/") for n in names if n.startswith(".src/grad_ext/")]
     assert sorted(held) == sorted(package_files())
     again = pip_wheel(sdist, tmp_path)
     assert sorted(own_files(again)) == sorted(own_files(wheel))
@@ -283,6 +299,7 @@ def test_an_installed_wheel_works_and_leaks_no_name(wheel, tmp_path):
         text=True,
         cwd=tmp_path,
         check=True,
+        env=ALONE,
     )
     first, second = done.stdout.splitlines()
     assert str(site) in first
@@ -295,3 +312,32 @@ def test_no_public_name_is_hidden_by_a_module_of_its_name():
     for name, home in grad_ext._HOMES.items():
         module = importlib.import_module(home)
         assert getattr(grad_ext, name) is getattr(module, name)
+
+
+def test_type_checkers_resolve_an_editable_install_from_elsewhere(tree, tmp_path):
+    """What an editable install puts on the path is a folder with nothing but the package."""
+    venv.create(tmp_path / "env", with_pip=False, symlinks=True)
+    python = tmp_path / "env/bin/python"
+    build = f"import setuptools.build_meta as b; b.build_editable({str(tmp_path)!r})"
+    subprocess.run([sys.executable, "-c", build], cwd=tree, check=True, capture_output=True)
+    site = next((tmp_path / "env").glob("lib/python*/site-packages"))
+    zipfile.ZipFile(next(tmp_path.glob("*.whl"))).extractall(site)
+    code = (
+        "from importlib.util import find_spec as f; print(f('adapters'), f('sweeps'), f('tests'))"
+    )
+    done = subprocess.run(
+        [python, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True, env=ALONE
+    )
+    assert done.stdout.split() == ["None"] * 3
+    names = [name for name in SOURCES if not name.endswith(".kernels")]
+    (tmp_path / "user.py").write_text("\n".join(f"import {name}" for name in names))
+    checker = Path(sys.executable).with_name("basedpyright")
+    checked = subprocess.run(
+        [checker, "--pythonpath", python, "--outputjson", "user.py"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    found = json.loads(checked.stdout)["generalDiagnostics"]
+    assert not [one for one in found if one["severity"] == "error"]

@@ -14,6 +14,7 @@ import typer
 
 from grad_ext.cli import complete
 from grad_ext.cli.groups import Options
+from grad_ext.constraints import CONSTRAINTS, DEFAULT_CONSTRAINT
 from grad_ext.errors import InputError
 from grad_ext.training.settings import Settings
 
@@ -259,8 +260,9 @@ class TrainingOptions(Options):
         str | None,
         typer.Option(
             autocompletion=complete.constraints,
-            help="Fairness constraint: demographic_parity (on all rows, the default), equalized_odds "
-            "(on the rows of each label) or equal_opportunity (on the rows with the favorable label).",
+            help="Fairness constraint, by the rows on which predictions must not depend on the group: "
+            + ", ".join(f"{name} ({each.summary})" for name, each in CONSTRAINTS.items())
+            + f"; {DEFAULT_CONSTRAINT} by default.",
         ),
     ] = None
     epochs: Annotated[

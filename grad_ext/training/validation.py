@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from grad_ext.data.encoding import Arrays
+from grad_ext.engine.batches import shared_tensor
 from grad_ext.engine.logistic import Readout, fit_readout
 from grad_ext.engine.network import SCORE_ROWS, Network
 from grad_ext.metrics.group import (
@@ -32,7 +33,7 @@ def last_readout(
     target = training.task.target
     if network.shape.target.kind != "features" or target.kind not in ("binary", "categorical"):
         return None
-    y, w = torch.from_numpy(training.y), torch.from_numpy(training.w)
+    y, w = (shared_tensor(values, torch.float64) for values in (training.y, training.w))
     # Newton's few steps, a member after another, are nothing for a device.
     Z = network.representations(X).cpu()
     return fit_readout(Z, y, w, max(2, target.outputs), start)
@@ -61,9 +62,13 @@ def figures(
     on_device = network.device.type != "cpu" and readout is None
     if on_device and validation.task.target.kind == "binary":
         return judge_there(network.scores(valid_X), validation)
-    said = predictions(network, readout, valid_X).numpy()
-    judged = judge(said, validation)
-    diverged = ~np.isfinite(said).all(axis=(1, 2))
+    return finite_figures(predictions(network, readout, valid_X).numpy(), validation)
+
+
+def finite_figures(scores: NDArray[np.floating], rows: Arrays) -> dict[str, Floats]:
+    """Return the figures of `judge`, nan for members (P,) with a score that is not finite."""
+    judged = judge(scores, rows)
+    diverged = ~np.isfinite(scores).all(axis=(1, 2))
     for values in judged.values():
         values[..., diverged] = np.nan
     return judged
