@@ -29,7 +29,7 @@ from grad_ext.errors import InputError
 from grad_ext.method import check_pack
 from grad_ext.training.checkpoint import History, rule_named
 from grad_ext.training.loop import load, train_epochs
-from grad_ext.training.validation import finite_figures
+from grad_ext.training.validation import score_metrics
 from grad_ext.trial import Trial
 
 Floats = NDArray[np.float64]
@@ -167,7 +167,7 @@ class _Training:
         return np.asarray(losses.numpy() / self._slices[-1].stop, dtype=np.float64)
 
     def metrics(self) -> dict[str, Floats]:
-        return finite_figures(self._pack.scores(self._valid_X).numpy(), self._validation)
+        return score_metrics(self._pack.scores(self._valid_X).numpy(), self._validation)
 
     def state(self) -> dict[str, Tensor]:
         return {

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from grad_ext.auditing.audit import FOLDS, LEVEL, Audit, audit, check_options
+from grad_ext.auditing.audit import FOLDS, Audit, audit, check_options
 from grad_ext.data.encoding import Encoder, arrays
 from grad_ext.data.split import Split, split
 from grad_ext.data.table import Table
@@ -142,7 +142,7 @@ def audit_training(trial: Trial, parts: Split, table: Table, *, folds: int = FOL
     >>> result.table["source"].unique()[:3].tolist()
     ['features', 'representation (λ = 0)', 'representation (λ = 100)']
     """
-    check_options(folds, LEVEL, trial.seed)
+    check_options(folds, trial.seed)
     use = trial.settings.use_protected
     encoder = Encoder(trial.settings.encoding).fit(parts.train.inputs(use))
     training, validation = (arrays(part, encoder, use) for part in (parts.train, parts.valid))

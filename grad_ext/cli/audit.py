@@ -57,7 +57,7 @@ def audit(
     lam = checked_lambda(LAMBDA if lam is None else lam)
     settings = Settings(**given)
 
-    from grad_ext.auditing.audit import LEVEL, check_options
+    from grad_ext.auditing.audit import check_options
     from grad_ext.auditing.tables import audit_table, audit_training, evaluation_rows
     from grad_ext.cli.studies import interruptible
     from grad_ext.data.split import split as split_rows
@@ -65,7 +65,7 @@ def audit(
     from grad_ext.models.persistence import load
     from grad_ext.trial import Trial, fingerprint
 
-    check_options(probes.folds, LEVEL, probes.seed)
+    check_options(probes.folds, probes.seed)
     table = data.table(file)
     rows = evaluation_rows(table, probes.rows, split.split_seed, split.protocol)
     trial = Trial(table.name, table.attribute_names, lam, probes.seed, split.split_seed, settings)

@@ -45,13 +45,13 @@ def card(
 
     Example: grad-ext card model.safetensors --dataset german --protected age,sex
     """
-    from grad_ext.auditing.audit import LEVEL, check_options
+    from grad_ext.auditing.audit import check_options
     from grad_ext.auditing.tables import audit_table, evaluation_rows, predictions_on
     from grad_ext.files import write_atomically
     from grad_ext.models.persistence import load
     from grad_ext.report.card import model_card
 
-    check_options(probes.folds, LEVEL, probes.seed)
+    check_options(probes.folds, probes.seed)
     fitted = load(model)
     table = data.table(file).known()
     rows = evaluation_rows(table, probes.rows, split.split_seed, split.protocol)

@@ -26,7 +26,7 @@ from grad_ext.training.checkpoint import History, Rule, best_epoch
 from grad_ext.training.settings import Settings
 from grad_ext.training.targets import targets_of
 from grad_ext.training.trainer import Trainer
-from grad_ext.training.validation import figures, last_readout
+from grad_ext.training.validation import last_readout, validation_metrics
 
 Floats = NDArray[np.float64]
 
@@ -144,7 +144,7 @@ class _Pack:
         return losses
 
     def metrics(self) -> dict[str, Floats]:
-        return figures(self._network, self.readout, self._valid_X, self._validation)
+        return validation_metrics(self._network, self.readout, self._valid_X, self._validation)
 
     def state(self) -> Mapping[str, Tensor]:
         return self._network.state()
