@@ -168,7 +168,7 @@ def audit(
     >>> result.table[["probe", "auc"]].round(2).values.tolist()
     [['logistic regression', 0.9], ['gradient boosting', 0.89]]
     """
-    check_options(folds, level, seed)
+    check_options(folds, seed, level)
     given = subject(model_or_representation, X, sensitive_features, y, seed)
     names = _source_names(given, sources)
     units = _units(groups, len(given.sensitive))
@@ -210,14 +210,14 @@ def audit(
     return Audit(pd.DataFrame(rows), tuple(notes))
 
 
-def check_options(folds: int, level: float, seed: int) -> None:
+def check_options(folds: int, seed: int, level: float = LEVEL) -> None:
     """Check the options of an audit, before data are loaded or models trained.
 
     Raises
     ------
     InputError
-        If `folds` is not a whole number of at least 2, `level` not in (0, 1), or `seed` not a whole
-        number.
+        If `folds` is not a whole number of at least 2, `seed` not a whole number, or `level` not in
+        (0, 1).
     """
     if not isinstance(folds, Integral) or isinstance(folds, bool) or folds < 2:
         raise InputError(f"folds: expected a whole number of at least 2, got {folds!r}")

@@ -143,7 +143,7 @@ def audit_training(trial: Trial, parts: Split, table: Table, *, folds: int = FOL
     >>> result.table["source"].unique()[:3].tolist()
     ['features', 'representation (λ = 0)', 'representation (λ = 100)']
     """
-    check_options(folds, LEVEL, trial.seed)
+    check_options(folds, trial.seed)
     use = trial.settings.use_protected
     encoder = Encoder(trial.settings.encoding).fit(parts.train.inputs(use))
     training, validation = (arrays(part, encoder, use) for part in (parts.train, parts.valid))

@@ -66,7 +66,7 @@ def audit(
     from grad_ext.models.persistence import load
     from grad_ext.trial import Trial, fingerprint
 
-    check_options(probes.folds, LEVEL, probes.seed)
+    check_options(probes.folds, probes.seed)
     table = data.table(file)
     rows = evaluation_rows(table, probes.rows, split.split_seed, split.protocol)
     trial = Trial(table.name, table.attribute_names, lam, probes.seed, split.split_seed, settings)

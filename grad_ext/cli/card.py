@@ -52,7 +52,7 @@ def card(
     from grad_ext.models.persistence import load
     from grad_ext.report.card import model_card
 
-    check_options(probes.folds, LEVEL, probes.seed)
+    check_options(probes.folds, probes.seed)
     fitted = load(model)
     table = data.table(file).known()
     rows = evaluation_rows(table, probes.rows, split.split_seed, split.protocol)

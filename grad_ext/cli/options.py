@@ -260,7 +260,7 @@ class TrainingOptions(Options):
         str | None,
         typer.Option(
             autocompletion=complete.constraints,
-            help="Fairness constraint, the rows among which predictions must not depend on the group: "
+            help="Fairness constraint, by the rows on which predictions must not depend on the group: "
             + ", ".join(f"{name} ({each.summary})" for name, each in CONSTRAINTS.items())
             + f"; {DEFAULT_CONSTRAINT} by default.",
         ),

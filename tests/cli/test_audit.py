@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from command import BIN, PATIENCE, grad_ext
+from command import BIN, PATIENCE, grad_ext, wait_until
 from leakage import leaky
 
 from grad_ext import GRADClassifier, GRADInProcessing, audit, load_dataset, save
@@ -117,9 +117,7 @@ def test_a_model_of_other_columns_is_refused(tmp_path, monkeypatch, capsys):
 def test_ctrl_c_leaves_nothing_behind(tmp_path):
     command = [BIN, "audit", "--dataset", "adult", "--epochs", "500", "--out", "results"]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and not (tmp_path / "results").exists():
-        time.sleep(0.05)
+    wait_until(lambda: (tmp_path / "results").exists() or process.poll() is not None)
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     try:
