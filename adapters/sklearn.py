@@ -191,7 +191,7 @@ def checked(trials: Sequence[Trial], training: Arrays) -> None:
     """
     if not trials:
         raise InputError("expected at least one trial, got none")
-    if training.task.target.kind != "binary":
+    if training.task.target.classes != 2:
         raise InputError(f"expected a binary target, got a {training.task.target.kind} one")
 
 
@@ -219,7 +219,7 @@ def with_groups(rows: Arrays) -> Arrays:
         If an attribute is a number.
     """
     for branch in rows.task.attributes:
-        if branch.kind not in ("binary", "categorical"):
+        if not branch.classes:
             raise InputError(
                 f"protected attribute {branch.name!r}: expected groups, got a {branch.kind} one"
             )
@@ -245,7 +245,7 @@ def privileged(rows: Arrays) -> NDArray[np.int64]:
         If an attribute has not two groups.
     """
     for branch in rows.task.attributes:
-        if branch.kind != "binary":
+        if branch.classes != 2:
             raise InputError(
                 f"protected attribute {branch.name!r}: expected two groups, got {branch.outputs}"
             )

@@ -22,7 +22,7 @@ from grad_ext.engine.network import Network
 from grad_ext.errors import InputError
 from grad_ext.training.checkpoint import History, Rule, last, rule_named
 from grad_ext.training.loop import shape_of, train
-from grad_ext.training.targets import check_cells, location_and_scale
+from grad_ext.training.targets import check_cells
 from grad_ext.training.validation import predictions
 from grad_ext.trial import Trial
 
@@ -98,7 +98,7 @@ class FittedGRAD:
             If X has another number of features, or the representation was learned without labels.
         """
         rows = self._rows(X)
-        if self.readout is None and self.network.shape.target.kind == "features":
+        if self.readout is None and self.network.shape.target.reconstructs:
             raise InputError("learned without labels, so there is nothing that it predicts")
         with one_thread():
             said = predictions(self.network.on(self.device), self.readout, rows).numpy()
@@ -168,9 +168,9 @@ class GRAD:
                 f"expected {len(first.protected)} protected attributes, got {training.a.shape[1]}"
             )
         check_cells(first.settings.constraint, training)
-        location, scale = 0.0, 1.0
-        if training.task.target.kind == "continuous":
-            location, scale = location_and_scale(training.y, training.w)
+        target = training.task.target
+        location, scale = target.location_and_scale(training.y, training.w)
+        if (location, scale) != (0.0, 1.0):
             training, validation = (
                 replace(arrays, y=(arrays.y - location) / scale)
                 for arrays in (training, validation)
@@ -195,5 +195,5 @@ class GRAD:
 
     @staticmethod
     def _rule(trial: Trial, training: Arrays) -> Rule:
-        unlabelled = trial.settings.variant == "auto" and training.task.target.kind == "features"
+        unlabelled = trial.settings.variant == "auto" and training.task.target.reconstructs
         return last if unlabelled else rule_named(trial.settings.checkpoint)

@@ -368,6 +368,8 @@ def _estimator(trial: Trial, fitted: FittedGRAD, cut: Split, encoded: EncodedSpl
         branch=settings.branch,
         recipe=settings.recipe,
         constraint=settings.constraint,
+        lr_schedule=settings.lr_schedule,
+        warmup_schedule=settings.warmup_schedule,
         random_state=trial.seed,
         **{name: getattr(settings, name) for name in DECIDED},
     )

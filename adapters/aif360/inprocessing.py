@@ -47,9 +47,10 @@ class GRADInProcessing(Transformer):  # type: ignore[misc]
         a logistic regression on the trunk's output classifies, and `transform` gives that output.
     recipe : {'paper', 'steady'}
         The training recipe. It decides the settings from `encoding` to `checkpoint` that are None.
-    constraint : {'demographic_parity', 'equalized_odds', 'equal_opportunity'}
-        What predictions are not to tell the groups apart by: all rows, the rows of each label, or
-        those of the favorable label alone.
+    constraint : str, default 'demographic_parity'
+        The rows among which predictions must be independent of the groups, a name in
+        `grad_ext.constraints.CONSTRAINTS`: all rows (demographic_parity), the rows of each label
+        (equalized_odds), or those of the favorable label (equal_opportunity).
     trunk, branch : sequence of int, default (40, 40)
         Hidden units of the trunk's and of each branch's layers.
     use_protected : bool, default False
@@ -117,6 +118,8 @@ dropout, adversary_input, lam_scales, saturation, warmup, extrapolation, balance
         extrapolation: float | None = None,
         balance_groups: bool | None = None,
         checkpoint: str | Rule | None = None,
+        lr_schedule: str = Settings.lr_schedule,
+        warmup_schedule: str = Settings.warmup_schedule,
         validation: float = VALIDATION,
         random_state: Any = None,
     ) -> None:
@@ -144,6 +147,8 @@ dropout, adversary_input, lam_scales, saturation, warmup, extrapolation, balance
             "extrapolation": extrapolation,
             "balance_groups": balance_groups,
             "checkpoint": checkpoint,
+            "lr_schedule": lr_schedule,
+            "warmup_schedule": warmup_schedule,
         }
         self.settings = Settings(
             **{**given, "checkpoint": None if callable(checkpoint) else checkpoint}

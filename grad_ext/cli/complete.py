@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from grad_ext.outputs import CONSTRAINTS
+from grad_ext.constraints import CONSTRAINTS
 from grad_ext.training.settings import RECIPES, VARIANTS
 
 # Those of `grad_ext.data.catalog.DATA_SETS` and `grad_ext.sweeps.studies.methods.METHODS`, which take a

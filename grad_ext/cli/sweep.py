@@ -10,6 +10,7 @@ import typer
 
 from grad_ext.cli import complete
 from grad_ext.cli.output import AsJson, Format, Quiet, output
+from grad_ext.constraints import CONSTRAINTS, DEFAULT_CONSTRAINT
 from grad_ext.errors import InputError
 from grad_ext.training.settings import Settings
 
@@ -96,8 +97,9 @@ Constraint = Annotated[
     str | None,
     typer.Option(
         autocompletion=complete.constraints,
-        help="What predictions are not to tell the groups apart by: demographic_parity (all rows, by "
-        "default), equalized_odds (rows of each label), equal_opportunity (favorable rows).",
+        help="Rows among which predictions must not depend on the group: "
+        + ", ".join(f"{name} ({each.summary})" for name, each in CONSTRAINTS.items())
+        + f"; by default {DEFAULT_CONSTRAINT}.",
     ),
 ]
 Epochs = Annotated[

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from grad_ext.errors import InputError, unknown
-from grad_ext.outputs import Branch
+from grad_ext.outputs import Branch, Continuous
 
 # More groups than this are rather a number that was meant to be continuous.
 MOST_GROUPS = 50
@@ -76,7 +76,7 @@ class SensitiveAttribute:
     def branch(self) -> Branch:
         """What an attribute branch for it predicts."""
         if self.continuous:
-            return Branch(self.name, "continuous")
+            return Continuous(self.name)
         return Branch.of_groups(self.name, 2 if self.levels is None else len(self.levels))
 
     def of(self, frame: pd.DataFrame) -> NDArray[np.float64]:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from grad_ext.constraints import DEFAULT_CONSTRAINT
 from grad_ext.errors import InputError
 from grad_ext.files import writable_folder, write_atomically
-from grad_ext.outputs import CONSTRAINTS
 from grad_ext.report.card import cards
 from grad_ext.report.explorer import Source, explorer
 from grad_ext.report.figures import (
@@ -50,7 +50,7 @@ def title(record: Record) -> str:
     """Return what a study is about, in one line."""
     trial = record.trial
     constraint = trial.settings.constraint
-    by = "" if constraint == CONSTRAINTS[0] else f" by {constraint.replace('_', ' ')}"
+    by = "" if constraint == DEFAULT_CONSTRAINT else f" by {constraint.replace('_', ' ')}"
     return f"{trial.method} on {trial.dataset}, protecting {' and '.join(trial.protected)}{by}"
 
 

@@ -15,11 +15,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from grad_ext.constraints import constraint_named
 from grad_ext.data.encoding import Arrays
 from grad_ext.engine.batches import minibatches, one_thread, shared_tensor
 from grad_ext.engine.logistic import Readout
-from grad_ext.engine.network import Network, Shape
-from grad_ext.outputs import Branch, Task, check_constraint
+from grad_ext.engine.network import Network
+from grad_ext.engine.shape import Shape
+from grad_ext.outputs import Branch, Features, Task
 from grad_ext.training.checkpoint import History, Rule, best_epoch
 from grad_ext.training.settings import Settings
 from grad_ext.training.targets import targets_of
@@ -114,12 +116,12 @@ def history_of(losses: list[Floats], judged: list[dict[str, Floats]]) -> History
 def shape_of(settings: Settings, arrays: Arrays, reversing: bool) -> Shape:
     """Return the network's sizes; without `reversing` there are no attribute branches (NN)."""
     task: Task = arrays.task
-    target = task.target
+    target: Branch = task.target
     if settings.variant == "auto":
         seen = arrays.X.shape[1] if arrays.visible is None else len(arrays.visible)
-        target = Branch("target", "features", seen)
-    check_constraint(settings.constraint, task)
-    told = reversing and settings.constraint == "equalized_odds"
+        target = Features("target", seen)
+    constraint = constraint_named(settings.constraint)
+    constraint.check(task.target)
     # A representation is to hide the attributes itself, and a network without branches has no choice.
     hides = settings.variant == "auto" or not reversing
     return Shape(
@@ -128,6 +130,6 @@ def shape_of(settings: Settings, arrays: Arrays, reversing: bool) -> Shape:
         branch=settings.branch,
         target=target,
         attributes=task.attributes if reversing else (),
-        reads="representation" if hides else settings.adversary_input,
-        heads=max(2, task.target.outputs) if told else 1,
+        adversary_input="representation" if hides else settings.adversary_input,
+        heads=constraint.heads(task.target.classes) if reversing else 1,
     )

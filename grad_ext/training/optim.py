@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 from torch.optim.adam import adam
@@ -24,27 +22,16 @@ class Adam:
     network : Network
         Whose parameters.
     settings : Settings
-        Rates and their decay, and beta1.
-    steps : int, optional
-        How many there will be; the rates stay as they are if that is not known.
+        Learning rates and beta1.
     """
 
-    def __init__(self, network: Network, settings: Settings, steps: int | None = None) -> None:
+    def __init__(self, network: Network, settings: Settings) -> None:
         self._network, self._settings = network, settings
-        self._steps = steps
         self._mean = torch.zeros_like(network.flat)
         self._square = torch.zeros_like(network.flat)
         self._count = torch.tensor(0.0, device=network.device)
         ratio = settings.attribute_learning_rate / settings.learning_rate
         self._ratios = network.by_branch(1.0, ratio) if ratio != 1.0 else None
-
-    def rate(self, done: int) -> float:
-        """Return the learning rate after so many steps: cosine decay to the final rate."""
-        rate, final = self._settings.learning_rate, self._settings.final_lr_fraction
-        if self._steps is None or final == 1.0:
-            return rate
-        left = (1.0 + math.cos(math.pi * done / self._steps)) / 2.0
-        return rate * (final + (1.0 - final) * left)
 
     def step(self, rate: float | Tensor) -> None:
         """Move the parameters by their gradients, at a rate that a GPU has as a number of its own."""

@@ -32,7 +32,7 @@ from grad_ext.adapters.sklearn import Estimators, hyperparameter, privileged, se
 from grad_ext.errors import InputError, MissingToolkit
 from grad_ext.evaluation import evaluate
 from grad_ext.metrics.group import accuracy, discrimination
-from grad_ext.outputs import Branch
+from grad_ext.outputs import Categorical, Continuous
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Trial
 
@@ -190,13 +190,13 @@ def test_other_targets_and_attributes_are_refused(encoded):
         return [replace(encoded[0], task=task), *encoded[1:]]
 
     with pytest.raises(InputError, match="binary target, got a continuous one"):
-        fitted(plain.majority_class(), told(target=Branch("target", "continuous")))
-    years = told(attribute=Branch("age", "continuous"))
+        fitted(plain.majority_class(), told(target=Continuous("target")))
+    years = told(attribute=Continuous("age"))
     scores(plain.majority_class(), years)
     with pytest.raises(InputError, match="'age': expected groups, got a continuous one"):
         fitted(fairlearn.grid_search(), years)
     with pytest.raises(InputError, match="'age': expected two groups, got 3"):
-        privileged(told(attribute=Branch("age", "categorical", 3))[0])
+        privileged(told(attribute=Categorical("age", 3))[0])
 
 
 def test_privileged_is_who_is_privileged_in_all(both):

@@ -15,7 +15,7 @@ from grad_ext.engine.reversal import reverse
 from grad_ext.errors import InputError
 from grad_ext.evaluation import evaluate
 from grad_ext.metrics.group import discrimination
-from grad_ext.outputs import Branch, Task
+from grad_ext.outputs import Binary, Branch, Task, branch_of
 from grad_ext.seeds import torch_generator
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Trial
@@ -30,7 +30,7 @@ def toy(rows=640, seed=0, groups=2):
     s, merit = rng.integers(0, groups, rows), rng.integers(0, 2, rows)
     y = np.where(rng.random(rows) < 0.5, merit, s > 0)
     X = rng.normal(size=(rows, 8)) + 1.5 * np.stack([s > 0] * 4 + [merit] * 4, axis=1)
-    task = Task(Branch("target", "binary"), (Branch.of_groups("s", groups),))
+    task = Task(Binary("target"), (Branch.of_groups("s", groups),))
     return Arrays(
         X.astype(np.float32), y.astype(float), s[:, None].astype(float), np.ones(rows), task
     )
@@ -158,7 +158,7 @@ def test_costs_by_torch():
     data = replace(
         data,
         a=np.column_stack([data.a[:, 0], data.X[:, 4] > 1]),
-        task=replace(data.task, attributes=(data.task.attributes[0], Branch("t", "binary"))),
+        task=replace(data.task, attributes=(data.task.attributes[0], Binary("t"))),
         visible=np.array([0, 2, 3, 7]),
     )
     batch = minibatch(data)
@@ -321,7 +321,8 @@ def test_the_weights_are_those_of_the_kept_epoch():
 
 
 def task_of(kind, attribute="binary"):
-    return Task(Branch("target", kind, 3), (Branch("s", attribute),))
+    target = branch_of(kind, "target", 3 if kind == "categorical" else 1)
+    return Task(target, (branch_of(attribute, "s", 1),))
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from grad_ext.data.encoding import Arrays
 from grad_ext.errors import InputError
 from grad_ext.evaluation import evaluate
 from grad_ext.metrics.group import discrimination
-from grad_ext.outputs import Branch, Task
+from grad_ext.outputs import Binary, Branch, Task, branch_of
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Trial
 
@@ -42,7 +42,7 @@ def toy(rows=640, seed=0, groups=2):
     y = np.where(rng.random(rows) < 0.5, merit, s > 0)
     told = [np.where(rng.random(rows) < 0.85, s > 0, rng.integers(0, 2, rows)) for _ in range(4)]
     earned = [np.where(rng.random(rows) < 0.8, merit, rng.integers(0, 2, rows)) for _ in range(4)]
-    task = Task(Branch("target", "binary"), (Branch.of_groups("s", groups),))
+    task = Task(Binary("target"), (Branch.of_groups("s", groups),))
     X = np.stack(told + earned, axis=1).astype(np.float32)
     return Arrays(X, y.astype(float), s[:, None].astype(float), np.ones(rows), task)
 
@@ -387,7 +387,7 @@ def test_beta_of_each_attribute():
     both = replace(
         data,
         a=np.column_stack([data.a, data.X[:, 5]]),
-        task=Task(data.task.target, (Branch("s", "binary"), Branch("t", "binary"))),
+        task=Task(data.task.target, (Binary("s"), Binary("t"))),
     )
     fitted = VFAE(epochs=10, **SMALL).fit(
         trials((0.0, 20.0), (20.0, 0.0), seeds=[0, 0], protected=("s", "t")), both, both
@@ -424,7 +424,8 @@ def test_the_weights_are_those_of_the_kept_epoch():
 
 
 def task_of(kind, attribute="binary"):
-    return Task(Branch("target", kind, 3), (Branch("s", attribute),))
+    target = branch_of(kind, "target", 3 if kind == "categorical" else 1)
+    return Task(target, (branch_of(attribute, "s", 1),))
 
 
 @pytest.mark.parametrize(
