@@ -7,7 +7,7 @@ own number.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,8 +55,8 @@ class SensitiveAttribute:
     name: str
     column: str
     above: float | None = None
-    values: tuple[Any, ...] | None = None
-    levels: tuple[Any, ...] | None = None
+    values: tuple[Hashable, ...] | None = None
+    levels: tuple[Hashable, ...] | None = None
     continuous: bool = False
     carriers: tuple[str, ...] = ()
     partition: tuple[tuple[float, ...], tuple[float, ...]] | None = None
