@@ -337,7 +337,7 @@ def _coded(
 
 def _level_numbers(attribute: SensitiveAttribute, frame: pd.DataFrame) -> list[float]:
     """Return the numbers that the groups of an attribute of more than two have in AIF360."""
-    levels = attribute.levels or ()
+    levels: tuple[Any, ...] = attribute.levels or ()
     if pd.api.types.is_numeric_dtype(frame[attribute.column]):
         return [float(level) for level in levels]
     return [float(number) for number in range(len(levels))]
