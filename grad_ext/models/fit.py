@@ -18,7 +18,6 @@ from grad_ext import checks
 from grad_ext.data.encoding import Arrays, Encoder
 from grad_ext.data.split import cells, check_groups, hold_out
 from grad_ext.data.table import Table
-from grad_ext.engine.batches import one_thread
 from grad_ext.engine.module_trunk import Factory
 from grad_ext.engine.network import Network
 from grad_ext.errors import ConstantPredictionWarning, InputError
@@ -26,11 +25,7 @@ from grad_ext.method import GRAD, FittedGRAD
 from grad_ext.outputs import Binary, Task
 from grad_ext.seeds import numpy_generator
 from grad_ext.training.checkpoint import Rule, last, rule_named
-from grad_ext.training.loop import history_of, shape_of
 from grad_ext.training.settings import Settings
-from grad_ext.training.targets import targets_of
-from grad_ext.training.trainer import Trainer
-from grad_ext.training.validation import figures, last_readout
 from grad_ext.trial import Trial
 
 Floats = NDArray[np.float64]
@@ -210,66 +205,6 @@ def exact(fitted: FittedGRAD) -> FittedGRAD:
     wide = Network.from_state(network.shape, network.state(), torch.float64, network.trunk)
     history = fitted.history.in_units(fitted.location, fitted.scale)
     return replace(fitted, network=wide, history=history)
-
-
-class Online:
-    """A classifying network that goes on learning, one pass over the rows of each call.
-
-    The encoding is that of the first call's rows; groups and classes are those of the task. There
-    are no validation rows: the history judges each call by its own rows, and the last state is the
-    model.
-
-    Parameters
-    ----------
-    rows : Samples
-        The first call's rows, from which the encoding is learned.
-    settings : Settings
-        How to train; epochs, the decay of the rates and the rule for the epoch do not apply.
-    lam : float or tuple of float
-        λ, or one for each attribute.
-    seed : int
-        Of the initial weights, the order of the rows and the dropped units.
-    """
-
-    def __init__(
-        self, rows: Samples, settings: Settings, lam: float | tuple[float, ...], seed: int
-    ) -> None:
-        names = tuple(branch.name for branch in rows.task.attributes)
-        self._trial = Trial("data", names, lam=lam, seed=seed, settings=settings)
-        self._encoder = Encoder(settings.encoding).fit(rows.frame)
-        shape = shape_of(settings, rows.arrays(self._encoder), self._trial.reversing)
-        self._network = Network(shape, [seed])
-        self._trainer = Trainer(self._network, [self._trial.lams], [seed], settings)
-        self._losses: list[Floats] = []
-        self._judged: list[dict[str, Floats]] = []
-
-    def learn(self, rows: Samples) -> Model:
-        """Pass over rows once, and return the model as it is then.
-
-        Raises
-        ------
-        InputError
-            If there are fewer than two rows, they lack a feature or hold missing values, or
-            training diverged.
-        """
-        if len(rows) < 2:
-            raise InputError(
-                f"expected at least 2 samples a call, got {len(rows)} sample: batch normalisation "
-                "needs rows to normalise by"
-            )
-        arrays = rows.arrays(self._encoder)
-        X = torch.from_numpy(arrays.X)
-        balance, constraint = self._trial.settings.balance_groups, self._trial.settings.constraint
-        targets = targets_of(arrays, self._network.shape.branches, X.dtype, balance, constraint)
-        with one_thread():
-            self._losses.append(self._trainer.epoch(X, targets))
-            readout = last_readout(self._network, X, arrays)
-            self._judged.append(figures(self._network, readout, X, arrays))
-        history = history_of(self._losses, self._judged)
-        exact = Network.from_state(self._network.shape, self._network.state(), torch.float64)
-        calls = np.array([len(self._losses)])
-        fitted = FittedGRAD(exact, None, history, calls)
-        return Model(self._encoder, fitted, constant(fitted, [arrays], self._trial.lam))
 
 
 def check_rows(rows: Samples, positions: NDArray[np.intp]) -> None:
