@@ -44,7 +44,9 @@ def main() -> int:
             *("tests", "docs/examples", "docs/conf.py", folder),
         ]
         paths = {"MYPYPATH": f"{ROOT}:{ROOT / 'tests'}:{folder}"}
-        return subprocess.run(command, cwd=ROOT, env={**os.environ, **paths}, check=False).returncode
+        return subprocess.run(
+            command, cwd=ROOT, env={**os.environ, **paths}, check=False
+        ).returncode
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from command import BIN, grad_ext
+from command import BIN, PATIENCE, grad_ext, wait_until
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
@@ -705,13 +705,11 @@ def test_a_model_of_other_columns_is_refused(tmp_path, monkeypatch, capsys):
 def test_ctrl_c_leaves_nothing_behind(tmp_path):
     command = [BIN, "audit", "--dataset", "adult", "--epochs", "500", "--out", "here"]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and not (tmp_path / "here").exists():
-        time.sleep(0.05)
+    wait_until(lambda: (tmp_path / "here").exists() or process.poll() is not None)
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     try:
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
         process.wait()

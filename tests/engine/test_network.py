@@ -223,14 +223,15 @@ def test_trials_of_one_pack_share_their_settings(german_problem):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("instructions", [("avx2", "AVX2"), ("default", "SSE4_2")])
+@pytest.mark.parametrize("instructions", [("avx2", "AVX2", "AVX2"), ("default", "SSE4_2", "SSE41")])
 def test_company_does_not_show_with_narrower_vectors_either(instructions):
-    """The bit-for-bit tests again, with torch and MKL confined to another instruction set."""
-    torch_level, mkl_level = instructions
+    """The bit-for-bit tests again, with torch, MKL and oneDNN confined to other instructions."""
+    torch_level, mkl_level, onednn_level = instructions
     environment = {
         **os.environ,
         "ATEN_CPU_CAPABILITY": torch_level,
         "MKL_ENABLE_INSTRUCTIONS": mkl_level,
+        "ONEDNN_MAX_CPU_ISA": onednn_level,
     }
     chosen = ["-k", "bit_for_bit or threads", "-p", "no:cacheprovider", __file__]
     done = subprocess.run(

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from command import PATIENCE, wait_until
 
 from grad_ext.adapters.aif360.adversarial import adversarial_debiasing
 from grad_ext.adapters.aif360.process import Apart, Child
@@ -18,7 +19,6 @@ from grad_ext.metrics.group import accuracy
 from grad_ext.trial import Trial
 
 needs_tensorflow = pytest.mark.skipif(find_spec("tensorflow") is None, reason="needs TensorFlow")
-LONG = 120.0
 
 
 def alive(pid):
@@ -28,13 +28,6 @@ def alive(pid):
             return file.read().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
-
-
-def gone(pid, within=20.0):
-    end = time.monotonic() + within
-    while alive(pid) and time.monotonic() < end:
-        time.sleep(0.05)
-    return not alive(pid)
 
 
 def tensorflow_modules():
@@ -53,7 +46,7 @@ def test_a_pack_of_models(german_problem, trials):
     state = np.random.get_state()[1].copy()  # noqa: NPY002
     loaded = tensorflow_modules()  # by AIF360's metrics, if another test used them
     done = []
-    models = adversarial_debiasing(epochs=20, timeout=LONG).fit(
+    models = adversarial_debiasing(epochs=20, timeout=PATIENCE).fit(
         trials, german_problem.training, german_problem.validation, done.append
     )
     test = german_problem.test
@@ -109,14 +102,14 @@ def test_a_missing_package_is_named_with_its_extra(german_problem, trials):
 
 
 def test_what_an_algorithm_raises_is_passed_on():
-    child = Child(LONG)
+    child = Child(PATIENCE)
     with pytest.raises(RuntimeError, match="KeyError: 'nothing'"):
         child.ask(algorithm="nothing", settings="{}", seeds=[0], hyperparameters=[0.0])
-    assert gone(child.pid)
+    wait_until(lambda: not alive(child.pid))
 
 
 def test_a_process_that_dies_says_how():
-    child = Child(LONG)
+    child = Child(PATIENCE)
     os.kill(child.pid, signal.SIGKILL)
     with pytest.raises(RuntimeError, match="the process ended with code -9"):
         child.ask(X=np.zeros((1, 1)))
@@ -142,4 +135,4 @@ def test_a_busy_process_dies_with_its_parent(seconds):
         time.sleep(seconds)
         assert alive(pid)
         parent.kill()
-    assert gone(pid)
+    wait_until(lambda: not alive(pid))
