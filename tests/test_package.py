@@ -26,7 +26,7 @@ HEAVY = (
 
 # The folders and files from the ground up: each may import from itself and from what stands before it.
 FLOORS = (
-    *("errors", "files", "seeds", "checks", "codec", "outputs", "constraints"),
+    *("errors", "files", "checks", "seeds", "codec", "outputs", "constraints"),
     *("training.checkpoint", "training.settings", "trial", "data", "metrics", "engine", "training"),
     *("method", "evaluation", "models", "auditing", "report", "adapters", "sweeps", "cli"),
 )
