@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from grad_ext import checks
 from grad_ext.codec import short
-from grad_ext.data.encoding import Categorical, Numeric
+from grad_ext.data.columns import Categorical, Numeric
 from grad_ext.data.sensitive import SensitiveAttribute
 from grad_ext.engine.shape import Shape
 from grad_ext.errors import InputError

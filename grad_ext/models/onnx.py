@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grad_ext import __version__
-from grad_ext.data.encoding import Categorical, Numeric
+from grad_ext.data.columns import Categorical, Numeric
 from grad_ext.engine.dense import EPS
 from grad_ext.errors import InputError, MissingToolkit
 from grad_ext.method import FittedGRAD
