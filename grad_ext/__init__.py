@@ -1,7 +1,7 @@
 """Gradient Reversal Against Discrimination: train, protect, measure and study fair networks.
 
-Importing this package is cheap: every public name is looked up on first use, so neither torch nor
-AIF360, Fairlearn, Ray or TensorFlow is loaded before it is needed.
+Importing this package is cheap: every public name is imported on first use, so torch, AIF360,
+Fairlearn, Ray and TensorFlow are loaded only when they are needed.
 """
 
 from importlib import import_module

@@ -19,7 +19,6 @@ from grad_ext.data.split import Split, split
 from grad_ext.data.table import Table
 from grad_ext.errors import unknown
 from grad_ext.method import GRAD
-from grad_ext.metrics.bootstrap import LEVEL
 from grad_ext.models.tables import favorable_predictions, model_inputs
 from grad_ext.report.card import Judged
 from grad_ext.trial import Trial

@@ -62,7 +62,6 @@ def audit(
     from grad_ext.cli.studies import interruptible
     from grad_ext.data.split import split as split_rows
     from grad_ext.files import writable_folder
-    from grad_ext.metrics.bootstrap import LEVEL
     from grad_ext.models.persistence import load
     from grad_ext.trial import Trial, fingerprint
 

@@ -48,7 +48,6 @@ def card(
     from grad_ext.auditing.audit import check_options
     from grad_ext.auditing.tables import audit_table, evaluation_rows, predictions_on
     from grad_ext.files import write_atomically
-    from grad_ext.metrics.bootstrap import LEVEL
     from grad_ext.models.persistence import load
     from grad_ext.report.card import model_card
 

@@ -156,7 +156,7 @@ def test_incomplete_rows_are_refused_or_dropped(loans):
     table = load(path, missing="drop")
     assert table.frame["amount"].tolist() == [5.5, 9, 4, 1]
     assert table.frame.index.tolist() == [0, 1, 2, 3]
-    # A gap in a column that plays no part is none.
+    # Missing values in unused columns are ignored.
     assert len(load(path, features=["age"], protected=["race"])) == 6
 
 
@@ -189,24 +189,24 @@ BAD = {
     "a number of text": (lambda p: load(p, continuous=["sex"]), "'sex': expected numbers"),
     "not protected": (lambda p: load(p, continuous=["age"]), "continuous names 'age'"),
     "one group": (lambda p: load(changed(p, ",f,", ",m,")), "at least two groups, got only 'm'"),
-    "which label": (lambda p: load(p, favorable=None), r"2 values \('no', 'yes'\); say which"),
+    "which label": (lambda p: load(p, favorable=None), r"2 values \('no', 'yes'\); name the favorable"),
     "no such label": (lambda p: load(p, favorable="maybe"), "unknown value 'maybe' of 'paid'"),
     "one class": (lambda p: load(changed(p, ",no\n", ",yes\n")), "or more, got only the value"),
     "all favorable": (lambda p: load(p, favorable="yes|no"), "all values are favorable"),
-    "label as feature": (lambda p: load(p, features=["paid"]), "'paid' plays another part"),
-    "unit as feature": (lambda p: load(p, features=["who"], groups="who"), "'who' plays another"),
+    "label as feature": (lambda p: load(p, features=["paid"]), "'paid' has another role"),
+    "unit as feature": (lambda p: load(p, features=["who"], groups="who"), "'who' has another"),
     "a saved index": (lambda p: load(changed(p, "id,", ","), drop=[]), "a column has no name"),
     "infinite": (lambda p: load(changed(p, "5.5", "inf")), "feature 'amount': expected finite"),
     "text weights": (lambda p: load(p, weights="race"), "weights 'race': expected numbers"),
     "negative weights": (
         lambda p: load(changed(p, ",1,s,", ",-1,s,"), weights="w"),
-        "expected finite numbers >= 0",
+        "weights must be finite and >= 0, got -1",
     ),
     "no complete row": (
         lambda p: load(p.write_text("a,sex,paid\n,f,no\n") and p, drop=[], missing="drop"),
-        "no row is complete; values are missing in 'a'",
+        "every row has missing values, in 'a'",
     ),
-    "what to do": (lambda p: load(p, missing="guess"), "missing values 'guess'"),
+    "what to do": (lambda p: load(p, missing="guess"), "unknown missing 'guess'.*'drop'"),
 }  # fmt: skip
 
 
