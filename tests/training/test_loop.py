@@ -532,7 +532,7 @@ def test_call_by_call_it_goes_on_at_a_constant_rate():
     expected = learn(model, slice(200, 400)).predict_proba(X)
     for twin in twins:
         np.testing.assert_array_equal(learn(twin, slice(200, 400)).predict_proba(X), expected)
-    assert model.online_._trainer._optimiser.rate(10**6) == STEADY.learning_rate
+    assert model.online_._trainer.learning_rate() == STEADY.learning_rate
     once = learn(quick(), slice(0, 200)).predict_proba(X)
     assert not np.array_equal(once, expected)
 
