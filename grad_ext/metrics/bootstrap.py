@@ -409,14 +409,14 @@ def _smallest_cells(rows: Predictions, units: Units) -> dict[str, int]:
     def fewest(metric: Metric, sizes: Mapping[str, int]) -> int:
         return min(sizes[cell] for cell in metric.cells)
 
-    found = {}
+    counts = {}
     for metric in METRICS.values():
         if metric.cells and (not metric.attributes or metric.averaged):
-            found[metric.name] = fewest(metric, overall)
+            counts[metric.name] = fewest(metric, overall)
         for groups, sizes in zip(rows.groups, by_attribute, strict=True):
             if metric.cells and groups.kind in metric.attributes:
-                found[f"{metric.name}_{groups.name}"] = fewest(metric, sizes)
-    return found
+                counts[f"{metric.name}_{groups.name}"] = fewest(metric, sizes)
+    return counts
 
 
 def _ends(

@@ -119,8 +119,7 @@ def positive_rate(
 ) -> Any:
     """Return mean ŷ: the share of favorable predictions.
 
-    Fairlearn's ``selection_rate``, and its ``mean_prediction`` for scores. `y_true` is not looked
-    at.
+    Fairlearn's ``selection_rate``, and its ``mean_prediction`` for scores. `y_true` is ignored.
     """
     return registry.positive_rate(_predictions(None, y_pred, sample_weight))[()]
 
@@ -146,14 +145,14 @@ def discrimination_by_attribute(
     Parameters
     ----------
     y_true : array of shape (N,) or None
-        Not looked at.
+        Ignored.
     y_pred : array of shape (..., N)
         Labels or scores.
     sensitive_features : array of shape (N,) or (N, K)
-        Groups, or numbers; rows where an attribute is nan (or None) do not count for it.
+        Groups, or numbers; rows where an attribute is nan (or None) are ignored for it.
     protected : array of shape (N,) or (N, K)
-        The same under another name, for Fairlearn's ``make_derived_metric``, which keeps
-        ``sensitive_features`` to itself; exactly one of the two is needed.
+        The same under another name, for Fairlearn's ``make_derived_metric``, which does not pass on
+        ``sensitive_features``; exactly one of the two is needed.
     sample_weight : array of shape (N,), optional
     continuous : sequence of int, optional
         Which columns are continuous.
@@ -181,8 +180,7 @@ def discrimination(
     """Return Discrimination, averaged over the protected attributes.
 
     GRAD paper, equation 1 and, for several attributes, section 2 ("the lowest average"). A constant
-    prediction has Discrimination 0: read it beside `balanced_accuracy`, and beside
-    `chance_level`, what chance alone would show.
+    prediction has Discrimination 0: report it with `balanced_accuracy`, and with `chance_level`.
 
     Parameters as `discrimination_by_attribute`.
 
@@ -213,8 +211,8 @@ def delta(
 ) -> Any:
     """Return Delta: accuracy minus (mean) Discrimination.
 
-    GRAD paper, section 3.1. A constant prediction scores the majority's share, which on German
-    credit is above every method of the paper's Table 1: see `balanced_delta`.
+    GRAD paper, section 3.1. A constant prediction gets the share of the majority class, which on
+    German credit is above every method of the paper's Table 1: see `balanced_delta`.
 
     Parameters as `discrimination_by_attribute`, but that `y_true` is needed.
 
@@ -241,7 +239,7 @@ def balanced_delta(
 ) -> Any:
     """Return balanced accuracy minus (mean) Discrimination; 0.5 for a constant label.
 
-    Delta's form with an accuracy that a constant prediction does not win. Parameters as `delta`.
+    Delta with an accuracy that is not highest for a constant prediction. Parameters as `delta`.
 
     Examples
     --------
@@ -275,28 +273,28 @@ def consistency(
     Parameters
     ----------
     y_true : array of shape (N,) or None
-        Not looked at.
+        Ignored.
     y_pred : array of shape (..., N)
         Labels or scores.
     X : array of shape (N, D)
-        Where the rows lie, as numbers that are comparable (`grad_ext.metrics.neighbors.metric_space`
-        encodes a table's or a frame's columns); Euclidean distance.
+        Coordinates of the rows, on comparable scales (`grad_ext.data.encoding.metric_space` encodes
+        the columns of a table or frame); Euclidean distance.
     graph : NeighborGraph
-        Instead of `X`: `grad_ext.metrics.neighbors.neighbor_graph` of it, found once for many predictions;
-        `k`, `include_self` and `ties` are then the graph's.
+        Instead of `X`: `grad_ext.metrics.neighbors.neighbor_graph` of it, computed once for many
+        predictions; `k`, `include_self` and `ties` are then those of the graph.
     sensitive_features : array, optional
-        Not looked at, so that all metrics can be called alike: whether the protected attributes
-        count in the distance is a matter of `X`.
+        Ignored, so that all metrics can be called alike: `X` decides whether the protected
+        attributes are part of the distance.
     sample_weight : array of shape (N,), optional
-        Of the rows in the mean; every neighbour counts alike.
+        Weights in the mean; all neighbours have the same weight.
     k : int, default 5
-        Number of neighbours (AIF360's default; the paper does not say).
+        Number of neighbours (AIF360's default; the paper gives none).
     include_self : bool, default False
-        Count each row among its own neighbours, as AIF360's ``consistency`` does. That flatters
-        every model, so it is off.
+        Count each row among its own neighbours, as AIF360's ``consistency`` does, which raises
+        every value.
     ties : {'share', 'first'}, default 'share'
-        What becomes of rows tied at the k-th distance: they share the weight that is left, so that
-        the order of the rows does not matter, or those that come first are taken.
+        Rows tied at the k-th distance share the remaining weight, so that the order of the rows does
+        not matter; or the first of them are taken.
 
     Returns
     -------
@@ -333,7 +331,7 @@ def consistency(
 def chance_level(
     positive: ArrayLike, sensitive_features: ArrayLike, *, continuous: Sequence[int] = ()
 ) -> Floats:
-    """Return the Discrimination that chance alone would show, for each protected attribute.
+    """Return the Discrimination expected by chance, for each protected attribute.
 
     For labels that are independent of the attribute and favorable at rate p, the groups' rates are
     close to independent normals of variance p (1 - p) / n_g. Of two groups the mean magnitude of
@@ -407,8 +405,8 @@ def equalized_odds_by_attribute(
 
     The larger of two differences: among the rows of either label, the largest difference between
     any two groups' shares of favorable predictions. Fairlearn's ``equalized_odds_difference`` and,
-    of two groups, AIF360's; but a group without rows of a label is left out there, where Fairlearn
-    has a rate of 0. A constant prediction has 0.
+    of two groups, AIF360's; except that a group without rows of a label is left out, where Fairlearn
+    uses a rate of 0. A constant prediction has 0.
 
     Parameters
     ----------
@@ -417,7 +415,7 @@ def equalized_odds_by_attribute(
     y_pred : array of shape (..., N)
         Labels or scores.
     sensitive_features : array of shape (N,) or (N, K)
-        Groups; rows where an attribute is nan (or None) do not count for it.
+        Groups; rows where an attribute is nan (or None) are ignored for it.
     sample_weight : array of shape (N,), optional
 
     Returns

@@ -72,7 +72,7 @@ class NeighborGraph:
     points : int array of shape (N,)
         The point of each row.
     own : array of shape (U,)
-        Weight of each other row at a point for a row there (and of itself, with `include_self`).
+        Weight of each other row at the same point (and of the row itself, with `include_self`).
     others : scipy.sparse.csr_array of shape (U, U)
         Weight of each row at another point.
     include_self : bool
@@ -168,14 +168,14 @@ def neighbor_graph(
     unique, at, sizes = _distinct(points + 0.0)
     beside = sizes - (0 if include_self else 1)
     left = np.maximum(k - beside, 0)
-    found = _search(unique, sizes, left, k, device)
+    pairs = _search(unique, sizes, left, k, device)
     if ties == "first":
-        return _first(at, found, k, include_self)
-    weight = np.where(found.tied, found.share, 1.0) / k
+        return _first(at, pairs, k, include_self)
+    weight = np.where(pairs.tied, pairs.share, 1.0) / k
     return NeighborGraph(
         points=at,
         own=1.0 / np.maximum(beside, k),
-        others=sparse.csr_array((weight, (found.of, found.near)), shape=(len(unique),) * 2),
+        others=sparse.csr_array((weight, (pairs.of, pairs.near)), shape=(len(unique),) * 2),
         include_self=include_self,
     )
 
@@ -236,7 +236,7 @@ def _written(graph: NeighborGraph) -> bytes:
 
 
 def _read(path: Path, n: int) -> NeighborGraph | None:
-    """Return the graph in a file, or None if there is none that is whole."""
+    """Return the graph in a file, or None if there is none, or it is damaged."""
     try:
         with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as file:
             stored = dict(file)
@@ -314,7 +314,7 @@ def _candidates(points: Floats, asking: Ints, k: int, device: str) -> Iterator[_
         for start in range(0, len(asking), QUERIES):
             yield tree.of(asking[start : start + QUERIES])
         return
-    # A device multiplies in double precision: single may there be rounded more than it says.
+    # In double precision on a device: its single precision can be rounded more than float32 is.
     single = _Candidates(points, k, np.float32) if device == "cpu" else None
     double = None if single else _Candidates(points, k, np.float64, device)
     step = max(1, BLOCK_BYTES // (8 * len(points)))
@@ -345,7 +345,7 @@ class _Tree:
         # Late, since processes that only train do not need it.
         from scipy.spatial import KDTree
 
-        # The sooner a sum of squares grows, the sooner a point is seen to be too far.
+        # The sooner a sum of squares grows, the sooner a point is known to be too far.
         ordered = points[:, np.argsort(-points.var(axis=0), kind="stable")]
         # With the points in the order of a first tree's leaves, and queried in that order, near points
         # are near in memory too, and in the cache.
@@ -420,7 +420,7 @@ class _Candidates:
         return None if pairs is None or len(pairs[0]) > most else pairs
 
     def _limit(self, rows: Ints, near: Ints) -> Any:
-        """Return what a candidate's product may be at most, given k points that are near."""
+        """Return the largest product that a candidate can have, given k points that are near."""
         of = np.repeat(rows, near.shape[1])
         farthest = _squared(self._points, of, near.ravel()).reshape(near.shape).max(axis=1)
         limit = farthest - self._square[rows] + self._slack[rows]
@@ -470,14 +470,14 @@ def _squared(points: Floats, of: Ints, near: Ints) -> Floats:
     """Return the squared distances of pairs of points, from the differences of the coordinates."""
     squared = np.empty(len(of))
     pairs = max(1, COORDINATES // max(1, points.shape[1]))
-    here, there = np.empty((2, min(pairs, len(of)), points.shape[1]))
+    left, right = np.empty((2, min(pairs, len(of)), points.shape[1]))
     for start in range(0, len(of), pairs):
         part = slice(start, start + pairs)
         many = len(of[part])
-        np.take(points, of[part], axis=0, out=here[:many], mode="clip")
-        np.take(points, near[part], axis=0, out=there[:many], mode="clip")
-        here[:many] -= there[:many]
-        squared[part] = np.einsum("nd,nd->n", here[:many], here[:many])
+        np.take(points, of[part], axis=0, out=left[:many], mode="clip")
+        np.take(points, near[part], axis=0, out=right[:many], mode="clip")
+        left[:many] -= right[:many]
+        squared[part] = np.einsum("nd,nd->n", left[:many], left[:many])
     return squared
 
 
@@ -497,20 +497,20 @@ def _decide(points: Floats, sizes: Ints, left: Ints, of: Ints, near: Ints) -> _P
     tied = (squared <= kth * (1.0 + TIE)) & ~nearer
     remaining = left[of[first]] - np.bincount(which, nearer * sizes[near])
     share = (remaining / np.bincount(which, tied * sizes[near]))[which]
-    kept = nearer | tied
-    return _Pairs(of[kept], near[kept], tied[kept], share[kept])
+    chosen = nearer | tied
+    return _Pairs(of[chosen], near[chosen], tied[chosen], share[chosen])
 
 
-def _first(at: Ints, found: _Pairs, k: int, include_self: bool) -> NeighborGraph:
+def _first(at: Ints, pairs: _Pairs, k: int, include_self: bool) -> NeighborGraph:
     """Return the graph in which the first of the tied rows are taken; every row is a point."""
     n = len(at)
     members = np.argsort(at, kind="stable")
     sizes = np.bincount(at)
     starts = np.cumsum(sizes) - sizes
     # Rows at nearer points all count; of the tied, and of those at the same point, the first.
-    of = np.r_[found.of, np.arange(len(sizes))]
-    near = np.r_[found.near, np.arange(len(sizes))]
-    rank = np.r_[np.where(found.tied, 2, 1), np.zeros(len(sizes), dtype=int)]
+    of = np.r_[pairs.of, np.arange(len(sizes))]
+    near = np.r_[pairs.near, np.arange(len(sizes))]
+    rank = np.r_[np.where(pairs.tied, 2, 1), np.zeros(len(sizes), dtype=int)]
     # One more than k may be needed where a row is among those at its own point.
     capped = np.minimum(sizes[near], k + 1)
     pair = np.repeat(np.arange(len(of)), capped)

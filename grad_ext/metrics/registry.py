@@ -282,16 +282,16 @@ def evaluate_means(
     chosen : callable, optional
         Which of the metrics to return, all if not given.
     """
-    found: dict[str, Floats] = {}
+    values: dict[str, Floats] = {}
     for single, metrics in groupby(METRICS.values(), lambda metric: not metric.attributes):
         listed = [m for m in metrics if chosen(m) and (means.has_neighbors or not m.neighbors)]
         for metric in listed:
             if metric.averaged:
-                found[metric.name] = averaged(metric.formula, means)
+                values[metric.name] = averaged(metric.formula, means)
             elif single:
-                found[metric.name] = metric.formula(means)
+                values[metric.name] = metric.formula(means)
         for k, groups in enumerate(means.groups):
             for metric in listed:
                 if groups.kind in metric.attributes:
-                    found[f"{metric.name}_{groups.name}"] = metric.formula(means, k)
-    return found
+                    values[f"{metric.name}_{groups.name}"] = metric.formula(means, k)
+    return values

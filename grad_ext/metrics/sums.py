@@ -117,7 +117,7 @@ class Means(ABC):
     @property
     @abstractmethod
     def error(self) -> Floats:
-        """Mean |y - ŷ|, shape (...), by the weights in the target's loss."""
+        """Mean |y - ŷ|, shape (...), weighted as the target's loss."""
 
     @property
     @abstractmethod
@@ -222,12 +222,12 @@ class Predictions(Means):
     @cached_property
     def by_class_and_group(self) -> tuple[Cells, ...]:
         """Mean ŷ among the rows of a class and a group, for each attribute, shape (..., 2, G)."""
-        found = []
+        cells = []
         for groups in self.groups:
             flat, shape = self._cells(groups, self._classes), (2, len(groups.values))
             mean = flat.mean.reshape(*flat.mean.shape[:-1], *shape)
-            found.append(Cells(flat.weight.reshape(shape), mean))
-        return tuple(found)
+            cells.append(Cells(flat.weight.reshape(shape), mean))
+        return tuple(cells)
 
     @property
     def has_neighbors(self) -> bool:
@@ -328,7 +328,7 @@ def _sums(
     sums = np.empty((*values.shape[:-1], len(weights)))
     for m, weight in enumerate(weights):
         sums[..., m] = (values * weight).sum(axis=-1)
-    # Without rows (nobody has the attribute) there is no first one.
+    # Without rows (the attribute is always missing) there is no first one.
     first = values[..., 0] if values.shape[-1] else np.full(values.shape[:-1], np.nan)
     return sums, first, (values == first[..., None]).all(axis=-1)
 

@@ -36,7 +36,7 @@ TOOLKIT = (
 )
 
 
-def people(n, models=2, seed=0):
+def draw_rows(n, models=2, seed=0):
     """Draw rows with attributes of all kinds, some missing, and predictions for them."""
     rng = np.random.default_rng(seed)
     sex = rng.integers(0, 2, n).astype(float)
@@ -50,15 +50,15 @@ def people(n, models=2, seed=0):
     return y, predicted, frame, rng.uniform(0.5, 2, n), neighbor_graph(rng.normal(size=(n, 2)))
 
 
-def figures(y, labels, frame, weight, graph):
+def metrics_of(y, labels, frame, weight, graph):
     """Return every metric of one prediction by grad_ext.metrics.group, one call each."""
     codes = pd.factorize(frame["race"])[0].astype(float)
     codes[codes < 0] = np.nan
     columns = np.column_stack([frame["sex"], codes, frame["age"]])
     given = {"sensitive_features": columns, "continuous": [2], "sample_weight": weight}
-    apart = discrimination_by_attribute(y, labels, **given)
+    by_attribute = discrimination_by_attribute(y, labels, **given)
     known = frame["sex"].notna().to_numpy()
-    judged = toolkit_metrics(
+    signed = toolkit_metrics(
         y[known],
         labels[known],
         sensitive_features=frame["sex"][known],
@@ -68,35 +68,35 @@ def figures(y, labels, frame, weight, graph):
         "accuracy": accuracy(y, labels, sample_weight=weight),
         "balanced_accuracy": balanced_accuracy(y, labels, sample_weight=weight),
         "discrimination": discrimination(y, labels, **given),
-        **{f"discrimination_{n}": apart[k] for k, n in enumerate(("sex", "race", "age"))},
+        **{f"discrimination_{n}": by_attribute[k] for k, n in enumerate(("sex", "race", "age"))},
         "delta": delta(y, labels, **given),
         "balanced_delta": balanced_delta(y, labels, **given),
         "consistency": consistency(y, labels, graph=graph, sample_weight=weight),
         "positive_rate": positive_rate(y, labels, sample_weight=weight),
-        **{f"{name}_sex": judged[name][0] for name in TOOLKIT},
+        **{f"{name}_sex": signed[name][0] for name in TOOLKIT},
     }
 
 
-def judged_rows(y, predicted, frame, weight, graph):
+def all_rows(y, predicted, frame, weight, graph):
     return _predictions(y, predicted, frame, None, graph, weight, ["age"])
 
 
 @pytest.mark.parametrize("size", [1, 4])
 @pytest.mark.parametrize("scores", [False, True])
 def test_resampled_metrics_are_those_of_the_weighted_rows(size, scores):
-    y, predicted, frame, weight, graph = people(120)
+    y, predicted, frame, weight, graph = draw_rows(120)
     if scores:
         predicted = np.random.default_rng(1).random(predicted.shape)
     units = Units.of(np.arange(120) // size if size > 1 else None, 120)
-    sample, drawn = resampled(judged_rows(y, predicted, frame, weight, graph), units, 50, seed=3)
+    sample, drawn = resampled(all_rows(y, predicted, frame, weight, graph), units, 50, seed=3)
     counts = np.concatenate(list(units.draws(50, 3)))
     assert counts.shape == (50, 120 // size)
     assert (counts.sum(axis=1) == 120 // size).all()
     for p, labels in enumerate(predicted):
-        for name, value in figures(y, labels, frame, weight, graph).items():
+        for name, value in metrics_of(y, labels, frame, weight, graph).items():
             assert sample.metrics[name][0, p] == pytest.approx(value, abs=1e-12), name
         for b, times in enumerate(counts):
-            expected = figures(y, labels, frame, weight * times[units.of_row], graph)
+            expected = metrics_of(y, labels, frame, weight * times[units.of_row], graph)
             assert list(drawn.metrics) == list(expected)
             for name, value in expected.items():
                 got = drawn.metrics[name][b, p]
@@ -104,11 +104,11 @@ def test_resampled_metrics_are_those_of_the_weighted_rows(size, scores):
 
 
 def test_a_resample_is_its_rows_again_and_again():
-    y, predicted, frame, _, _ = people(60, models=1)
+    y, predicted, frame, _, _ = draw_rows(60, models=1)
     race = pd.factorize(frame["race"].fillna("d"))[0]
-    judged = _predictions(y, predicted, {"race": race}, None, None, None, ())
+    rows_given = _predictions(y, predicted, {"race": race}, None, None, None, ())
     units = Units.of(None, 60)
-    _, drawn = resampled(judged, units, 40, seed=0)
+    _, drawn = resampled(rows_given, units, 40, seed=0)
     for b, times in enumerate(np.concatenate(list(units.draws(40, 0)))):
         rows = np.repeat(np.arange(60), times.astype(int))
         value = discrimination(None, predicted[0, rows], sensitive_features=race[rows])
@@ -119,31 +119,31 @@ def test_a_resample_is_its_rows_again_and_again():
 
 @pytest.mark.parametrize("size", [1, 4])
 def test_swapped_metrics_are_those_of_the_swapped_predictions(size):
-    y, predicted, frame, weight, graph = people(120)
+    y, predicted, frame, weight, graph = draw_rows(120)
     units = Units.of(np.arange(120) // size if size > 1 else None, 120)
-    moved = swapped(judged_rows(y, predicted, frame, weight, graph), units, 50, seed=5)
+    moved = swapped(all_rows(y, predicted, frame, weight, graph), units, 50, seed=5)
     swaps = np.concatenate(list(units.swaps(50, 5)))
     assert set(np.unique(swaps)) == {0.0, 1.0}
     assert swaps.mean() == pytest.approx(0.5, abs=0.1)
     for b, swap in enumerate(swaps[:, units.of_row] == 1):
         for p in range(2):
             labels = np.where(swap, predicted[1 - p], predicted[p])
-            for name, value in figures(y, labels, frame, weight, graph).items():
+            for name, value in metrics_of(y, labels, frame, weight, graph).items():
                 assert moved.metrics[name][b, p] == pytest.approx(value, abs=1e-12), name
 
 
 def test_the_p_value_counts_the_swaps_that_differ_as_much():
-    y, predicted, frame, weight, graph = people(40)
+    y, predicted, frame, weight, graph = draw_rows(40)
     table = paired_test(
         y, *predicted, sensitive_features=frame, graph=graph, sample_weight=weight,
         continuous=["age"], resamples=60, seed=5,
     )  # fmt: skip
     swaps = np.concatenate(list(Units.of(None, 40).swaps(60, 5))) == 1
-    one, other = (figures(y, labels, frame, weight, graph) for labels in predicted)
+    one, other = (metrics_of(y, labels, frame, weight, graph) for labels in predicted)
     as_much = dict.fromkeys(one, 1)
     for swap in swaps:
-        first = figures(y, np.where(swap, *predicted[::-1]), frame, weight, graph)
-        second = figures(y, np.where(swap, *predicted), frame, weight, graph)
+        first = metrics_of(y, np.where(swap, *predicted[::-1]), frame, weight, graph)
+        second = metrics_of(y, np.where(swap, *predicted), frame, weight, graph)
         for name in one:
             observed = abs(other[name] - one[name])
             as_much[name] += abs(second[name] - first[name]) >= observed - 1e-12
@@ -161,14 +161,14 @@ def quantile(values, share):
 
 
 def test_the_ends_by_loops():
-    y, predicted, frame, _, _ = people(400, models=1)
+    y, predicted, frame, _, _ = draw_rows(400, models=1)
     race = frame["race"].fillna("a")
     attributes = {"sex": np.nan_to_num(frame["sex"]), "race": race, "age": frame["age"]}
     table = intervals(
         y, predicted[0], sensitive_features=attributes, continuous=["age"], resamples=199, seed=2
     )
-    judged = _predictions(y, predicted, attributes, None, None, None, ["age"])
-    sample, drawn = resampled(judged, Units.of(None, 400), 199, seed=2)
+    rows_given = _predictions(y, predicted, attributes, None, None, None, ["age"])
+    sample, drawn = resampled(rows_given, Units.of(None, 400), 199, seed=2)
 
     for name in ("accuracy", "positive_rate", "disparate_impact_sex"):
         values = drawn.metrics[name][:, 0]
@@ -267,7 +267,7 @@ def test_quantiles_are_over_the_resamples_where_there_is_a_value():
 
 
 def test_a_model_is_judged_alike_alone_and_beside_others():
-    y, predicted, frame, weight, graph = people(150, models=4)
+    y, predicted, frame, weight, graph = draw_rows(150, models=4)
     given = {"sensitive_features": frame, "continuous": ["age"], "sample_weight": weight}
     many = intervals(y, predicted, graph=graph, resamples=100, **given)
     assert many.index.names == ["model", "metric"]
@@ -282,7 +282,7 @@ def test_a_model_is_judged_alike_alone_and_beside_others():
 
 
 def test_the_size_of_the_chunks_does_not_matter(monkeypatch):
-    y, predicted, frame, _, graph = people(100)
+    y, predicted, frame, _, graph = draw_rows(100)
     given = {"sensitive_features": frame["sex"], "graph": graph, "resamples": 100}
     whole = paired_test(y, *predicted, **given)
     monkeypatch.setattr(resampling, "CHUNK_BYTES", 8 * 100 * 7)
@@ -290,7 +290,7 @@ def test_the_size_of_the_chunks_does_not_matter(monkeypatch):
 
 
 def test_rows_that_are_copies_of_each_other_tell_nothing_new():
-    y, predicted, frame, _, _ = people(100)
+    y, predicted, frame, _, _ = draw_rows(100)
     race = frame["race"].fillna("d")
     given = {"sensitive_features": {"race": race, "sex": frame["sex"]}, "resamples": 200}
     once = paired_test(y, *predicted, **given)
@@ -305,7 +305,7 @@ def test_rows_that_are_copies_of_each_other_tell_nothing_new():
 
 
 def test_a_constant_looks_certain_but_for_accuracy():
-    y, _, frame, weight, graph = people(200, models=1)
+    y, _, frame, weight, graph = draw_rows(200, models=1)
     constant = np.full(200, 0.3)
     table = intervals(
         y, constant, sensitive_features=frame, continuous=[2], sample_weight=weight, graph=graph
@@ -326,7 +326,7 @@ def test_a_constant_looks_certain_but_for_accuracy():
 
 
 def test_what_so_few_units_cannot_tell_is_nan():
-    y, predicted, _, _, _ = people(100, models=1)
+    y, predicted, _, _, _ = draw_rows(100, models=1)
     group = np.array(["a"] * 50 + ["b"] * 41 + ["c"] * 9)
     table = intervals(y, predicted[0], sensitive_features=group)
     assert table["estimate"].notna().all()
@@ -341,7 +341,7 @@ def test_what_so_few_units_cannot_tell_is_nan():
 
 
 def test_what_has_no_rows_is_nan():
-    y, predicted, _, _, _ = people(100, models=1)
+    y, predicted, _, _, _ = draw_rows(100, models=1)
     table = intervals(np.ones(100), predicted[0], sensitive_features=np.zeros(100))
     for name in ("balanced_accuracy", "discrimination", "delta"):
         assert table.loc[name].isna().all()

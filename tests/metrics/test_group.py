@@ -78,10 +78,10 @@ def test_against_aif360():
     gap = discrimination(None, labels, sensitive_features=a, sample_weight=w)
     assert gap == pytest.approx(abs(theirs.statistical_parity_difference()))
     # Where neighbours are unique (continuous features) and each row counts itself.
-    # (ClassificationMetric.consistency would judge the true labels, not the predicted ones.)
+    # (ClassificationMetric.consistency is that of the true labels, not the predicted ones.)
     mine = consistency(None, labels, X=data.features, k=5, include_self=True)
-    judged = BinaryLabelDatasetMetric(predicted)
-    assert mine == pytest.approx(float(judged.consistency(n_neighbors=5)[0]))
+    theirs_of_labels = BinaryLabelDatasetMetric(predicted)
+    assert mine == pytest.approx(float(theirs_of_labels.consistency(n_neighbors=5)[0]))
 
 
 def test_equalized_odds_by_hand_and_against_fairlearn():
@@ -94,15 +94,17 @@ def test_equalized_odds_by_hand_and_against_fairlearn():
     assert equalized_odds_by_attribute(y, labels, sensitive_features=groups).tolist() == [0.5]
     rng = np.random.default_rng(0)
     y, a, w = rng.integers(0, 2, 300), rng.integers(0, 3, (300, 2)), rng.uniform(size=300)
-    said = rng.integers(0, 2, (4, 300))
-    ours = equalized_odds_by_attribute(y, said, sensitive_features=a, sample_weight=w)
+    labels = rng.integers(0, 2, (4, 300))
+    ours = equalized_odds_by_attribute(y, labels, sensitive_features=a, sample_weight=w)
     for k, p in np.ndindex(2, 4):
-        theirs = equalized_odds_difference(y, said[p], sensitive_features=a[:, k], sample_weight=w)
+        theirs = equalized_odds_difference(
+            y, labels[p], sensitive_features=a[:, k], sample_weight=w
+        )
         assert ours[k, p] == pytest.approx(theirs)
     missing = np.where(np.arange(300) < 100, np.nan, a[:, 0])
     np.testing.assert_array_equal(
-        equalized_odds_by_attribute(y, said, sensitive_features=missing),
-        equalized_odds_by_attribute(y[100:], said[:, 100:], sensitive_features=a[100:, 0]),
+        equalized_odds_by_attribute(y, labels, sensitive_features=missing),
+        equalized_odds_by_attribute(y[100:], labels[:, 100:], sensitive_features=a[100:, 0]),
     )
 
 

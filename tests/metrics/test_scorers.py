@@ -257,7 +257,7 @@ def applicants(n=240, seed=0):
     return X, y, rng.uniform(0.1, 2.0, n)
 
 
-class Says:
+class Fixed:
     """A classifier that has made up its mind."""
 
     classes_ = np.array(["bad", "good"])
@@ -276,7 +276,7 @@ def test_scores_by_hand():
     # Labels 1 1 0 1, true 1 0 1 1; women are the last two.
     X = pd.DataFrame({"x": [0.0, 1.0, 3.0, 7.0], "sex": ["m", "m", "f", "f"]})
     y = ["good", "bad", "good", "good"]
-    said = Says([0.9, 0.6, 0.2, 0.7])
+    predicted = Fixed([0.9, 0.6, 0.2, 0.7])
     for metric, expected in {
         "accuracy": 1 / 2,
         "balanced_accuracy": (2 / 3 + 0) / 2,
@@ -284,21 +284,21 @@ def test_scores_by_hand():
         "delta": 0.0,
         "balanced_delta": 1 / 3 - 1 / 2,
     }.items():
-        assert zemel_scorer(metric, protected="sex")(said, X, y) == pytest.approx(expected)
+        assert zemel_scorer(metric, protected="sex")(predicted, X, y) == pytest.approx(expected)
     # Nearest in x: 0 -> 1, 1 -> 0, 2 -> 1, 3 -> 2.
-    assert zemel_scorer("consistency", protected="sex", k=1)(said, X, y) == 1 / 2
+    assert zemel_scorer("consistency", protected="sex", k=1)(predicted, X, y) == 1 / 2
     # x standardised is 2.71 a deviation: with sex, 2 -> 3, and 3 -> 2.
     near = zemel_scorer("consistency", protected="sex", k=1, use_protected=True)
-    assert near(said, X, y) == 1 - (0 + 0 + 1 + 1) / 4
+    assert near(predicted, X, y) == 1 - (0 + 0 + 1 + 1) / 4
     scored = zemel_scorer("neg_discrimination", protected="sex", prediction="score")
-    assert scored(said, X, y) == pytest.approx(-(0.75 - 0.45))
-    assert zemel_scorer("accuracy", prediction="score")(said, X, y) == pytest.approx(
+    assert scored(predicted, X, y) == pytest.approx(-(0.75 - 0.45))
+    assert zemel_scorer("accuracy", prediction="score")(predicted, X, y) == pytest.approx(
         (0.9 + 0.4 + 0.2 + 0.7) / 4
     )
     # Weights 1 1 3 1: f (0·3 + 1·1)/4.
     weighted = zemel_scorer("neg_discrimination", protected="sex")
-    assert weighted(said, X, y, sample_weight=[1, 1, 3, 1]) == pytest.approx(-(1 - 1 / 4))
-    constant = zemel_scorer("neg_discrimination", protected="sex")(Says([1, 1, 1, 1]), X, y)
+    assert weighted(predicted, X, y, sample_weight=[1, 1, 3, 1]) == pytest.approx(-(1 - 1 / 4))
+    constant = zemel_scorer("neg_discrimination", protected="sex")(Fixed([1, 1, 1, 1]), X, y)
     assert constant == 0
     assert not np.signbit(constant)
 
@@ -332,16 +332,16 @@ def test_cross_validation_judges_each_fold_as_the_functions_do(metric, predictio
     for train, test in folds.split(X):
         fitted = clone(model).fit(X.iloc[train], y[train])
         rows = X.iloc[test]
-        said = fitted.predict_proba(rows)[:, 1]
-        said = (fitted.predict(rows) == "yes") * 1.0 if prediction == "label" else said
+        predicted = fitted.predict_proba(rows)[:, 1]
+        predicted = (fitted.predict(rows) == "yes") * 1.0 if prediction == "label" else predicted
         true = (y[test] == "yes").astype(int)
-        judged = {
-            "accuracy": accuracy(true, said),
-            "neg_discrimination": -discrimination(true, said, sensitive_features=rows["sex"]),
-            "delta": delta(true, said, sensitive_features=rows["sex"]),
-            "consistency": consistency(true, said, X=metric_space(rows[["u", "v"]]), k=3),
+        scores = {
+            "accuracy": accuracy(true, predicted),
+            "neg_discrimination": -discrimination(true, predicted, sensitive_features=rows["sex"]),
+            "delta": delta(true, predicted, sensitive_features=rows["sex"]),
+            "consistency": consistency(true, predicted, X=metric_space(rows[["u", "v"]]), k=3),
         }
-        expected.append(judged[metric])
+        expected.append(scores[metric])
     np.testing.assert_allclose(cross_val_score(model, X, y, scoring=scorer, cv=folds), expected)
 
 
@@ -369,8 +369,8 @@ def test_a_grid_search_over_lambda_by_columns_of_x():
     plain, protected = search.cv_results_["mean_test_neg_discrimination"]
     assert plain < protected <= 0
     assert search.best_params_ == {"lam": 100}
-    judged = -discrimination(None, search.predict(features) == "yes", sensitive_features=X["sex"])
-    assert search.score(features, y) == pytest.approx(judged)
+    scores = -discrimination(None, search.predict(features) == "yes", sensitive_features=X["sex"])
+    assert search.score(features, y) == pytest.approx(scores)
 
 
 def test_a_grid_search_over_lambda_by_routing():
@@ -386,9 +386,9 @@ def test_a_grid_search_over_lambda_by_routing():
         plain, protected = search.cv_results_["mean_test_score"]
         assert plain < protected <= 0
         assert search.best_estimator_.lam == 100
-        said = search.predict(features) == "yes"
+        predicted = search.predict(features) == "yes"
         assert search.score(features, y, sensitive_features=a, sample_weight=w) == pytest.approx(
-            -discrimination(None, said, sensitive_features=a, sample_weight=w)
+            -discrimination(None, predicted, sensitive_features=a, sample_weight=w)
         )
         with pytest.raises(sklearn.exceptions.UnsetMetadataPassedError, match="ZemelScorer"):
             cross_val_score(
@@ -424,7 +424,7 @@ def test_nothing_beats_a_constant_in_discrimination_and_balanced_delta_gives_it_
 def test_numbers_as_protected_attributes():
     X, y, _ = applicants()
     X = X.assign(age=np.arange(len(X)) * 1.0, sex=np.where(X["sex"], "m", "f"))
-    model = Says(np.linspace(0, 1, len(X)))
+    model = Fixed(np.linspace(0, 1, len(X)))
     scorer = zemel_scorer("neg_discrimination", protected=["sex", "age"], continuous=["age"])
     labels = model.scores >= 0.5
     expected = [
@@ -453,7 +453,7 @@ def test_fairlearns_mitigators_which_name_no_classes():
 
 PEOPLE = pd.DataFrame({"x": [1.0, 2.0, 3.0, 4.0], "sex": [0, 0, 1, 1]})
 GOOD = ["good", "bad", "bad", "good"]
-SAID = Says([0.1, 0.2, 0.8, 0.9])
+SAID = Fixed([0.1, 0.2, 0.8, 0.9])
 
 
 @pytest.mark.parametrize(
