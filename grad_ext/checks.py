@@ -1,7 +1,7 @@
 """Validators of single values: whole numbers, numbers, flags, names and weights.
 
-Each returns the value in Python's own type or raises an `InputError` that names it, what was
-expected and what was given. numpy's scalars pass wherever Python's do.
+Each returns the value as Python's own type, or raises an `InputError` with its name, the expected
+and the actual value. numpy's scalars are accepted like Python's.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def is_whole(value: object, least: float = -math.inf) -> bool:
-    """Return whether a value is a whole number (no bool) of at least `least`."""
+    """Return whether a value is a whole number (not a bool) of at least `least`."""
     return (
         isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= least
     )
@@ -31,7 +31,7 @@ def whole(name: str, value: object, least: float = -math.inf) -> int:
     Raises
     ------
     InputError
-        If it is none, or below `least`.
+        If it is not a whole number, or below `least`.
     """
     if not is_whole(value, least):
         bound = f" of at least {least}" if least > -math.inf else ""
@@ -40,7 +40,7 @@ def whole(name: str, value: object, least: float = -math.inf) -> int:
 
 
 def is_number(value: object) -> bool:
-    """Return whether a value is a finite real number and no bool."""
+    """Return whether a value is a finite real number (not a bool)."""
     return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
@@ -52,18 +52,18 @@ def number(
     Parameters
     ----------
     name : str
-        What the message calls it.
+        Name in the error message.
     value : object
-        What was given.
+        The value to check.
     expected : str, optional
         The range in words, such as 'above 0'.
     fits : callable, optional
-        Whether a number is in that range.
+        Returns whether a number is in that range.
 
     Raises
     ------
     InputError
-        If it is no finite number, or not in the range.
+        If it is not a finite number, or not in the range.
     """
     if not is_number(value) or not fits(float(value)):  # type: ignore[arg-type]
         raise InputError(f"{name} must be a number{expected and ' '}{expected}, got {value!r}")
@@ -91,25 +91,27 @@ def between_0_and_1(name: str, value: object) -> float:
 
 
 def flag(name: str, value: object) -> bool:
-    """Return True or False.
+    """Return a bool, also for one of numpy's.
 
     Raises
     ------
     InputError
-        If it is neither.
+        If it is not a bool.
     """
-    if not isinstance(value, bool):
+    # No isinstance of numpy's type, since this module loads without numpy.
+    of_numpy = getattr(value, "dtype", None) == "bool" and getattr(value, "shape", None) == ()
+    if not isinstance(value, bool) and not of_numpy:
         raise InputError(f"{name} must be True or False, got {value!r}")
-    return value
+    return bool(value)
 
 
 def choice(name: str, value: object, known: Iterable[str]) -> str:
-    """Return a name that is among those known.
+    """Return a name that is one of the known names.
 
     Raises
     ------
     InputError
-        If it is not; the nearest of those known are named.
+        If it is not one of them; the message has the nearest ones.
     """
     names = list(known)
     if not isinstance(value, str) or value not in names:
@@ -123,7 +125,7 @@ def whole_numbers(name: str, value: object, least: int = 1) -> tuple[int, ...]:
     Raises
     ------
     InputError
-        If it is none (a text is none), or an entry is below `least`.
+        If it is not a sequence of whole numbers, or one is below `least`.
     """
     if not is_sequence(value) or not all(is_whole(one, least) for one in value):  # type: ignore[attr-defined]
         raise InputError(f"{name} must hold whole numbers of at least {least}, got {value!r}")
@@ -131,7 +133,7 @@ def whole_numbers(name: str, value: object, least: int = 1) -> tuple[int, ...]:
 
 
 def is_sequence(value: object) -> bool:
-    """Return whether a value is a sequence or an array, and no text."""
+    """Return whether a value is a sequence or an array, but not a text."""
     listed = isinstance(value, Sequence) or hasattr(value, "__array__")
     return listed and not isinstance(value, (str, bytes))
 
@@ -142,7 +144,7 @@ def names(what: str, value: object, known: Container[str] | None = None) -> tupl
     Raises
     ------
     InputError
-        If it is no list of texts, empty, holds a name twice, or one that is not known.
+        If it is not a list of texts, empty, or has a repeated or unknown name.
     """
     if not is_sequence(value) or not all(isinstance(one, str) for one in value):  # type: ignore[attr-defined]
         raise InputError(f"{what}: expected a list of names, got {value!r}")
@@ -158,7 +160,7 @@ def names(what: str, value: object, known: Container[str] | None = None) -> tupl
 
 
 def lam(value: object) -> float:
-    """Return λ as a float; a text that spells a number passes, for the command line.
+    """Return λ as a float; the command line passes it as text.
 
     Raises
     ------
@@ -166,12 +168,12 @@ def lam(value: object) -> float:
         If it is not a number, not finite, or negative.
     """
     try:
-        found = float(value) if isinstance(value, str) else value
+        parsed = float(value) if isinstance(value, str) else value
     except ValueError:
-        found = None
-    if not is_number(found) or found < 0:  # type: ignore[operator]
+        parsed = None
+    if not is_number(parsed) or parsed < 0:  # type: ignore[operator]
         raise InputError(f"lambda must be a finite number of at least 0, got {value!r}")
-    return float(found)  # type: ignore[arg-type]
+    return float(parsed)  # type: ignore[arg-type]
 
 
 def columns(name: str, array: NDArray[np.generic], width: int) -> None:

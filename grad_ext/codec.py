@@ -1,9 +1,10 @@
 """JSON and back, strictly typed: dataclasses by their type hints, and single values with their types.
 
 `to_json` and `from_json` serve everything that is stored: trials, records, settings, studies, model
-files. What JSON lacks (numpy's scalars, infinities, tuples, arrays) gets a tag, where a field's type
-is `Hashable` or `Any` value of a user's. Reading trusts nothing: a value of another form is refused
-with an error that names where it stands, and an array is bounded before it is created.
+files. What JSON lacks (numpy's scalars, infinities, arrays) gets a tag in fields of the types
+`Hashable` and `NDArray`, and so do tuples and mappings that `value_to_json` writes. Reading trusts
+nothing: a value of another type is refused by an error that names its entry, and the size of an
+array is limited before it is created.
 """
 
 from __future__ import annotations
@@ -74,26 +75,42 @@ def _writers(cls: type) -> dict[str, Callable[[Any], Any]]:
 
 
 def _writer(kind: Any, name: str) -> Callable[[Any], Any]:
+    """Return the function that writes a field of a type; a None of an optional one stays None."""
+    options = _options(kind)
+    given = [one for one in options if one is not type(None)]
+    if len(_classes(kind)) > 1:
+        write: Callable[[Any], Any] = _tagged
+    elif len(given) > 1:
+        write = to_json
+    else:
+        write = _single_writer(given[0], name)
+    optional = len(given) < len(options)
+    return (lambda value: None if value is None else write(value)) if optional else write
+
+
+def _single_writer(kind: Any, name: str) -> Callable[[Any], Any]:
     if kind is Hashable:
         return lambda value: scalar_to_json(value, name)
-    if get_origin(kind) is tuple and get_args(kind)[:1] == (Hashable,):
-        return lambda value: [scalar_to_json(one, name) for one in value]
-    classes = _classes(kind)
-    if get_origin(kind) is tuple:
-        classes = _classes(get_args(kind)[0])
-        if len(classes) > 1:
-            return lambda value: [_tagged(one) for one in value]
-    return _tagged if len(classes) > 1 else to_json
+    if get_origin(kind) is np.ndarray:
+        return lambda value: array_to_json(value, name)
+    if get_origin(kind) is tuple and get_args(kind)[1:] == (...,):
+        write = _writer(get_args(kind)[0], name)
+        return lambda value: [write(one) for one in value]
+    return to_json
 
 
 def _tagged(value: Any) -> Any:
     return {TYPE: type(value).__name__, **to_json(value)}
 
 
+def _options(kind: Any) -> tuple[Any, ...]:
+    """Return the types of a union, or the one type."""
+    return get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+
+
 def _classes(kind: Any) -> dict[str, type]:
     """Return the dataclasses of a union by name."""
-    options = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
-    return {one.__name__: one for one in options if is_dataclass(one) and isinstance(one, type)}
+    return {o.__name__: o for o in _options(kind) if is_dataclass(o) and isinstance(o, type)}
 
 
 def from_json(cls: type[T], given: Any, where: str = "") -> T:
@@ -102,11 +119,11 @@ def from_json(cls: type[T], given: Any, where: str = "") -> T:
     Parameters
     ----------
     cls : type
-        The dataclass; its type hints say what each entry must be.
+        The dataclass; its type hints are the types of the entries.
     given : object
-        What JSON's reader returned.
+        The value that `json.loads` returned.
     where : str, optional
-        What messages call it, such as the name of the file.
+        Name in error messages, such as that of the file.
 
     Raises
     ------
@@ -135,7 +152,7 @@ Reader = Callable[[Any, str], Any]
 
 @cache
 def _readers(cls: Any) -> tuple[dict[str, Reader], tuple[str, ...]]:
-    """Return a reader for each field of a dataclass, and the fields that must be there."""
+    """Return a reader for each field of a dataclass, and the fields without a default."""
     hints = get_type_hints(cls)
     own = [field for field in fields(cls) if field.init]
     needed = [f.name for f in own if f.default is MISSING and f.default_factory is MISSING]
@@ -150,6 +167,8 @@ def _reader(kind: Any) -> Reader:
         return scalar_from_json
     if kind is float:
         return _float
+    if origin is np.ndarray:
+        return array_from_json
     if origin is tuple and options[1:] == (...,):
         return _tuple(_reader(options[0]))
     if origin is tuple:
@@ -176,9 +195,12 @@ def _exactly(kind: type) -> Reader:
 def _float(given: Any, where: str) -> float:
     if given is None:
         return math.nan
-    if type(given) not in (float, int) or not math.isfinite(given):
-        raise InputError(f"{where}: expected a finite number, got {short(given)}")
-    return float(given)
+    try:
+        if type(given) in (float, int) and math.isfinite(given):
+            return float(given)
+    except OverflowError:
+        pass
+    raise InputError(f"{where}: expected a finite number, got {short(given)}")
 
 
 def _tuple(read: Reader) -> Reader:
@@ -240,11 +262,11 @@ def _one_of(classes: Mapping[str, type]) -> Reader:
 
 
 def entry(given: Any, key: str, kind: type[T]) -> T:
-    """Return an entry of a JSON object that must be there and of one type."""
+    """Return a required entry of a JSON object, of exactly one type, or raise InputError."""
     if not isinstance(given, dict):
         raise InputError(f"expected an object with {key!r}, got {short(given)}")
     value = given.get(key)
-    # bool is an int to Python; floats must be finite, as all that are saved here.
+    # type() and not isinstance: bool is an int to Python. All floats that are saved are finite.
     if type(value) is not kind or (isinstance(value, float) and not math.isfinite(value)):
         raise InputError(f"{key}: expected {kind.__name__}, got {short(value)}")
     return value
@@ -276,7 +298,7 @@ def _is_short_int(value: object) -> bool:
 
 
 def scalar_from_json(given: Any, what: str) -> Hashable:
-    """Return what `scalar_to_json` gave, or raise InputError."""
+    """Return the value that `scalar_to_json` wrote, or raise InputError."""
     if given is None or type(given) in (str, bool, int, float):
         return cast(Hashable, given)
     if isinstance(given, dict) and set(given) == {"float"}:
@@ -316,7 +338,7 @@ def value_to_json(value: Any, what: str) -> Any:
 
 
 def value_from_json(given: Any, what: str) -> Any:
-    """Return what `value_to_json` gave, or raise InputError."""
+    """Return the value that `value_to_json` wrote, or raise InputError."""
     if isinstance(given, list):
         return [value_from_json(one, what) for one in given]
     if not isinstance(given, dict):
@@ -344,8 +366,10 @@ def array_to_json(array: NDArray[Any], what: str) -> dict[str, Any]:
     return {"array": array.dtype.str, "values": values}
 
 
-def array_from_json(given: Mapping[str, Any], what: str) -> NDArray[Any]:
-    """Return what `array_to_json` gave, or raise InputError."""
+def array_from_json(given: Any, what: str) -> NDArray[Any]:
+    """Return the array that `array_to_json` wrote, or raise InputError."""
+    if not isinstance(given, dict):
+        raise InputError(f"{what}: expected an array, got {short(given)}")
     code, values = entry(given, "array", str), entry(given, "values", list)
     match = ARRAY.fullmatch(code)
     if not match or 4 * int(match[1] or 0) * len(values) > MOST_ARRAY_BYTES:

@@ -1,8 +1,8 @@
 """The errors that a user of grad-ext can act on.
 
-Both are also the built-in error that a caller would expect, so nobody has to import this module to
-catch them. The command line prints them as one line and exits with code 2; anything else is a
-defect and shows its traceback.
+Each is also a built-in error, so that callers can catch it without importing this module. The
+command line prints them as one line and exits with code 2; any other exception is a defect and
+shows its traceback.
 """
 
 from collections.abc import Iterable
@@ -10,11 +10,11 @@ from difflib import get_close_matches
 
 
 class InputError(ValueError):
-    """What was given cannot be used; the message says what was expected and what came."""
+    """An input cannot be used; the message has the expected and the actual value."""
 
 
 class MissingToolkit(ImportError):
-    """A toolkit that this call needs is not installed; the message names the extra that brings it.
+    """A required toolkit is not installed; the message names the extra that installs it.
 
     Parameters
     ----------
@@ -29,7 +29,19 @@ class MissingToolkit(ImportError):
 
 
 def unknown(what: str, name: object, known: Iterable[str], of: str = "") -> InputError:
-    """Return the error for a name that is not among those known (of something), nearest first."""
+    """Return the error for an unknown name, with the nearest known names first.
+
+    Parameters
+    ----------
+    what : str
+        What is named, such as 'column'.
+    name : object
+        The unknown name.
+    known : iterable of str
+        The known names.
+    of : str, optional
+        What the names belong to, such as a data set.
+    """
     names = list(known)
     near = get_close_matches(str(name), names, n=3)
     hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
@@ -40,4 +52,4 @@ def unknown(what: str, name: object, known: Iterable[str], of: str = "") -> Inpu
 
 
 class ConstantPredictionWarning(UserWarning):
-    """A model predicts one label for everybody: it looks perfectly fair and is of no use."""
+    """A model predicts the same label for all rows, so that a Discrimination of 0 means nothing."""

@@ -1,4 +1,4 @@
-"""Files are written whole or not at all."""
+"""Atomic writes, and the folders that files are written to."""
 
 import os
 import tempfile
@@ -8,11 +8,13 @@ from platformdirs import user_cache_dir
 
 from grad_ext.errors import InputError
 
+CACHE = "GRAD_EXT_CACHE"
+
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part of either.
+    """Write a file so that readers get the old content or the new, never a part of either.
 
-    The content goes to a temporary file beside it, which then takes its name.
+    The content is written to a temporary file in the same folder, which then replaces the file.
     """
     data = content.encode() if isinstance(content, str) else content
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -31,7 +33,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 
 def writable_folder(path: Path) -> Path:
-    """Create a folder if need be and return it, absolute.
+    """Create a folder if necessary and return its absolute path.
 
     Raises
     ------
@@ -48,9 +50,14 @@ def writable_folder(path: Path) -> Path:
     return path
 
 
-def cache_folder(name: str) -> Path:
-    """Return where what can be made or fetched again is kept between runs.
+def cache_folder(name: str = "") -> Path:
+    """Return the folder of downloads and of results that can be computed again.
 
-    The user's cache folder, or the one that the environment variable GRAD_EXT_CACHE names.
+    It is the user's cache folder, or the one in the environment variable GRAD_EXT_CACHE.
+
+    Parameters
+    ----------
+    name : str, optional
+        A folder in it.
     """
-    return Path(os.environ.get("GRAD_EXT_CACHE") or user_cache_dir("grad-ext")) / name
+    return Path(os.environ.get(CACHE) or user_cache_dir("grad-ext")).expanduser() / name

@@ -1,4 +1,4 @@
-"""One model to train and its result: the frozen values that everything else passes around."""
+"""One model to train, and its result, as frozen values."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from grad_ext import checks, codec
 from grad_ext.errors import InputError
 from grad_ext.training.settings import LAMBDA, Settings
 
-# What decides rows and features: see `Trial.rows`.
+# What determines rows and features: see `Trial.rows`.
 RowsKey = tuple[object, ...]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One model to train: everything that its numbers depend on.
+    """One model to train: everything that its result depends on.
 
     Attributes
     ----------
@@ -29,24 +29,24 @@ class Trial:
     protected : tuple of str
         Protected attributes, in order.
     lam : float or tuple of float
-        λ, the weight of the attribute losses, or of each one's; 0 is the plain network without
-        attribute branches.
+        λ, the weight of the attribute losses, or one for each attribute; 0 is the plain network
+        without attribute branches.
     seed : int
-        Of the initial weights and the order of the rows.
+        Seed of the initial weights and the order of the rows.
     split_seed : int
-        Of the rows' division into training, validation and test part.
+        Seed of the split into training, validation and test set.
     settings : Settings
-        The rest.
+        All other settings.
     watched : tuple of str
-        Attributes that the model is judged by but not protected against, in order. Their columns
-        stay out of the features as those of protected ones do, so that models which protect one or
-        the other see the same inputs.
+        Attributes by which the model is evaluated without being protected, in order. Their columns
+        are excluded from the features like those of protected attributes, so that models which
+        protect different attributes have the same inputs.
     baseline : str
-        The name of the method where it is not GRAD, whose λ is then that method's hyperparameter; empty for
-        GRAD, and for the plain network.
+        Name of a method other than GRAD, whose trade-off parameter is then `lam`; empty for GRAD and
+        for the plain network.
     options : mapping of str to object
-        What a baseline is made with beside hyperparameter and seed: numbers, texts, truth values, None, and
-        sequences of them. Kept as sorted pairs.
+        Other parameters of a baseline: numbers, texts, bools, None, and sequences of them. Stored as
+        sorted pairs.
     """
 
     dataset: str
@@ -85,12 +85,12 @@ class Trial:
 
     @property
     def reversing(self) -> bool:
-        """Whether there is an attribute branch at all."""
+        """Whether the network has an attribute branch."""
         return any(lam > 0 for lam in self.lams)
 
     @property
     def method(self) -> str:
-        """The paper's name for this model: GRAD-Pred, or NN-Pred for λ = 0; or the baseline's."""
+        """The paper's name of this model: GRAD-Pred, or NN-Pred for λ = 0; or the baseline's name."""
         return (
             self.baseline
             or f"{'GRAD' if self.reversing else 'NN'}-{self.settings.variant.capitalize()}"
@@ -98,20 +98,20 @@ class Trial:
 
     @property
     def static(self) -> tuple[object, ...]:
-        """What trials of one pack must share."""
-        # Whether there is a branch to reverse is a question of GRAD's only.
+        """What is equal for all trials of a pack."""
+        # Baselines have no attribute branches.
         kind = (self.baseline, self.options) if self.baseline else (self.reversing,)
         return (*self.rows, self.protected, self.settings, *kind)
 
     @property
     def rows(self) -> RowsKey:
-        """What decides the rows and the columns that are kept from the features."""
-        judged = tuple(sorted({*self.protected, *self.watched}))
+        """What determines the rows of the split and their features."""
+        evaluated = tuple(sorted({*self.protected, *self.watched}))
         use, encoding = self.settings.use_protected, self.settings.encoding
-        return (self.dataset, judged, self.split_seed, use, encoding)
+        return (self.dataset, evaluated, self.split_seed, use, encoding)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the trial as plain values that JSON holds."""
+        """Return the trial as plain values for JSON."""
         return {**codec.to_json(self), "options": codec.to_json(dict(self.options))}
 
     @classmethod
@@ -127,12 +127,12 @@ class Trial:
 
     @cached_property
     def key(self) -> str:
-        """A hash of everything above: the trial's identity across runs and machines."""
+        """A hash of all fields: the trial's identity across runs and machines."""
         return fingerprint(self.to_json())
 
 
 def _plain(name: str, value: object) -> object:
-    """Return an option of a baseline as JSON keeps it and a hash can be taken of it."""
+    """Return an option of a baseline as a hashable value that JSON can hold."""
     if isinstance(value, (list, tuple)):
         return tuple(_plain(name, item) for item in value)
     finite = not isinstance(value, float) or math.isfinite(value)
@@ -142,42 +142,42 @@ def _plain(name: str, value: object) -> object:
 
 
 def fingerprint(values: object) -> str:
-    """Return a short hash of a value that JSON can hold, whatever the order of its keys."""
+    """Return a short hash of a value that JSON can hold, independent of the order of keys."""
     text = json.dumps(values, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
 class Record:
-    """One model's result: the complete trial, its figures on the test rows, and how it went.
+    """One model's result: the complete trial, its metrics on the test set, and its run.
 
     Attributes
     ----------
     trial : Trial
-        What was asked for.
+        The trial.
     metrics : mapping of str to float
-        Figures on the test rows, by the names of results.csv; nan where undefined. None where the
-        fit failed.
+        Metrics on the test set, by the names of results.csv; nan where undefined. Empty if the fit
+        failed.
     epoch : int
-        The epoch that was kept, counted from 1; 0 where the fit failed.
+        The selected epoch, counted from 1; 0 if the fit failed.
     constant : bool
-        Whether every test row got the same label.
+        Whether the model predicts the same label for all test rows.
     diverged : bool
         Whether a score was not a number.
     seconds : float
-        Wall time of the fit of the model's pack, divided by its members.
+        Wall time of the fit of the model's pack, divided by the number of its members.
     predict_seconds : float
-        The same of predicting the test rows; nan if it was not measured.
+        Wall time of the predictions for the test set, divided likewise; nan if not measured.
     peak_bytes : float
-        Most resident memory that the fit of the model's pack took, over what its process held
-        before; nan if it was not measured.
+        Peak resident memory during the fit of the model's pack, minus that of the process before;
+        nan if not measured.
     error : str
-        What went wrong, such as "ValueError: ..."; empty if nothing did.
+        The error of a failed fit, such as "ValueError: ..."; else empty.
     device : str
-        Where it was fitted, by torch's name; rounding and dropped units depend on it.
+        Name of the torch device of the fit; rounding and dropout depend on it.
     history : mapping of str to tuple of float
-        An epoch's figure after another, by name, rounded: what `grad_ext.evaluation.recorded_history` keeps of a
-        `grad_ext.training.checkpoint.History`; empty for methods without one, and in old records.
+        Rounded values of each epoch, by name, from `grad_ext.training.checkpoint.History`; empty for
+        methods without a history.
     """
 
     trial: Trial
@@ -203,5 +203,5 @@ class Record:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Record:
-        """Return the record that `to_json` wrote; raises as `Trial.from_json`."""
+        """Return the record that `to_json` wrote; raises like `Trial.from_json`."""
         return codec.from_json(cls, values)

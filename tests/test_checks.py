@@ -27,9 +27,9 @@ NOT_NUMBERS = [
 
 @pytest.mark.parametrize("value", [3, np.int8(3), np.uint64(3), np.int64(3)])
 def test_whole_numbers_of_any_type_become_pythons(value):
-    found = checks.whole("epochs", value, 3)
-    assert found == 3
-    assert type(found) is int
+    number = checks.whole("epochs", value, 3)
+    assert number == 3
+    assert type(number) is int
 
 
 @pytest.mark.parametrize("value", [*NOT_WHOLE, 2, np.int64(2)])
@@ -42,9 +42,9 @@ def test_what_is_no_whole_number_or_too_small_is_refused(value):
 @pytest.mark.parametrize("value", [0.5, np.float32(0.5), np.float64(0.5)])
 def test_numbers_of_any_type_become_floats(value):
     for check in (checks.number, checks.at_least_0, checks.above_0, checks.share):
-        found = check("rate", value)
-        assert found == 0.5
-        assert type(found) is float
+        number = check("rate", value)
+        assert number == 0.5
+        assert type(number) is float
     assert type(checks.number("rate", 2)) is float
 
 
@@ -85,8 +85,9 @@ def test_lambda_may_be_text_of_the_command_line():
 
 
 def test_flags_are_bools_alone():
-    assert checks.flag("balance", False) is False
-    for value in (0, 1, "true", None, np.bool_(True)):
+    for value in (False, np.bool_(False)):
+        assert checks.flag("balance", value) is False
+    for value in (0, 1, "true", None, np.array([True]), np.int8(1)):
         with pytest.raises(InputError, match="balance"):
             checks.flag("balance", value)
 

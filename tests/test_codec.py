@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from grad_ext.codec import from_json, to_json
 from grad_ext.errors import InputError
@@ -42,6 +43,8 @@ class Drawing:
     size: tuple[int, int] = (1, 2)
     visible: bool = True
     title: str | None = None
+    groups: tuple[Hashable, ...] | None = None
+    classes: NDArray[Any] | None = None
     curves: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     anything: Any = None
 
@@ -68,6 +71,8 @@ drawings = st.builds(
     st.tuples(st.integers(), st.integers()),
     st.booleans(),
     st.none() | st.text(),
+    st.none() | st.lists(labels, max_size=2).map(tuple),
+    st.none(),
     st.dictionaries(st.text(), st.lists(numbers).map(tuple), max_size=2),
     st.none() | st.integers() | st.text(),
 )
@@ -80,6 +85,13 @@ def test_a_dataclass_survives_json(drawing):
     assert again == drawing
     for before, after in zip(drawing.labels, again.labels, strict=True):
         assert type(before) is type(after)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.float32, object, "<U3", bool])
+def test_an_array_keeps_its_dtype(dtype):
+    drawing = Drawing("d", classes=np.array([0, 1], dtype=dtype))
+    again = from_json(Drawing, json.loads(json.dumps(to_json(drawing))))
+    np.testing.assert_array_equal(again.classes, drawing.classes, strict=True)
 
 
 def test_nan_becomes_none_and_comes_back():
@@ -108,6 +120,11 @@ def test_entries_with_a_default_may_be_missing():
         ({"scale": "1"}, "drawing.scale"),
         ({"scale": True}, "drawing.scale"),
         ({"scale": [1e999]}, "drawing.scale"),
+        ({"scale": 10**400}, "drawing.scale"),
+        ({"groups": 3}, "drawing.groups"),
+        ({"groups": [[1]]}, "drawing.groups"),
+        ({"classes": [1]}, "drawing.classes"),
+        ({"classes": {"array": "<i8,O", "values": [1]}}, "drawing.classes"),
         ({"size": [1]}, "drawing.size"),
         ({"size": [1, True]}, "drawing.size"),
         ({"visible": 1}, "drawing.visible"),

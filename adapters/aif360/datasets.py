@@ -337,8 +337,8 @@ def _coded(
 
 
 def _level_numbers(attribute: SensitiveAttribute, frame: pd.DataFrame) -> list[float]:
-    """Return the numbers of the groups in AIF360, for an attribute of more than two."""
-    levels = attribute.levels or ()
+    """Return the numbers that the groups of an attribute of more than two have in AIF360."""
+    levels: tuple[Any, ...] = attribute.levels or ()
     if pd.api.types.is_numeric_dtype(frame[attribute.column]):
         return [float(level) for level in levels]
     return [float(number) for number in range(len(levels))]

@@ -85,11 +85,12 @@ def compare(
     from grad_ext.report.comparison import at_chosen, majority, summary_lines
     from grad_ext.report.comparison_words import findings
     from grad_ext.sweeps.run.limits import Limits, memory_from_text
-    from grad_ext.sweeps.studies.comparison import planned
+    from grad_ext.sweeps.run.resources import Resources
+    from grad_ext.sweeps.studies.comparison import open_comparison
 
     formats = study.formats()
     memory = None if memory_limit is None else memory_from_text(memory_limit)
-    plan = planned(
+    opened = open_comparison(
         listed(methods),
         data.table(file),
         seeds,
@@ -105,11 +106,11 @@ def compare(
         num_cpus,
     )
     progress = output().progress
-    if code := run_study(plan.study, lambda: plan.run(num_cpus, progress)):
+    if code := run_study(opened.directory, lambda: opened.run(Resources(num_cpus), progress)):
         return code
-    comparison = plan.result(select, formats)
+    comparison = opened.result(formats)
     rows, sentences = at_chosen(comparison.frame), findings(comparison.frame)
-    about = plan.study.about
+    about = opened.directory.about
     out = output()
     title = f"{about['dataset']}, protected: {', '.join(about['protected'])}"
     out.table(title, *summary_lines(comparison.frame))
@@ -120,7 +121,7 @@ def compare(
         {
             "study": comparison.folder,
             "report": comparison.page,
-            **counts(plan.study),
+            **counts(opened.directory),
             "rows": rows,
             "majority": majority(rows),
             "sentences": sentences,

@@ -65,8 +65,11 @@ def reproduce(
     Example: grad-ext reproduce table1 --datasets german --seeds 3
     """
     from grad_ext.cli.studies import counts, run_study
-    from grad_ext.sweeps.studies.reproduce import ReproductionResult, open_reproduction
-    from grad_ext.sweeps.studies.reproduction import Reproduction
+    from grad_ext.sweeps.studies.reproduction import (
+        Reproduction,
+        ReproductionResult,
+        open_reproduction,
+    )
     from grad_ext.training.settings import RECIPES
 
     formats = study.formats()
@@ -83,7 +86,7 @@ def reproduce(
     progress = output().progress
     if code := run_study(opened.directory, lambda: opened.run(limits, progress)):
         return code
-    page = opened.result(formats)
+    page = opened.result(formats).page
     result = ReproductionResult.read(opened.directory)
     out = output()
     for title, heading, body in result.tables():

@@ -63,7 +63,7 @@ def run_study(study: StudyDirectory, train: Callable[[], None], models: int | No
         trained models stay in the study, and the reason is on standard error.
     """
     from grad_ext.sweeps.folder import StudyDirectory
-    from grad_ext.sweeps.run.tune import StudyIncomplete
+    from grad_ext.sweeps.run.executors import StudyIncomplete
 
     try:
         with interruptible():

@@ -25,7 +25,7 @@ from grad_ext.cli.output import output
 from grad_ext.errors import InputError
 
 if TYPE_CHECKING:
-    from grad_ext.sweeps.studies.outcome import Outcome
+    from grad_ext.sweeps.studies.kinds import SettingsOutcome
     from grad_ext.sweeps.studies.plan import StudyPlan
 
 MEANS = "Mean ± standard deviation over seeds, on the test set."
@@ -268,7 +268,7 @@ def sweep_status(
 
     Example: grad-ext sweep status studies/lambda-german-age-0a1b2c
     """
-    from grad_ext.sweeps.run.status import status
+    from grad_ext.sweeps.run.progress import status
 
     progress = status(folder)
     first, *rest = progress.lines()
@@ -328,33 +328,32 @@ def run_plan(plan: StudyPlan, resources: ResourceOptions, run: RunOptions) -> in
     opened = plan.open()
     progress = output().progress
     train = lambda: opened.run(limits, progress, loggers)
-    if code := run_study(opened.study, train, opened.models):
+    if code := run_study(opened.directory, train, opened.models):
         return code
     _show(opened.result(formats))
     return 0
 
 
-def _show(outcome: Outcome) -> None:
+def _show(outcome: SettingsOutcome) -> None:
     """Print the tables of a study, and the paths of its folder and report."""
     from grad_ext.cli.studies import counts
     from grad_ext.report.settings import lines_by, majorities
-    from grad_ext.report.tables import CASE, by_curve, by_lambda, lines
+    from grad_ext.report.tables import CASE, and_joined, by_curve, by_lambda, lines
     from grad_ext.report.verdict import verdict
     from grad_ext.sweeps.folder import StudyDirectory
 
     out = output()
     if outcome.curve:
         first = outcome.frame.iloc[-1]
-        attributes = first["protected"].replace(",", " and ")
+        attributes = and_joined(first["protected"])
         title = f"{first['method']} on {first['dataset']}, protected: {attributes}"
         for name, rows in by_curve(outcome.frame, outcome.curves):
             out.table(f"{title}, {name}" if name else title, *lines(by_lambda(rows)))
         sentences = verdict(outcome.frame, outcome.curves)
     else:
         # The result of a search is its Pareto front; results.csv has the other points.
-        points = outcome.frontier if outcome.kind == "search" else outcome.points
-        for (dataset, protected), rows in points.groupby(CASE, sort=True):
-            title = f"{dataset}, protected: {str(protected).replace(',', ' and ')}"
+        for (dataset, protected), rows in outcome.main_points.groupby(CASE, sort=True):
+            title = f"{dataset}, protected: {and_joined(protected)}"
             out.table(title, *lines_by(rows, outcome.varied, outcome.objectives))
         sentences = [f"{MEANS} {outcome.said}"]
     out.sentences(sentences)

@@ -66,7 +66,7 @@ def train(
     except KeyboardInterrupt:
         typer.echo("Interrupted: nothing was written", err=True)
         return 130
-    trial, sentences = result.trial, result.words()
+    trial, sentences = result.trial, result.sentences()
     hyperparameter = "" if isinstance(trial.lam, tuple) else f", λ = {trial.lam:g}"
     title = f"{trial.method} on {trial.dataset}{hyperparameter}, seed {trial.seed}: {trial.key}"
     out = output()
@@ -82,7 +82,7 @@ def train(
             "key": trial.key,
             "trial": trial.to_json(),
             "model": save,
-            "rows": result.figures,
+            "rows": result.rows,
             "differing": result.differing,
             "sentences": sentences,
         }

@@ -1,13 +1,14 @@
 """Data sets by name, and tables from files.
 
-Read table.py first: it says what a data set is here. embedded.py holds the files that come with the
-package, diabetes.py and health.py those that do not, fetch.py finds or downloads them; files.py
-reads any table of the user's; split.py cuts a table into training, validation and test rows.
+Start with table.py, which defines `Table`. embedded.py has the data sets of the package, diabetes.py
+and health.py those that need other files, fetch.py finds or downloads these; source.py reads a
+user's own file; split.py makes the train/test split.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from grad_ext import checks
 from grad_ext.data.catalog import DATA_SETS
 from grad_ext.data.source import load_table
 from grad_ext.data.table import Table
@@ -28,9 +29,9 @@ def load_dataset(
     protected : sequence of str, optional
         The attributes to protect, in order; the data set's first one if not given.
     data_dir : path, optional
-        Folder with the files of a data set that does not come with the package. Then follow the
-        folder that the environment variable GRAD_EXT_DATA_DIR names, the cache, and, for Diabetes,
-        a download.
+        Folder with the files of a data set that is not in the package. The next places are the
+        folder in the environment variable GRAD_EXT_DATA_DIR, the cache, and, for Diabetes, a
+        download.
 
     Returns
     -------
@@ -40,8 +41,8 @@ def load_dataset(
     Raises
     ------
     InputError
-        If there is no such data set, it has no such protected attribute, or its files are missing
-        and cannot be downloaded: the message says which, where to get them and where to put them.
+        If the data set or a protected attribute is unknown, or files are missing and cannot be
+        downloaded; then the message has their names, their source, and the folder for them.
 
     Examples
     --------
@@ -53,18 +54,14 @@ def load_dataset(
     if name not in DATA_SETS:
         if Path(name).suffix or "/" in name:
             raise InputError(
-                f"{name!r} is none of grad-ext's data sets ({', '.join(DATA_SETS)}): a file of your own is "
-                "for load_table, on the command line for --data"
+                f"{name!r} is none of grad-ext's data sets ({', '.join(DATA_SETS)}): read your own "
+                "file with load_table (--data on the command line)"
             )
         raise unknown("data set", name, DATA_SETS)
-    if isinstance(protected, str):
-        raise InputError(f"protected must be a list of names, got the string {protected!r}")
     known = DATA_SETS[name].protected
-    if protected is not None and not protected:
-        raise InputError(f"protected is empty; name at least one of {', '.join(known)}")
-    chosen = known[:1] if protected is None else list(protected)
+    # Checked before a file is read or downloaded.
+    chosen = known[:1] if protected is None else checks.names("protected", protected)
     for attribute in chosen:
-        # Before a file is read or downloaded for nothing.
         if attribute not in known:
             raise unknown("protected attribute", attribute, known, name)
     return DATA_SETS[name].load(data_dir).protecting(chosen)

@@ -1,4 +1,4 @@
-"""The data sets that have a name: what is known of each before any file of it is read."""
+"""The data sets with a name: descriptions that need no file."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class DataSet:
     name, title : str
         Its short name, and what it is.
     load : callable
-        Reads it: takes the user's folder or None, returns the `Table`.
+        Takes the user's folder or None and returns the `Table`.
     rows, features : int or None
-        How many of each; None where that depends on the user's files.
+        Number of rows and features; None if it depends on the user's files.
     protected : tuple of str
         Names of its protected attributes.
     licence, citation : str
-        Under which terms, and as what to cite it.
+        Terms of use, and how to cite it.
     files : tuple of RawFile
-        Files that do not come with the package.
+        Files that are not in the package.
     """
 
     name: str
@@ -42,11 +42,11 @@ class DataSet:
     files: tuple[RawFile, ...] = ()
 
     def missing(self, data_dir: str | Path | None = None) -> list[RawFile]:
-        """Return the files that are neither in the user's folder nor in the cache."""
+        """Return the files that are missing from the user's folder and the cache."""
         return [file for file in self.files if find(file, data_dir) is None]
 
     def state(self, data_dir: str | Path | None = None) -> str:
-        """Say where its files are, in a few words."""
+        """Return where its files are, in a few words."""
         if not self.files:
             return "comes with the package"
         missing = self.missing(data_dir)

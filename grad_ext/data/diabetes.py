@@ -37,7 +37,7 @@ NUMERIC = (
     "number_outpatient", "number_emergency", "number_inpatient", "number_diagnoses",
 )  # fmt: skip
 DIAGNOSES = ("diag_1", "diag_2", "diag_3")
-# Numbers of a row and of a patient; 97 % of the weights are missing; nobody was given the last two.
+# Numbers of rows and patients; 97 % of the weights are missing; the last two drugs are constant.
 NOT_FEATURES = ("encounter_id", "patient_nbr", "weight", "examide", "citoglipton")
 FEATURES = (
     "race", "gender", "age", "admission_type_id", "discharge_disposition_id",
@@ -67,7 +67,7 @@ ICD9_GROUPS = {
 
 
 def icd9_group(code: str) -> str:
-    """Return the group of a diagnosis, of Strack et al.'s nine; a missing one ("?") stays itself.
+    """Return the group of a diagnosis among Strack et al.'s nine; "?" for a missing one.
 
     Examples
     --------
@@ -87,8 +87,7 @@ def icd9_group(code: str) -> str:
 def diabetes(data_dir: str | Path | None = None) -> Table:
     """Return Diabetes: the 99,492 of 101,766 hospital stays whose patient's race and gender are known.
 
-    The label is whether the patient was readmitted at any time, which counts as favorable since it
-    is what is predicted. Protected attributes: ``race`` (privileged: Caucasian), ``gender``
+    The label is whether the patient was readmitted at any time; readmission is the favorable label. Protected attributes: ``race`` (privileged: Caucasian), ``gender``
     (privileged: male), ``race_groups`` (five groups) and ``age_groups`` (bands of ten years). Rows
     of one patient (``patient_nbr``) are not independent: that column is the table's `groups`.
 
@@ -101,7 +100,7 @@ def diabetes(data_dir: str | Path | None = None) -> Table:
     Raises
     ------
     InputError
-        If the file is another one than UCI's, or it is not there and cannot be downloaded.
+        If the file is not UCI's, or is missing and cannot be downloaded.
     """
     return parse(obtain(FILE, data_dir)[0])
 
@@ -112,10 +111,10 @@ def parse(content: bytes) -> Table:
     Raises
     ------
     InputError
-        If a column is missing or holds what it should not.
+        If a column is missing or has an unexpected value.
     """
     try:
-        # "None" is a level ("not measured"), and "?" stays one.
+        # "None" ("not measured") and "?" are levels.
         frame = pd.read_csv(BytesIO(content), dtype=str, keep_default_na=False)
     except ValueError as error:
         raise InputError(f"{FILE.name}: cannot be read as CSV ({error})") from None

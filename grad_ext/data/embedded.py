@@ -1,4 +1,4 @@
-"""The data sets that come with the package: German credit and Adult income, byte for byte as UCI's.
+"""The data sets in the package: German credit and Adult income, byte for byte as from UCI.
 
 Both are published under CC BY 4.0 (https://creativecommons.org/licenses/by/4.0/):
 
@@ -57,10 +57,10 @@ def raw_text(name: str) -> str:
         content = gzip.decompress(packed)
     except (OSError, EOFError) as error:
         raise InputError(f"embedded file {name} is damaged ({error}); reinstall grad-ext") from None
-    found = hashlib.sha256(content).hexdigest()
-    if found != SHA256[name]:
+    checksum = hashlib.sha256(content).hexdigest()
+    if checksum != SHA256[name]:
         raise InputError(
-            f"embedded file {name} is damaged: expected SHA-256 {SHA256[name]}, got {found}; "
+            f"embedded file {name} is damaged: expected SHA-256 {SHA256[name]}, got {checksum}; "
             "reinstall grad-ext"
         )
     return content.decode("ascii")
@@ -72,7 +72,7 @@ def german(data_dir: str | Path | None = None) -> Table:
     The favorable label is good credit (1). Protected attributes: ``age`` (privileged: above 25, the
     cut of Kamiran and Calders 2009 that AIF360 uses), ``sex`` (privileged: male), read from
     ``personal_status``, which holds sex and marital status in one code, and ``age_years`` (the
-    number). `data_dir` is not looked at: the file comes with the package.
+    number). `data_dir` is ignored, since the file is in the package.
     """
     frame = pd.read_csv(
         StringIO(raw_text("german.data")), sep=" ", header=None, names=list(GERMAN_COLUMNS)
@@ -98,7 +98,7 @@ def adult(data_dir: str | Path | None = None) -> Table:
     Rows with a missing value ("?") are dropped; the survey weight ``fnlwgt`` stays in the frame but
     is no feature. The favorable label is an income above 50,000 dollars. Protected attributes:
     ``sex`` (privileged: male), ``race`` (privileged: white), ``race_groups`` (five groups) and
-    ``age_years`` (the number). `data_dir` is not looked at: the files come with the package.
+    ``age_years`` (the number). `data_dir` is ignored, since the files are in the package.
     """
     parts = [
         pd.read_csv(

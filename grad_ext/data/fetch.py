@@ -1,8 +1,8 @@
-"""Files that do not come with the package: looked for, downloaded, checked, kept.
+"""Files that are not in the package: finding, downloading and checking them.
 
-A file is looked for in the user's folder (an argument, or the environment variable
-GRAD_EXT_DATA_DIR), then in the cache; last it is downloaded into the cache, where it appears whole
-and with the right SHA-256, or not at all.
+The places of a file are the user's folder (an argument, or the environment variable
+GRAD_EXT_DATA_DIR), the cache, and a download into the cache, which is written whole and with the
+right SHA-256, or not at all.
 """
 
 from __future__ import annotations
@@ -21,13 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-import platformdirs
-
 from grad_ext.errors import InputError
-from grad_ext.files import writable_folder, write_atomically
+from grad_ext.files import cache_folder, writable_folder, write_atomically
 
 DATA_DIR = "GRAD_EXT_DATA_DIR"
-CACHE = "GRAD_EXT_CACHE"
 TIMEOUT_SECONDS = 30.0
 BLOCK_BYTES = 1 << 18
 
@@ -44,15 +41,15 @@ class RawFile:
     name : str
         Its name, unpacked.
     page : str
-        Where a person finds it.
+        Address of the page with the file.
     archives : tuple of str
-        Names of zip archives that it may lie in, in whatever folder of theirs.
+        Names of zip archives that may hold it, in any of their folders.
     size : int, optional
         Its length in bytes, unpacked.
     sha256 : str, optional
         Its checksum, unpacked; None if there is no published one.
     url : str, optional
-        Where it, or an archive that holds it, can be downloaded; None where only the user can.
+        Address of the file, or of an archive with it; None if only the user can download it.
     """
 
     name: str
@@ -64,12 +61,12 @@ class RawFile:
 
 
 def how_to_get(*files: RawFile) -> str:
-    """Say which files are needed, where they come from, their checksums and where they go.
+    """Return instructions for the user: files, checksums, source, and the folder for them.
 
     Parameters
     ----------
     *files : RawFile
-        Files that lie on one page and in the same archives.
+        Files of one page and the same archives.
     """
     named = [f"{f.name} (SHA-256 {f.sha256})" if f.sha256 else f.name for f in files]
     inside = f", or {' or '.join(files[0].archives)} with it inside," if files[0].archives else ""
@@ -80,40 +77,34 @@ def how_to_get(*files: RawFile) -> str:
     )
 
 
-def cache_folder() -> Path:
-    """Return the folder that downloads are kept in: the platform's, or GRAD_EXT_CACHE."""
-    own = os.environ.get(CACHE)
-    return Path(own or platformdirs.user_cache_dir("grad-ext")).expanduser()
-
-
 def folders(data_dir: str | Path | None = None) -> list[Path]:
-    """Return the folders in which files are looked for, in order.
+    """Return the folders that may hold files, in the order of the search.
 
     Raises
     ------
     InputError
-        If there is no folder where the user says so.
+        If a folder that the user named does not exist.
     """
     named = {"data_dir": data_dir, DATA_DIR: os.environ.get(DATA_DIR)}
-    found = []
+    existing = []
     for what, given in named.items():
         if given:
             folder = Path(given).expanduser()
             if not folder.is_dir():
                 raise InputError(f"{what}: expected a folder, got {folder}")
-            found.append(folder)
-    return [*found, cache_folder()]
+            existing.append(folder)
+    return [*existing, cache_folder()]
 
 
 def find(file: RawFile, data_dir: str | Path | None = None) -> Path | None:
-    """Return where a file lies: itself, gzipped, or an archive of it; None if nowhere.
+    """Return the path of a file, plain, gzipped or in an archive; None if there is none.
 
     Parameters
     ----------
     file : RawFile
         The file to look for.
     data_dir : path, optional
-        The user's folder, looked into first.
+        The user's folder, searched first.
     """
     names = (file.name, f"{file.name}.gz", *file.archives)
     places = (folder / name for folder in folders(data_dir) for name in names)
@@ -121,12 +112,12 @@ def find(file: RawFile, data_dir: str | Path | None = None) -> Path | None:
 
 
 def read(file: RawFile, path: Path) -> bytes:
-    """Return a file's content, unpacked and checked.
+    """Return a file's unpacked content, after a check of its checksum.
 
     Raises
     ------
     InputError
-        If it cannot be read, or has another checksum than the published one.
+        If it cannot be read, or its checksum is not the published one.
     """
     try:
         with path.open("rb") as stream:
@@ -138,27 +129,27 @@ def read(file: RawFile, path: Path) -> bytes:
 
 
 def obtain(file: RawFile, data_dir: str | Path | None = None) -> tuple[bytes, Path]:
-    """Return a file's content and where it lies, downloading it if it lies nowhere.
+    """Return a file's content and its path, after a download if necessary.
 
     Parameters
     ----------
     file : RawFile
         The file to read; without a `url` it is not downloaded.
     data_dir : path, optional
-        The user's folder, looked into first.
+        The user's folder, searched first.
 
     Raises
     ------
     InputError
-        If the user's copy is another file, or the file is not there and cannot be downloaded: the
-        message says which file is needed, from where, its checksum and where to put it.
+        If the user's copy is another file, or the file is missing and cannot be downloaded; the
+        message has the file's source, its checksum, and the folder for it.
     """
     path = find(file, data_dir)
     if path is not None:
         try:
             return read(file, path), path
         except InputError:
-            # The cache is ours to repair; a user's folder is not.
+            # A damaged file in the cache is downloaded again; the user's folder is not changed.
             if file.url is None or path.parent != cache_folder():
                 raise
     path = download(file)
@@ -168,13 +159,13 @@ def obtain(file: RawFile, data_dir: str | Path | None = None) -> tuple[bytes, Pa
 def download(file: RawFile) -> Path:
     """Download a file into the cache and return where it lies.
 
-    It arrives in a temporary file without a name, is unpacked and checked there, and takes its
-    place in one move: whatever happens in between, nothing is left.
+    It is downloaded to an unnamed temporary file, unpacked and checked, and only then written to
+    the cache, so that an interrupted download leaves nothing behind.
 
     Raises
     ------
     InputError
-        If it cannot be downloaded, or is another file than the published one.
+        If it cannot be downloaded, or is not the published file.
     """
     if file.url is None:
         raise InputError(f"{file.name} cannot be downloaded: {how_to_get(file)}")
@@ -195,7 +186,7 @@ def download(file: RawFile) -> Path:
 
 
 def _receive(file: RawFile, url: str, out: IO[bytes]) -> None:
-    """Copy what an address gives into a file, under a progress bar if someone is watching."""
+    """Copy the content of an address into a file, with a progress bar on a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -221,10 +212,10 @@ def _receive(file: RawFile, url: str, out: IO[bytes]) -> None:
 
 
 def _unpacked(file: RawFile, stream: IO[bytes]) -> bytes:
-    """Return the content of a file that may be gzipped or lie in a zip archive.
+    """Return the content of a file that may be gzipped or in a zip archive.
 
-    Nothing is extracted to the disk, and never more than one byte beyond the expected length is
-    unpacked: that much is enough for the checksum to fail.
+    Nothing is extracted to the disk, and at most one byte more than the expected length is unpacked,
+    which is enough for the checksum to fail.
     """
     limit = -1 if file.size is None else file.size + 1
     if zipfile.is_zipfile(stream):
@@ -244,11 +235,11 @@ def _unpacked(file: RawFile, stream: IO[bytes]) -> bytes:
 
 
 def _checked(file: RawFile, content: bytes, where: Path | str) -> bytes:
-    """Return the content if its checksum is the published one."""
-    found = hashlib.sha256(content).hexdigest()
-    if file.sha256 is not None and found != file.sha256:
+    """Return the content, after a check of its checksum if there is a published one."""
+    checksum = hashlib.sha256(content).hexdigest()
+    if file.sha256 is not None and checksum != file.sha256:
         raise InputError(
             f"{file.name} from {where} has the wrong checksum: expected SHA-256 {file.sha256}, got "
-            f"{found}; {how_to_get(file)}"
+            f"{checksum}; {how_to_get(file)}"
         )
     return content

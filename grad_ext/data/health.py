@@ -1,11 +1,11 @@
 """Health: the Heritage Health Prize's members, from the user's own copy of the competition's files.
 
-The competition's rules forbid sharing the data, so nothing of it comes with the package and nothing
-is downloaded: whoever has the files names their folder. What the columns hold is known from public
-descriptions alone, so each is checked as it is read.
+The competition's rules forbid sharing the data, so nothing of it is in the package or downloaded:
+the user names the folder of the files. The contents of the columns are known from public
+descriptions only, so each is checked while it is read.
 
-A row is a member and a year: what was claimed in Y1 predicts days in hospital in Y2, and what was
-claimed in Y2 those in Y3. Claims, prescriptions and laboratory tests are summed up by row.
+A row is a member and a year: the claims of Y1 predict days in hospital in Y2, and those of Y2 the
+days in Y3. Claims, prescriptions and laboratory tests are summed by row.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ OUTCOMES = {"Y1": "DaysInHospital_Y2.csv", "Y2": "DaysInHospital_Y3.csv"}
 
 AGES = ("0-9", "10-19", "20-29", "30-39", "40-49", "50-59", "60-69", "70-79", "80+")
 SEXES = ("M", "F")
-# The level of what is blank in the files, where it is a feature.
+# The level of a blank value of a feature.
 UNKNOWN = "unknown"
 
-# Of each claim: how many different ones a row has, how many claims of each kind, amounts.
+# Columns of the claims that are counted by distinct values, counted by level, and summed.
 DISTINCT = ("ProviderID", "Vendor", "PCP", "DSFS")
 KINDS = ("Specialty", "PlaceSvc", "PrimaryConditionGroup", "ProcedureGroup")
 AMOUNTS = ("PayDelay", "LengthOfStay", "CharlsonIndex", "SupLOS")
@@ -59,11 +59,10 @@ UNITS = {None: 1, "day": 1, "week": 7, "month": 1}
 def health(data_dir: str | Path | None = None) -> Table:
     """Return Health: a row for each member and year, in the order of DaysInHospital_Y2, then _Y3.
 
-    The label is whether the member spent a day or more in hospital in the next year, which counts
-    as favorable since it is what is predicted. Protected attributes: ``age`` (privileged: below 60
+    The label is whether the member spent a day or more in hospital in the next year, which is the
+    favorable label. Protected attributes: ``age`` (privileged: below 60
     at the first claim), ``age_70`` (below 70), ``sex`` (male) and ``age_groups`` (bands of ten
-    years). A member whose age or sex is blank belongs to no group of it; `Table.known` leaves such
-    rows out. Rows of one member are not independent: ``MemberID`` is the table's `groups`.
+    years). A member whose age or sex is blank belongs to no group; `Table.known` drops such rows. Rows of one member are not independent: ``MemberID`` is the table's `groups`.
 
     Parameters
     ----------
@@ -73,7 +72,7 @@ def health(data_dir: str | Path | None = None) -> Table:
     Raises
     ------
     InputError
-        If files are missing (all of them are named), or hold what they should not.
+        If files are missing (the message has all of them), or have unexpected values.
     """
     places = {file: find(file, data_dir) for file in FILES}
     missing = [file for file, place in places.items() if place is None]
@@ -92,7 +91,7 @@ def parse(contents: Mapping[str, bytes]) -> Table:
     Raises
     ------
     InputError
-        If a column is missing or holds what it should not.
+        If a column is missing or has an unexpected value.
     """
     frames = {name: _frame(name, contents[name]) for name in COLUMNS}
     outcomes = pd.concat(
@@ -109,12 +108,14 @@ def parse(contents: Mapping[str, bytes]) -> Table:
         ],
         axis=1,
     )
-    # As features a blank is a level of its own; as protected attributes it is no group.
-    own = {
+    # A blank is a level of the features, but no group of the protected attributes.
+    attributes = {
         "AgeAtFirstClaim": features["age"].where(features["age"] != UNKNOWN),
         "Sex": features["sex"].where(features["sex"] != UNKNOWN),
     }
-    frame = pd.concat([outcomes[["MemberID", "hospital"]], features, pd.DataFrame(own)], axis=1)
+    frame = pd.concat(
+        [outcomes[["MemberID", "hospital"]], features, pd.DataFrame(attributes)], axis=1
+    )
     aged = ("AgeAtFirstClaim", "age")
     return Table(
         name="health",
@@ -134,7 +135,7 @@ def parse(contents: Mapping[str, bytes]) -> Table:
 
 
 def _frame(name: str, content: bytes) -> pd.DataFrame:
-    """Return a file's columns as categories: millions of claims have few different values."""
+    """Return a file's columns as categories, since millions of claims have few distinct values."""
     try:
         frame = pd.read_csv(
             BytesIO(content), dtype="category", keep_default_na=False, low_memory=False
@@ -159,7 +160,7 @@ def _numbers(name: str, column: pd.Series) -> NDArray[np.float64]:
     Raises
     ------
     InputError
-        If a value is none of these.
+        If a value has another form.
     """
     values = []
     for text in column.cat.categories:
@@ -179,7 +180,7 @@ def _ids(name: str, frame: pd.DataFrame) -> NDArray[np.int64]:
 
 
 def _keys(name: str, frame: pd.DataFrame) -> NDArray[np.int64]:
-    """Return one number for the member and the year of each row."""
+    """Return a number for the member and the year of each row."""
     years = frame["Year"].cat.categories
     if not years.isin(["Y1", "Y2", "Y3"]).all():
         raise InputError(f"{name}: column 'Year': expected Y1, Y2 or Y3, got {list(years)}")
@@ -222,7 +223,7 @@ def _members(frame: pd.DataFrame, members: pd.Series) -> pd.DataFrame:
 
 
 def _claims(frame: pd.DataFrame, keys: pd.Index) -> pd.DataFrame:
-    """Return what was claimed in each row's year."""
+    """Return features of the claims of each row's member and year."""
     name, n = "Claims.csv", len(keys)
     rows = keys.get_indexer(pd.Index(_keys(name, frame)))
     frame, rows = frame[rows >= 0], rows[rows >= 0]
@@ -244,7 +245,7 @@ def _claims(frame: pd.DataFrame, keys: pd.Index) -> pd.DataFrame:
 
 
 def _tests(frame: pd.DataFrame, column: str, keys: pd.Index) -> pd.DataFrame:
-    """Return the prescriptions or laboratory tests of each row's year."""
+    """Return features of the prescriptions or laboratory tests of each row's member and year."""
     name, n = f"{column}.csv", len(keys)
     rows = keys.get_indexer(pd.Index(_keys(name, frame)))
     frame, rows = frame[rows >= 0], rows[rows >= 0]
@@ -255,7 +256,7 @@ def _tests(frame: pd.DataFrame, column: str, keys: pd.Index) -> pd.DataFrame:
 def _amounts(
     values: NDArray[np.float64], column: str, rows: NDArray[np.intp], n: int
 ) -> dict[str, NDArray[np.float64]]:
-    """Return the sum and the largest of the values of each row; zero where there are none."""
+    """Return the sum and the maximum of the values of each row; zero if it has none."""
     largest = np.zeros(n)
     np.maximum.at(largest, rows, values)
     return {

@@ -1,13 +1,13 @@
 """Sensitive attributes: rules over columns, and what users of the toolkits pass as sensitive features.
 
 An array, Series, frame, list or mapping of sensitive features, or the levels of the index of X
-(AIF360's scikit-learn convention), become named columns of numbers: a group each, or the attribute's
-own number.
+(AIF360's scikit-learn convention), become named columns of numbers: group numbers, or the values of
+a continuous attribute.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from grad_ext.errors import InputError, unknown
 from grad_ext.outputs import Branch, Continuous
 
-# More groups than this are rather a number that was meant to be continuous.
+# A column with more values than this is assumed to be meant as continuous.
 MOST_GROUPS = 50
 # What joins the names of attributes, and of groups, that are crossed.
 CROSS = " x "
@@ -28,35 +28,39 @@ CROSS = " x "
 class SensitiveAttribute:
     """A sensitive (protected) attribute: a rule over one column.
 
-    Exactly one of `above`, `values`, `levels` and `continuous` says what the groups are. Missing
-    values of the column belong to no group.
+    Exactly one of `above`, `values`, `levels` and `continuous` defines the groups. Missing values of
+    the column belong to no group.
 
     Attributes
     ----------
     name : str
-        What the attribute is called in results and metrics.
+        Name of the attribute in results and metrics.
     column : str
-        The column that it is read from.
+        The column with its values.
     above : float, optional
         Two groups: rows whose column is strictly greater are privileged.
     values : tuple, optional
         Two groups: rows whose column is one of these values are privileged.
     levels : tuple, optional
-        A group for each of these values; a value that is not among them belongs to no group.
+        A group for each of these values; other values belong to no group.
     continuous : bool, default False
-        No groups: the column's number itself.
+        No groups: the attribute is the number in the column.
     carriers : tuple of str, optional
-        Columns that hold the attribute and so stay out of the features; `column` alone if not
-        given.
+        Columns with the attribute, which are excluded from the features; by default `column`.
     partition : tuple of two tuples, optional
-        The privileged and the unprivileged values that an AIF360 data set named for the attribute.
+        The privileged and the unprivileged values of the attribute in an AIF360 data set.
+
+    Raises
+    ------
+    InputError
+        If the groups are defined in none or in several ways.
     """
 
     name: str
     column: str
     above: float | None = None
-    values: tuple[Any, ...] | None = None
-    levels: tuple[Any, ...] | None = None
+    values: tuple[Hashable, ...] | None = None
+    levels: tuple[Hashable, ...] | None = None
     continuous: bool = False
     carriers: tuple[str, ...] = ()
     partition: tuple[tuple[float, ...], tuple[float, ...]] | None = None
@@ -86,13 +90,13 @@ class SensitiveAttribute:
     def numbers(self, column: pd.Series) -> NDArray[np.float64]:
         """Return the number of each row's group (1 for the privileged of two), shape (N,).
 
-        The column's number itself for a continuous attribute; nan where it is missing or belongs to
-        no group.
+        For a continuous attribute, the number in the column. nan where a value is missing or belongs
+        to no group.
 
         Raises
         ------
         InputError
-            If the attribute is continuous and the column holds something else than numbers.
+            If the attribute is continuous and the column is not numeric.
         """
         if self.continuous:
             try:
@@ -111,12 +115,23 @@ class SensitiveAttribute:
 
 
 def sensitive_frame(sensitive_features: Any, n: int) -> pd.DataFrame:
-    """Return sensitive features as a frame of N rows, a column an attribute.
+    """Return sensitive features as a frame with one column for each attribute.
+
+    Parameters
+    ----------
+    sensitive_features : array, Series, frame, list or mapping
+        The values, n rows.
+    n : int
+        Number of rows.
+
+    Returns
+    -------
+    pandas.DataFrame of n rows
 
     Raises
     ------
     InputError
-        If there is another number of rows, no column, or two of one name.
+        If the number of rows differs, there is no column, or two columns have the same name.
     """
     given = sensitive_features
     if hasattr(given, "to_pandas"):
@@ -155,7 +170,7 @@ def sensitive_frame(sensitive_features: Any, n: int) -> pd.DataFrame:
 
 
 def index_frame(index: pd.Index, prot_attr: Any) -> pd.DataFrame:
-    """Return the levels of an index that AIF360's `prot_attr` chooses.
+    """Return the levels of an index that AIF360's `prot_attr` names, as a frame.
 
     Raises
     ------
@@ -181,22 +196,29 @@ def index_frame(index: pd.Index, prot_attr: Any) -> pd.DataFrame:
 def crossed(frame: pd.DataFrame) -> pd.DataFrame:
     """Return one column whose groups are the combinations of all columns' groups.
 
-    A row that misses one of the attributes misses the combination.
+    The combination is missing where one of the attributes is.
     """
-    whole = frame.notna().all(axis=1)
-    joined = frame.astype(str).agg(CROSS.join, axis=1).where(whole, None)
+    complete = frame.notna().all(axis=1)
+    joined = frame.astype(str).agg(CROSS.join, axis=1).where(complete, None)
     return joined.to_frame(CROSS.join(frame.columns))
 
 
 def attributes_of(
     frame: pd.DataFrame, continuous: Collection[str]
 ) -> tuple[SensitiveAttribute, ...]:
-    """Return what the columns are: groups, unless named continuous or floats of many values.
+    """Return the attribute of each column: groups, unless it is continuous.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        One column for each attribute.
+    continuous : collection of str
+        Names of continuous columns; floats with fractions and more than two values always are.
 
     Raises
     ------
     InputError
-        If `continuous` names a column that is not there, or groups are too many.
+        If `continuous` has an unknown name, or a column has too many groups.
     """
     for name in continuous:
         if name not in frame.columns:
@@ -221,12 +243,12 @@ def _attribute(column: pd.Series, continuous: bool) -> SensitiveAttribute:
 
 
 def numbers(frame: pd.DataFrame, attributes: Sequence[SensitiveAttribute]) -> NDArray[np.float64]:
-    """Return the attributes' numbers, shape (N, K).
+    """Return the attributes' numbers, shape (N, K): see `SensitiveAttribute.numbers`.
 
     Raises
     ------
     InputError
-        If the columns are not those of fitting.
+        If the columns are not those of the attributes.
     """
     names = [attribute.name for attribute in attributes]
     if list(frame.columns) != names:

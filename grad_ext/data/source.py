@@ -1,4 +1,4 @@
-"""Any CSV or Parquet file with a label and protected columns, as a table."""
+"""A user's CSV or Parquet file, with a label and protected columns, as a table."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from grad_ext import checks
 from grad_ext.data.sensitive import MOST_GROUPS, SensitiveAttribute
 from grad_ext.data.table import Table, Target
 from grad_ext.errors import InputError, MissingToolkit, unknown
 
-# A column of text with more values than this is rather a name or a number of the row.
+# A column of text with more values than this is probably a name or an identifier.
 MOST_LEVELS = 1000
 CSV, PARQUET = (".csv", ".csv.gz"), (".parquet", ".pq")
-# What pandas may find in a column of objects that can be one-hot encoded.
+# pandas' kinds of object columns that can be one-hot encoded.
 TEXT = ("string", "boolean", "integer", "mixed-integer")
 
 
@@ -40,7 +41,7 @@ def load_table(
     missing: Literal["error", "drop"] = "error",
     name: str | None = None,
 ) -> Table:
-    """Read a data set of your own from a file.
+    """Read your own data set from a file.
 
     Parameters
     ----------
@@ -49,29 +50,28 @@ def load_table(
     label : str
         The column to predict.
     protected : sequence, or mapping of str to the privileged value or values
-        The columns to protect. A name alone: of two values, the one with the higher rate of
-        favorable labels in the file is the privileged one; of more, each is a group. ``'sex=Male'``
-        or ``'race=White|Asian'`` says which values are privileged, all others not; ``'age>25'``
-        which numbers are. A `SensitiveAttribute` is taken as it is.
+        The columns to protect. For a column's name: each value is a group; of two values, the one
+        with the higher rate of favorable labels in the file is privileged. ``'sex=Male'`` or
+        ``'race=White|Asian'`` name the privileged values; ``'age>25'`` makes numbers above 25
+        privileged. A `SensitiveAttribute` is used unchanged.
     favorable : object, optional
         The label's favorable value, or several of them (a list, or a text with ``|``); all others
-        are unfavorable. A label of 0 and 1 needs none.
+        are unfavorable. The default for a label of 0 and 1 is 1.
     continuous : sequence of str
-        Those of the protected columns that are numbers and not groups.
+        Protected columns that are numbers instead of groups.
     features : sequence of str, optional
-        The columns that a network may see; if not given, all that play no other part. Protected
-        ones stay out of its sight unless it is told otherwise.
+        Columns that may be inputs of a network; by default all columns without another role.
+        Protected columns are excluded unless the model's settings include them.
     drop : sequence of str
-        Columns to leave out of the features.
+        Columns to exclude from the features.
     weights : str, optional
         Column of instance weights.
     groups : str, optional
-        Column that names the unit a row belongs to, where rows of one unit are not independent.
+        Column with the unit of each row, if rows of one unit are not independent.
     missing : {'error', 'drop'}
-        What to do about rows that lack a value in a column that plays a part: refuse the file, or
-        leave them out.
+        Whether rows with a missing value in a column with a role raise an error or are dropped.
     name : str, optional
-        What to call the data set; the file's name if not given.
+        Name of the data set; by default the file's name.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def load_table(
     Raises
     ------
     InputError
-        If the file cannot be read, a column is not there, or a column cannot play its part.
+        If the file cannot be read, a column is missing, or its values do not fit its role.
     MissingToolkit
         If it is a Parquet file and pyarrow is not installed.
 
@@ -97,33 +97,32 @@ def load_table(
     ([False, True, True, True], ('m',))
     """
     path = Path(path)
-    if missing not in ("error", "drop"):
-        raise unknown("way with missing values", missing, ("error", "drop"))
+    checks.choice("missing", missing, ("error", "drop"))
     frame, checksum = _read(path)
     roles = [c for c in (label, weights, groups) if c is not None]
     _check_columns([*roles, *(features or ()), *drop, *continuous], frame)
     rules = _rules(protected, continuous, frame)
-    kept = _kept(frame, features, roles, drop)
+    inputs = _inputs(frame, features, roles, drop)
     if label in [rule.column for rule in rules]:
         raise InputError(f"the label {label!r} cannot be protected from its own prediction")
-    parts = list(dict.fromkeys([*kept, *roles, *(rule.column for rule in rules)]))
-    frame = _complete(frame, parts, missing, path.name)
+    used = list(dict.fromkeys([*inputs, *roles, *(rule.column for rule in rules)]))
+    frame = _complete(frame, used, missing, path.name)
     frame, target = _target(frame, label, favorable)
-    for column in kept:
+    for column in inputs:
         _check_feature(frame[column])
     if weights is not None:
         _check_weights(frame[weights])
-    bare = Table(
+    unprotected = Table(
         name=name or path.name.split(".")[0],
         frame=frame,
-        features=tuple(kept),
+        features=tuple(inputs),
         target=target,
         weights=weights,
         groups=groups,
         source=path.name,
         checksums={path.name: checksum},
     )
-    return replace(bare, protected=tuple(_settled(rule, bare) for rule in rules))
+    return replace(unprotected, protected=tuple(_with_groups(rule, unprotected) for rule in rules))
 
 
 def _read(path: Path) -> tuple[pd.DataFrame, str]:
@@ -143,18 +142,18 @@ def _read(path: Path) -> tuple[pd.DataFrame, str]:
             names = [str(c) for c in frame.columns]
         else:
             content = gzip.decompress(content) if path.name.lower().endswith(".gz") else content
-            # Not in pieces, whose columns could be of different types.
+            # Not in chunks, whose columns could have different types.
             frame = pd.read_csv(BytesIO(content), skipinitialspace=True, low_memory=False)
             first = content.partition(b"\n")[0].decode("utf-8-sig")
             names = next(csv.reader([first], skipinitialspace=True))
             if not isinstance(frame.index, pd.RangeIndex):
-                # pandas would take the first fields for names of the rows.
+                # pandas uses the first fields as row labels.
                 raise ValueError(f"rows have more fields than the {len(names)} column names")
     except ImportError:
         raise MissingToolkit("pyarrow", "parquet") from None
     except (ValueError, OSError, EOFError, zlib.error, csv.Error) as error:
         raise InputError(f"cannot read {path}: {error}") from None
-    # pandas would call a second column of one name "name.1", and a copy of the label be a feature.
+    # pandas renames a second column of the same name, so that a copy of the label could be a feature.
     repeated = [n for n in names if names.count(n) > 1]
     if repeated:
         raise InputError(f"{path}: column names must differ, got {repeated[0]!r} more than once")
@@ -169,24 +168,24 @@ def _check_columns(names: Iterable[str], frame: pd.DataFrame) -> None:
             raise unknown("column", name, frame.columns)
 
 
-def _kept(
+def _inputs(
     frame: pd.DataFrame, features: Sequence[str] | None, roles: list[str], drop: Sequence[str]
 ) -> list[str]:
     """Return the columns that are features."""
     for column in features or ():
         if column in roles:
-            raise InputError(f"column {column!r} plays another part, and cannot be a feature too")
+            raise InputError(f"column {column!r} has another role and cannot be a feature too")
     others = [c for c in frame.columns if c not in roles]
-    asked = others if features is None else list(dict.fromkeys(features))
-    kept = [c for c in asked if c not in drop]
-    for column in kept:
-        # What pandas calls a column without a name: a saved index, as a rule.
+    candidates = others if features is None else list(dict.fromkeys(features))
+    chosen = [c for c in candidates if c not in drop]
+    for column in chosen:
+        # pandas' name for a column without one, usually a saved index.
         if column.startswith("Unnamed: "):
             raise InputError(
-                f"a column has no name; leave it out with drop=[{column!r}] "
+                f"a column has no name; exclude it with drop=[{column!r}] "
                 f"(--drop '{column}' on the command line), or name it"
             )
-    return kept
+    return chosen
 
 
 def _rules(
@@ -194,7 +193,7 @@ def _rules(
     continuous: Sequence[str],
     frame: pd.DataFrame,
 ) -> list[SensitiveAttribute]:
-    """Return the attributes as they were asked for; `values` may yet be empty or text."""
+    """Return the attributes as given; `values` may still be empty or text."""
     if isinstance(protected, str):
         raise InputError(f"protected must be a list of names, got the string {protected!r}")
     items = protected.items() if isinstance(protected, Mapping) else ((p, None) for p in protected)
@@ -232,15 +231,15 @@ def _rule(
 
 
 def _several(wanted: Any) -> tuple[Any, ...]:
-    """Return one value, or several, as a tuple; nothing as an empty one."""
+    """Return one value or several as a tuple; an empty one for None."""
     if wanted is None:
         return ()
     return tuple(wanted) if isinstance(wanted, (list, tuple, set, frozenset)) else (wanted,)
 
 
-def _complete(frame: pd.DataFrame, parts: list[str], missing: str, name: str) -> pd.DataFrame:
-    """Return the rows without missing values in the columns that play a part."""
-    gaps = frame[parts].isna()
+def _complete(frame: pd.DataFrame, used: list[str], missing: str, name: str) -> pd.DataFrame:
+    """Return the rows without missing values in the used columns."""
+    gaps = frame[used].isna()
     counts = gaps.sum().sort_values(ascending=False, kind="stable")
     bad = [f"{column!r} ({n:,})" for column, n in counts.items() if n]
     if not bad:
@@ -249,31 +248,31 @@ def _complete(frame: pd.DataFrame, parts: list[str], missing: str, name: str) ->
     shown = ", ".join([*bad[:3], *(["..."] if len(bad) > 3 else [])])
     if missing == "error":
         raise InputError(
-            f"{name}: {rows:,} of {len(frame):,} rows have missing values, in {shown}; leave them "
-            "out with missing='drop' (--missing drop on the command line), or fill them in"
+            f"{name}: {rows:,} of {len(frame):,} rows have missing values, in {shown}; drop them "
+            "with missing='drop' (--missing drop on the command line), or fill them in"
         )
     if rows == len(frame):
-        raise InputError(f"{name}: no row is complete; values are missing in {shown}")
+        raise InputError(f"{name}: every row has missing values, in {shown}")
     return frame[~gaps.any(axis=1)].reset_index(drop=True)
 
 
 def _levels(column: pd.Series) -> list[Any]:
-    """Return a column's different values as Python's own, sorted."""
+    """Return a column's distinct values as Python's types, sorted."""
     values = pd.unique(column.dropna().astype(object)).tolist()
     return sorted(values, key=lambda v: (str(type(v)), v))
 
 
 def _among(wanted: Any, levels: list[Any], column: str) -> tuple[Any, ...]:
-    """Return which levels are meant by values, by their text, or by several texts joined by |."""
-    meant: list[Any] = []
+    """Return the levels for given values, texts of values, or texts joined by |."""
+    matching: list[Any] = []
     for value in _several(wanted):
         texts = [value] if _same(value, levels) or not isinstance(value, str) else value.split("|")
         for text in texts:
             same = _same(text, levels)
             if not same:
                 raise unknown("value", text, [str(v) for v in levels[:20]], column)
-            meant += same
-    return tuple(dict.fromkeys(meant))
+            matching += same
+    return tuple(dict.fromkeys(matching))
 
 
 def _same(value: Any, levels: list[Any]) -> list[Any]:
@@ -287,7 +286,7 @@ def _same(value: Any, levels: list[Any]) -> list[Any]:
 
 
 def _target(frame: pd.DataFrame, label: str, favorable: Any) -> tuple[pd.DataFrame, Target]:
-    """Return the label's two values; of more, a column that says whether it is a favorable one."""
+    """Return the frame and the label's two values; more values become a new column of 0 and 1."""
     levels = _levels(frame[label])
     if len(levels) < 2:
         raise InputError(
@@ -297,14 +296,16 @@ def _target(frame: pd.DataFrame, label: str, favorable: Any) -> tuple[pd.DataFra
         if set(levels) != {0, 1}:
             shown = ", ".join([*map(repr, levels[:10]), *(["..."] if len(levels) > 10 else [])])
             raise InputError(
-                f"label {label!r} has {len(levels):,} values ({shown}); say which is favorable "
-                "(--favorable on the command line)"
+                f"label {label!r} has {len(levels):,} values ({shown}); name the favorable one with "
+                "favorable (--favorable on the command line)"
             )
         return frame, Target(label, favorable=levels[1], unfavorable=levels[0])
     chosen = _among(favorable, levels, label)
     others = [level for level in levels if level not in chosen]
     if not others:
-        raise InputError(f"label {label!r}: all values are favorable, none is left for the other")
+        raise InputError(
+            f"label {label!r}: expected an unfavorable value too, but all values are favorable"
+        )
     if len(levels) == 2:
         return frame, Target(label, favorable=chosen[0], unfavorable=others[0])
     named = f"{label} is {' or '.join(map(str, chosen))}"
@@ -325,7 +326,7 @@ def _check_feature(column: pd.Series) -> None:
     n = column.nunique()
     if n > MOST_LEVELS:
         raise InputError(
-            f"feature {column.name!r} is text with {n:,} different values; leave it out with drop "
+            f"feature {column.name!r} is text with {n:,} different values; exclude it with drop "
             f"(--drop on the command line), or group it into at most {MOST_LEVELS:,}"
         )
 
@@ -333,13 +334,11 @@ def _check_feature(column: pd.Series) -> None:
 def _check_weights(column: pd.Series) -> None:
     if not pd.api.types.is_numeric_dtype(column):
         raise InputError(f"weights {column.name!r}: expected numbers, got {column.dtype}")
-    w = column.to_numpy(dtype=np.float64)
-    if not np.isfinite(w).all() or (w < 0).any() or not w.any():
-        raise InputError(f"weights {column.name!r}: expected finite numbers >= 0, not all zero")
+    checks.sample_weights(column.to_numpy(dtype=np.float64), f"weights {column.name!r}")
 
 
-def _settled(rule: SensitiveAttribute, table: Table) -> SensitiveAttribute:
-    """Return the attribute with its groups, found among the table's rows where none were named."""
+def _with_groups(rule: SensitiveAttribute, table: Table) -> SensitiveAttribute:
+    """Return the attribute with its groups, which are the values in the table by default."""
     column = table.frame[rule.column]
     if rule.continuous or rule.above is not None:
         if not pd.api.types.is_numeric_dtype(column):
@@ -359,7 +358,7 @@ def _settled(rule: SensitiveAttribute, table: Table) -> SensitiveAttribute:
     if len(levels) > MOST_GROUPS:
         raise InputError(
             f"protected column {rule.column!r} has {len(levels):,} values; name it among "
-            f"continuous, cut it in two ('{rule.column}>25'), say which values are privileged "
+            f"continuous, split it in two ('{rule.column}>25'), name the privileged values "
             f"('{rule.column}=...'), or group it into at most {MOST_GROUPS}"
         )
     if len(levels) > 2:

@@ -1,8 +1,8 @@
-"""Cut a table into training, validation and test rows.
+"""Train/test splits of tables, with a validation set.
 
-Every split is stratified by label and protected groups, and depends on the rows and on its own seed
-alone: models that are compared see the same rows whatever their own seeds are. A split that is kept
-in a file, named by the content of the table, stays the same under later versions too.
+Every split is stratified by label and protected groups, and depends only on the rows and its own
+seed, so that models with different seeds are compared on the same rows. A split in a file, named by
+the content of the table, is the same under later versions too.
 """
 
 from __future__ import annotations
@@ -19,26 +19,27 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from grad_ext import checks
 from grad_ext.data.table import Table
-from grad_ext.errors import InputError, unknown
+from grad_ext.errors import InputError
 from grad_ext.files import write_atomically
 from grad_ext.seeds import numpy_generator
 
-# The paper's German accuracies are multiples of 1/200, so a fifth of the 1,000 rows was its test
-# part; it says nothing of the validation part, for which a fifth of the rest is kept.
+# The paper's German accuracies are multiples of 1/200, so its test set was a fifth of the 1,000 rows.
+# The validation set is not in the paper; here it is a fifth of the rest.
 HELD_OUT = Fraction(1, 5)
-# Units of this many rows and more are divided together.
+# Units of this many rows and more are one stratum.
 LARGE_UNIT = 4
 
 
-# How rows are divided; 'auto' is what the table calls for.
+# See `split`.
 PROTOCOLS = ("auto", "random", "source", "grouped")
 Ints = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
 class Split:
-    """Three tables that share no row."""
+    """The training, validation and test set of a table, without common rows."""
 
     train: Table
     valid: Table
@@ -46,9 +47,9 @@ class Split:
 
 
 def strata(table: Table) -> NDArray[np.intp]:
-    """Number the combinations of label and protected groups, shape (N,).
+    """Return each row's number of its combination of label and protected groups, shape (N,).
 
-    In whatever order the attributes are named.
+    It does not depend on the order of the attributes.
     """
     order = np.argsort(table.attribute_names)
     attributes = [table.protected[k] for k in order]
@@ -58,9 +59,9 @@ def strata(table: Table) -> NDArray[np.intp]:
 def cells(
     y: NDArray[np.generic], a: NDArray[np.float64], continuous: Sequence[bool]
 ) -> NDArray[np.intp]:
-    """Number the combinations of label and groups, shape (N,).
+    """Return each row's number of its combination of label and groups, shape (N,).
 
-    Missing values are a group of their own; continuous attributes do not divide the rows.
+    Missing values are one group; continuous attributes are ignored.
     """
     columns = [np.unique(y, return_inverse=True)[1]]
     for column, plain in zip(a.T, continuous, strict=True):
@@ -73,11 +74,11 @@ def cells(
 def hold_out(
     strata: NDArray[np.intp], fraction: Fraction | float, generator: np.random.Generator
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Split rows in two so that every stratum is divided alike.
+    """Return a stratified split of rows in two.
 
-    The rows are shuffled, laid out stratum by stratum, and every 1/fraction-th of them is held out:
-    each stratum's share is right to one row and the total to rounding, also for strata of a single
-    row, which scikit-learn's stratified splitters refuse.
+    The rows are shuffled and sorted by stratum, and every 1/fraction-th of them is held out: each
+    stratum's share is right to one row and the total to rounding, also for strata of a single row,
+    which scikit-learn's stratified splitters refuse.
 
     Parameters
     ----------
@@ -86,11 +87,16 @@ def hold_out(
     fraction : float
         Share to hold out, strictly between 0 and 1.
     generator : numpy.random.Generator
-        Source of the shuffle.
+        Generator of the shuffle.
 
     Returns
     -------
-    kept, held : arrays of row positions, each in ascending order
+    rest, held_out : arrays of row positions, each in ascending order
+
+    Raises
+    ------
+    InputError
+        If the share is not between 0 and 1.
     """
     if not 0 < fraction < 1:
         raise InputError(f"the share to hold out must lie between 0 and 1, got {float(fraction)}")
@@ -108,29 +114,33 @@ def hold_out(
 
 
 def split(table: Table, seed: int = 0, protocol: str = "auto", folder: Path | None = None) -> Split:
-    """Cut a table into training, validation and test rows.
+    """Return the training, validation and test set of a table.
 
     Parameters
     ----------
     table : Table
-        The rows to cut.
+        The rows to split.
     seed : int, default 0
-        The same seed gives the same rows.
+        Seed of the split.
     protocol : {'auto', 'random', 'source', 'grouped'}
-        'random': a fifth of the rows is the test part, a fifth of the rest for validation.
-        'source': the source's own test part (Adult), and a fifth of the rest for validation.
-        'grouped': as random, but the rows of one unit (a patient of Diabetes) stay together.
-        'auto' is 'source' for a table with a test part of its own, 'grouped' for one that names
-        units, else 'random'.
+        'random': a fifth of the rows is the test set, a fifth of the rest the validation set.
+        'source': the source's own test set (Adult), and a fifth of the rest for validation.
+        'grouped': as random, but all rows of one unit (a patient of Diabetes) are in the same set.
+        'auto' is 'source' for a table with its own test set, 'grouped' for one with units, else
+        'random'.
     folder : pathlib.Path, optional
-        Where divisions are kept, named by the content of the table, the protocol and the seed; one
-        that is there is read, so that every method and every later version sees the same rows.
+        Folder of stored splits, named by the content of the table, the protocol and the seed. An
+        existing one is read, so that every method and every later version has the same rows.
+
+    Returns
+    -------
+    Split
 
     Raises
     ------
     InputError
-        If the table has no test part of its own or names no units where the protocol needs them, or
-        the training part lacks a label or a protected group.
+        If the table lacks the test set or the units that the protocol needs, or the training set
+        lacks a label or a protected group.
     """
     chosen = checked_protocol(table, protocol)
     path = None
@@ -139,9 +149,9 @@ def split(table: Table, seed: int = 0, protocol: str = "auto", folder: Path | No
         path = folder / f"{hashlib.sha256(key.encode()).hexdigest()}.npz"
     parts = None if path is None else _read(path, len(table))
     if parts is None:
-        parts = _divide(table, seed, chosen)
+        parts = _split_rows(table, seed, chosen)
         if path is not None:
-            # Without the file the division is still right, and comes out the same the next time.
+            # Without the file the split is computed again, with the same result.
             with suppress(OSError):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 file = BytesIO()
@@ -156,27 +166,26 @@ PARTS = ("train", "valid", "test")
 
 
 def checked_protocol(table: Table, protocol: str) -> str:
-    """Return the protocol, what 'auto' stands for in its place.
+    """Return the protocol, with 'auto' replaced by the one of the table.
 
     Raises
     ------
     InputError
-        If there is no such protocol, or the table lacks what it needs.
+        If the protocol is unknown, or the table lacks the test set or the units that it needs.
     """
-    if protocol not in PROTOCOLS:
-        raise unknown("protocol", protocol, PROTOCOLS)
+    checks.choice("protocol", protocol, PROTOCOLS)
     if protocol == "auto":
         if table.n_test:
             return "source"
         return "random" if table.groups is None else "grouped"
     if protocol == "source" and not table.n_test:
-        raise InputError(f"{table.name}: expected a test part of the source's own, it has none")
+        raise InputError(f"{table.name}: expected a test set of the source's own, got none")
     if protocol == "grouped" and table.groups is None:
         raise InputError(f"{table.name}: expected a column that names the rows' units, got none")
     return protocol
 
 
-def _divide(table: Table, seed: int, protocol: str) -> tuple[Ints, Ints, Ints]:
+def _split_rows(table: Table, seed: int, protocol: str) -> tuple[Ints, Ints, Ints]:
     generator = numpy_generator(seed, "split", table.name)
     groups, everything = strata(table), np.arange(len(table))
     if protocol == "grouped":
@@ -195,31 +204,31 @@ def _divide(table: Table, seed: int, protocol: str) -> tuple[Ints, Ints, Ints]:
 def _hold_out_units(
     rows: Ints, unit: Ints, groups: Ints, generator: np.random.Generator
 ) -> tuple[Ints, Ints]:
-    """Hold out a fifth of the units among some rows, alike in size and in their rows' strata."""
-    present, first, own, sizes = np.unique(
+    """Return a split of rows that holds out a fifth of the units, stratified by size and stratum."""
+    present, first, unit_of, sizes = np.unique(
         unit[rows], return_index=True, return_inverse=True, return_counts=True
     )
-    # Units of a size and of a first row's stratum are alike; large ones are rare, and count as one.
+    # A unit's stratum is its size, with one for all large ones, which are rare, and its first row's.
     alike = np.column_stack([groups[rows][first], np.minimum(sizes, LARGE_UNIT)])
     cells = np.unique(alike, axis=0, return_inverse=True)[1].reshape(-1)
-    held = np.zeros(len(present), dtype=bool)
-    held[hold_out(cells, HELD_OUT, generator)[1]] = True
-    return rows[~held[own]], rows[held[own]]
+    held_out = np.zeros(len(present), dtype=bool)
+    held_out[hold_out(cells, HELD_OUT, generator)[1]] = True
+    return rows[~held_out[unit_of]], rows[held_out[unit_of]]
 
 
 def _read(path: Path, n: int) -> tuple[Ints, Ints, Ints] | None:
-    """Return the division in a file, or None if there is none that is whole."""
+    """Return the row positions in a file, or None if it is missing or damaged."""
     try:
         with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as file:
             train, valid, test = (np.asarray(file[name], dtype=np.intp) for name in PARTS)
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None
-    whole = np.array_equal(np.sort(np.concatenate([train, valid, test])), np.arange(n))
-    return (train, valid, test) if whole else None
+    complete = np.array_equal(np.sort(np.concatenate([train, valid, test])), np.arange(n))
+    return (train, valid, test) if complete else None
 
 
 def check_trainable(table: Table) -> None:
-    """Refuse training rows from which nothing can be learned or protected.
+    """Check that training rows have two labels and two groups of each protected attribute.
 
     Raises
     ------
@@ -240,12 +249,12 @@ def check_trainable(table: Table) -> None:
 
 
 def check_groups(name: str, a: NDArray[np.float64], continuous: bool) -> None:
-    """Refuse a protected attribute that all training rows share.
+    """Check that training rows have two groups, or numbers, of a protected attribute.
 
     Raises
     ------
     InputError
-        If fewer than two groups, or numbers, are among the rows.
+        If they have fewer.
     """
     present = np.unique(a[~np.isnan(a)])
     if len(present) < 2:

@@ -1,8 +1,8 @@
-"""A table of data: one pandas frame, and which column plays which part.
+"""A table of data: one pandas frame and the roles of its columns.
 
-`Table` is the only form in which data travels before it is encoded. It never changes the values it
-was given: a protected attribute is a *rule* over a column (age above 25), so that the column itself
-stays in the frame as it came, and the roles say whether the network may see it.
+`Table` is the only form of data before it is encoded. It never changes values: a protected attribute
+is a *rule* over a column (age above 25), so that the column itself is unchanged in the frame, and
+the roles determine whether it is an input of the network.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Target:
     column : str
         Name of the column in the frame.
     favorable, unfavorable : object
-        The value that counts as 1 and the value that counts as 0.
+        The values that become 1 and 0.
     """
 
     column: str
@@ -43,16 +43,16 @@ class Target:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of data with the parts that the columns play.
+    """Rows of data with the roles of the columns.
 
     Attributes
     ----------
     name : str
         Short name, used in results.
     frame : pandas.DataFrame
-        All columns as they came, N rows.
+        All columns, unchanged, N rows.
     features : tuple of str
-        Columns that a network may see, protected or not.
+        Columns that may be inputs of a network, protected or not.
     target : Target
         The column to predict.
     protected : tuple of SensitiveAttribute
@@ -60,21 +60,21 @@ class Table:
     weights : str, optional
         Column of instance weights.
     groups : str, optional
-        Column that names the unit a row belongs to (a patient, say), where rows of one unit are not
-        independent; never a feature.
+        Column with the unit of each row (a patient, say), if rows of one unit are not independent;
+        never a feature.
     scores : str, optional
-        Column of predicted scores, where the rows come with a prediction.
+        Column of predicted scores, if there are any.
     n_test : int
-        How many of the last rows are the source's own test part; 0 if it has none.
+        Number of last rows that are the source's own test set; 0 if it has none.
     source : str
-        Where the data comes from, with its licence.
+        Source of the data, with its licence.
     checksums : dict of str to str
-        SHA-256 of each file that the rows were read from, by the file's name.
+        SHA-256 of each file with rows, by the file's name.
 
     Raises
     ------
     InputError
-        If a column that plays a part is not in the frame, or the label or the unit is a feature.
+        If a column with a role is not in the frame, or the label or the unit is a feature.
     """
 
     name: str
@@ -107,7 +107,7 @@ class Table:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Names of the columns that play a part, each once."""
+        """Names of the columns with a role, each once."""
         optional = (self.weights, self.groups, self.scores)
         named = (c for c in optional if c is not None)
         protected = (p.column for p in self.protected)
@@ -119,16 +119,15 @@ class Table:
         return tuple(p.name for p in self.protected)
 
     def inputs(self, use_protected: bool = False) -> pd.DataFrame:
-        """Return the features a network may see.
+        """Return the features that are inputs of the network.
 
         Parameters
         ----------
         use_protected : bool, default False
-            Keep the columns that hold a protected attribute.
+            Include the columns with a protected attribute.
         """
-        carried = {c for p in self.protected for c in p.carriers}
-        kept = [c for c in self.features if use_protected or c not in carried]
-        return self.frame[kept]
+        carriers = {c for p in self.protected for c in p.carriers}
+        return self.frame[[c for c in self.features if use_protected or c not in carriers]]
 
     def y(self) -> NDArray[np.bool_]:
         """Return whether each row's label is the favorable one, shape (N,).
@@ -149,7 +148,7 @@ class Table:
         return favorable
 
     def a(self) -> NDArray[np.float64]:
-        """Return each row's group by each protected attribute, see `SensitiveAttribute.of`, shape (N, K)."""
+        """Return the numbers of the protected attributes, shape (N, K): see `SensitiveAttribute.of`."""
         columns = [p.of(self.frame) for p in self.protected]
         return np.stack(columns, axis=1) if columns else np.zeros((len(self), 0))
 
@@ -160,9 +159,9 @@ class Table:
         return np.asarray(self.frame[self.weights], dtype=np.float64)
 
     def g(self) -> NDArray[np.intp]:
-        """Return the number of the unit that each row belongs to, shape (N,).
+        """Return the number of each row's unit, shape (N,).
 
-        Units are numbered as they first appear; each row is one of its own if the table names none.
+        Units are numbered in order of appearance; without units each row is one.
         """
         if self.groups is None:
             return np.arange(len(self), dtype=np.intp)
@@ -175,7 +174,7 @@ class Table:
         Raises
         ------
         InputError
-            If a name is not one of the table's protected attributes, or appears twice.
+            If a name is not a protected attribute of the table, or repeated.
         """
         by_name = {p.name: p for p in self.protected}
         for name in names:
@@ -190,17 +189,17 @@ class Table:
         return replace(self, frame=self.frame.iloc[rows], n_test=0)
 
     def known(self) -> Table:
-        """Return the rows whose group is known for every protected attribute, in order."""
+        """Return the rows whose protected attributes are all known, in order."""
         rows = np.flatnonzero(~np.isnan(self.a()).any(axis=1))
-        # The source's own test part stays the last rows.
+        # The source's own test set is still the last rows.
         tested = int((rows >= len(self) - self.n_test).sum())
         return replace(self.take(rows), n_test=tested)
 
     def digest(self) -> str:
-        """Return the SHA-256 of the roles and of the values of all columns that play a part.
+        """Return the SHA-256 of the roles and of the values of all columns with a role.
 
-        The same in every process and for every order of the frame's columns; the name, the source
-        and the row labels do not count, the order of the rows and of the features does.
+        It is the same in every process. It depends on the order of the rows and features, but not on
+        the order of the frame's columns, the row labels, the name and the source.
         """
         roles = {
             "features": self.features,
@@ -219,14 +218,21 @@ class Table:
         return total.hexdigest()
 
     def to_aif360(self) -> BinaryLabelDataset:
-        """Return the table as AIF360's data set; see `grad_ext.adapters.aif360.datasets`."""
+        """Return the table as a data set of AIF360; see `grad_ext.adapters.aif360.datasets`.
+
+        Raises
+        ------
+        MissingToolkit
+            If AIF360 is not installed.
+        """
+        # Lazy: adapters import tables, and only this method needs AIF360.
         from grad_ext.adapters.aif360.datasets import to_aif360
 
         return to_aif360(self)
 
 
 def _content(column: pd.Series) -> tuple[str, list[Any], NDArray[Any]]:
-    """Return a column as bytes that are the same everywhere: kind, levels, numbers."""
+    """Return a column as kind, levels and numbers that do not depend on the platform."""
     if pd.api.types.is_bool_dtype(column) or pd.api.types.is_integer_dtype(column):
         if not column.isna().any():
             return "integer", [], column.to_numpy(dtype="<i8")
@@ -238,16 +244,16 @@ def _content(column: pd.Series) -> tuple[str, list[Any], NDArray[Any]]:
 
 
 def _set(roles: dict[str, Any]) -> dict[str, Any]:
-    """Return the roles that are filled, so that a digest outlives new kinds of roles."""
+    """Return the roles that are set, so that new roles do not change older digests."""
     return {k: v for k, v in roles.items() if v is not None and v is not False and v != ()}
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as Python's own, or as text."""
+    """Return numpy's scalars as Python's, and other values as text."""
     return value.item() if isinstance(value, np.generic) else repr(value)
 
 
 def _typed(value: Any) -> list[str]:
-    """Return a value as its type and its text, so that 1 and "1" differ."""
+    """Return a value's type and text, so that 1 and "1" differ."""
     value = value.item() if isinstance(value, np.generic) else value
     return [type(value).__name__, repr(value)]

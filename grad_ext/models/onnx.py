@@ -1,9 +1,9 @@
-"""A fitted model as an ONNX graph, for places without Python or torch.
+"""A fitted model as an ONNX graph, for prediction without Python or torch.
 
-The graph takes the original columns and holds the encoding too: means and scales, bins, levels, the
-network with its batch normalisation folded into the weights, and the readout. It computes in double
-precision as `grad_ext.models.fit.Model` does, with the encoded features rounded to single precision as
-the encoder rounds them, so that it agrees with the model to rounding.
+The inputs of the graph are the original columns. It has the encoding (means and scales, bins,
+levels), the network with its batch normalisation folded into the weights, and the readout. Like
+`grad_ext.models.fit.Model` it computes in double precision on features rounded to single precision,
+so that its outputs equal the model's up to rounding.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grad_ext import __version__
-from grad_ext.data.encoding import Categorical, Numeric
+from grad_ext.data.columns import Categorical, Numeric
 from grad_ext.engine.dense import EPS
 from grad_ext.errors import InputError, MissingToolkit
 from grad_ext.method import FittedGRAD
@@ -30,7 +30,7 @@ try:
 except ImportError as error:
     raise MissingToolkit("onnx", "onnx") from error
 
-# The oldest that has the comparison of strings; and the format version that belongs to it.
+# The oldest operator set with a comparison of strings, and its format version.
 OPSET = 19
 IR_VERSION = 9
 ROWS = "N"
@@ -47,30 +47,31 @@ TYPES = {
 def export_onnx(fitted: Any, path: str | os.PathLike[str]) -> None:
     """Write a fitted model as an ONNX file, whole or not at all.
 
-    Inputs: where all columns are numbers, ``X``, double of shape (N, number of columns), in the
-    order of fitting; else one of shape (N, 1) for each column by its name, double for numbers and
-    for categories what their levels are: string, int64, bool or double. A level that was not seen
-    in training becomes all zeros, as in the model; a missing value is not refused as it is there.
+    Inputs: if all columns are numbers, ``X``, double of shape (N, number of columns), in the order
+    of fitting; else one of shape (N, 1) for each column by its name, double for numbers and the type
+    of the levels (string, int64, bool or double) for categories. A level that is not in the training
+    rows is encoded as zeros, as in the model; missing values are not refused, unlike in the model.
 
     Outputs: ``probabilities``, double (N, C), and ``label``, (N,), of a classifier;
     ``prediction``, double (N,), of a regressor; ``representation``, double (N, H), of an encoder.
-    A GRADInProcessing does not know the labels' values, which are the data set's: its ``label`` is
-    1 for the favorable one and 0 for the other, and in its Auto variant it has a
-    ``representation`` as well.
+    The label values of a GRADInProcessing belong to the data set: its ``label`` is 1 for the
+    favorable one and 0 for the other; the Auto variant also has a ``representation``.
 
     Parameters
     ----------
     fitted : GRADClassifier, GRADRegressor, GRADEncoder or GRADInProcessing
         A fitted model.
     path : path-like
-        Where to; an existing file is replaced.
+        The file to write; an existing one is replaced.
 
     Raises
     ------
     InputError
-        Before anything is written: if it is something else or not fitted, the columns' names
-        cannot name the inputs, levels or labels are of a type that ONNX cannot hold, or the path
-        cannot be written to.
+        Before anything is written: if `fitted` is of another class or not fitted, column names
+        cannot be names of inputs, levels or labels have a type that ONNX lacks, or the path cannot be
+        written to.
+    MissingToolkit
+        If onnx is not installed.
 
     Examples
     --------
@@ -94,7 +95,7 @@ def export_onnx(fitted: Any, path: str | os.PathLike[str]) -> None:
 
 
 class _Graph:
-    """An ONNX graph that is being built: every method returns the name of a new value."""
+    """An ONNX graph under construction: every method returns the name of a new value."""
 
     def __init__(self) -> None:
         self.nodes: list[Any] = []
@@ -175,7 +176,7 @@ def _input(graph: _Graph, part: Numeric | Categorical) -> str:
 def _block(graph: _Graph, given: str, part: Numeric | Categorical) -> str:
     if isinstance(part, Numeric):
         return _numbers(graph, given, [part])
-    levels = graph.constant(_held(part.levels, _levels_of(part))[None])
+    levels = graph.constant(_onnx_array(part.levels, _levels_of(part))[None])
     return graph.node("Cast", graph.node("Equal", given, levels), to=TensorProto.DOUBLE)
 
 
@@ -189,36 +190,36 @@ def _numbers(graph: _Graph, given: str, parts: Sequence[Numeric]) -> str:
     blocks, owners = [standard], list(range(len(parts)))
     bins = [one for part in parts for one in part.bins]
     if bins:
-        whose = [i for i, part in enumerate(parts) for _ in part.bins]
-        own = graph.node("Gather", standard, graph.constant(np.array(whose)), axis=1)
+        columns = [i for i, part in enumerate(parts) for _ in part.bins]
+        values = graph.node("Gather", standard, graph.constant(np.array(columns)), axis=1)
         starts, widths = [one.start for one in bins], [one.stop - one.start for one in bins]
         limits = [graph.constant(np.array(limit)) for limit in (0.0, 1.0)]
-        share = graph.node("Clip", _scaled(graph, own, starts, widths), *limits)
+        share = graph.node("Clip", _scaled(graph, values, starts, widths), *limits)
         means, scales = [one.mean for one in bins], [one.scale for one in bins]
         blocks.append(_scaled(graph, share, means, scales))
-        owners += whose
+        owners += columns
     common = [value for part in parts for value in part.common]
     if common:
-        whose = [i for i, part in enumerate(parts) for _ in part.common]
-        own = graph.node("Gather", given, graph.constant(np.array(whose)), axis=1)
-        alike = graph.node("Equal", own, graph.constant(np.array([common])))
-        blocks.append(graph.node("Cast", alike, to=TensorProto.DOUBLE))
-        owners += whose
+        columns = [i for i, part in enumerate(parts) for _ in part.common]
+        values = graph.node("Gather", given, graph.constant(np.array(columns)), axis=1)
+        equal = graph.node("Equal", values, graph.constant(np.array([common])))
+        blocks.append(graph.node("Cast", equal, to=TensorProto.DOUBLE))
+        owners += columns
     if len(blocks) == 1:
         return standard
     every = graph.node("Concat", *blocks, axis=1)
-    # Each column before its bins, and those before its common values: sorting by owner is stable.
+    # The stable sort puts each column before its bins, and those before its common values.
     order = np.argsort(owners, kind="stable")
     return graph.node("Gather", every, graph.constant(order), axis=1)
 
 
 def _scaled(graph: _Graph, given: str, mean: Sequence[float], scale: Sequence[float]) -> str:
-    less = graph.node("Sub", given, graph.constant(np.array([mean])))
-    return graph.node("Div", less, graph.constant(np.array([scale])))
+    centred = graph.node("Sub", given, graph.constant(np.array([mean])))
+    return graph.node("Div", centred, graph.constant(np.array([scale])))
 
 
 def _kind(values: Collection[Any], what: str) -> type:
-    """Return the one type of labels or levels among those that ONNX holds."""
+    """Return the type of labels or levels, which must be one that ONNX has."""
     plain = [value.item() if isinstance(value, np.generic) else value for value in values]
     kinds = {type(value) for value in plain}
     if len(kinds) != 1 or not kinds <= set(TYPES):
@@ -230,8 +231,8 @@ def _kind(values: Collection[Any], what: str) -> type:
     return kinds.pop()
 
 
-def _held(values: Collection[Any], what: str) -> NDArray[Any]:
-    """Return labels or levels as an array that ONNX holds."""
+def _onnx_array(values: Collection[Any], what: str) -> NDArray[Any]:
+    """Return labels or levels as an array of a type that ONNX has."""
     kind = _kind(values, what)
     if kind is str:
         for value in values:
@@ -272,7 +273,7 @@ def _affine(graph: _Graph, h: str, weight: NDArray[Any], bias: NDArray[Any]) -> 
 
 
 def _head(graph: _Graph, h: str, fitted: FittedGRAD) -> str:
-    """Return what the target branch ends in, shape (N, R), in the target's units."""
+    """Return the target branch's output, shape (N, R), in the target's units."""
     for i in range(len(fitted.network.shape.branch)):
         h = _layer(graph, h, fitted, f"branch.{i}", (0, 0))
     state = fitted.network.state()
@@ -298,10 +299,10 @@ def _probabilities(graph: _Graph, h: str, fitted: FittedGRAD) -> str:
 
 
 def _classify(graph: _Graph, fitted: Any, h: str, classes: Sequence[Any]) -> None:
-    labels = _held(classes, "the labels")
+    labels = _onnx_array(classes, "the labels")
     kind = TYPES[_kind(classes, "the labels")]
     probabilities = _probabilities(graph, h, fitted.model_.fitted)
-    # Of two classes the second wins a tie, of several the first, as in the model.
+    # A tie between two classes goes to the second, among several to the first, as in the model.
     chosen = graph.node(
         "ArgMax", probabilities, axis=1, keepdims=0, select_last_index=int(len(labels) == 2)
     )

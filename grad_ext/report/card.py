@@ -17,7 +17,7 @@ import pandas as pd
 from markdown_it import MarkdownIt
 from numpy.typing import ArrayLike, NDArray
 
-from grad_ext.data.encoding import Numeric
+from grad_ext.data.columns import Numeric
 from grad_ext.data.sensitive import attributes_of
 from grad_ext.errors import InputError
 from grad_ext.metrics.bootstrap import intervals

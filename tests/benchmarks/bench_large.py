@@ -41,22 +41,22 @@ def peak():
 
 def drive(folder):
     from grad_ext import StudyPlan
-    from grad_ext.sweeps.run.tune import run
+    from grad_ext.sweeps.run.executors import run
 
     start = time.perf_counter()
     opened = StudyPlan(
         "lambda", set={"lam": [1.0, 10.0, 100.0, 1000.0]}, seeds=MODELS // 4, out=folder
     ).open()
-    encoded = opened.encoded(opened.asked[0])
+    encoded = opened.encode(opened.trials[0])
     planned = time.perf_counter() - start
-    run(opened.study, {opened.asked[0].rows: encoded}, carry=written)
+    run(opened.directory, {opened.trials[0].rows: encoded}, fit_pack=written)
     return {"planned": planned, "run": time.perf_counter() - start - planned, "peak": peak()}
 
 
 def finish(folder):
+    from grad_ext.report.settings import choices
     from grad_ext.sweeps.folder import StudyDirectory
     from grad_ext.sweeps.rebuild import remake
-    from grad_ext.sweeps.studies.outcome import choices
 
     start = time.perf_counter()
     study = StudyDirectory.read(Path(folder))

@@ -19,8 +19,8 @@ from grad_ext.cli import complete, main
 from grad_ext.cli.output import plain
 from grad_ext.cli.sweep import StudyOptions
 from grad_ext.data.catalog import DATA_SETS
+from grad_ext.sweeps.studies.kinds import BUILT_IN, KINDS, study_kind
 from grad_ext.sweeps.studies.methods import METHODS
-from grad_ext.sweeps.studies.plan import SEEDS
 from grad_ext.sweeps.studies.reproduction import TABLES
 from grad_ext.training.checkpoint import rule_named
 
@@ -220,7 +220,8 @@ def test_every_help_has_an_example_and_fits(command, monkeypatch, capsys):
 
 def test_the_help_lists_the_default_numbers_of_seeds():
     option = get_type_hints(StudyOptions, include_extras=True)["seeds"].__metadata__[0]
-    assert all(f"{count} ({kind})" in option.help for kind, count in SEEDS.items())
+    names = [name for name in KINDS if name in BUILT_IN]
+    assert all(f"{study_kind(name).seeds} ({name})" in option.help for name in names)
 
 
 def coloured(**environment):

@@ -85,7 +85,7 @@ def test_the_order_of_the_attributes_does_not_matter(german):
         )
 
 
-def test_a_division_is_kept_by_content_and_read_again(tmp_path):
+def test_a_split_is_stored_by_content_and_read_again(tmp_path):
     table = visits()
     first = split(table, folder=tmp_path)
     (file,) = tmp_path.iterdir()
@@ -118,7 +118,7 @@ def test_a_damaged_file_is_made_anew(tmp_path, content):
 @pytest.mark.parametrize(
     ("protocol", "message"),
     [
-        ("source", "expected a test part of the source's own"),
+        ("source", "expected a test set of the source's own"),
         ("grouped", "expected a column that names the rows' units"),
         ("radom", "did you mean 'random'"),
     ],

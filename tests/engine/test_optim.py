@@ -2,8 +2,9 @@
 
 import torch
 
-from grad_ext.engine.network import Network, Shape
+from grad_ext.engine.network import Network
 from grad_ext.engine.optim import Adam
+from grad_ext.engine.shape import Shape
 
 
 def test_as_torchs_adam():

@@ -559,7 +559,7 @@ def test_branches_follow_the_device_of_the_first_output():
     net = network().to("meta")
     attachment = attach(net, "0", {"sex": 2})
     net(rows().to("meta"))
-    assert attachment._seen().device.type == "meta"
+    assert attachment._reversed().device.type == "meta"
     assert {parameter.device.type for parameter in attachment.parameters()} == {"meta"}
 
 
@@ -664,10 +664,10 @@ def test_attaching_and_detaching_after_it_was_compiled_and_run():
     assert torch.equal(compiled(x), expected)
     attachment.loss(SEX).backward()
     assert net[0].weight.grad.abs().sum() > 0
-    watch = attachment._watch
+    hook = attachment._hook
     attachment.detach()
     assert torch.equal(compiled(x), expected)
-    assert not watch.seen
+    assert not hook.stored
 
 
 @pytest.mark.usefixtures("compiler")
@@ -702,7 +702,7 @@ def test_compiled_in_place():
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
-def test_a_copy_of_the_module_is_not_watched(copied):
+def test_a_copy_of_the_module_has_no_hook(copied):
     net, x = network(), rows()
     attachment = attach(net, "0", {"sex": 2}, random_state=0)
     net(x)
@@ -718,14 +718,14 @@ def test_a_copy_of_the_module_is_not_watched(copied):
 
 
 @pytest.mark.parametrize("initialised", [False, True])
-def test_a_copy_of_the_attachment_holds_the_branches_and_watches_nothing(initialised):
+def test_a_copy_of_the_attachment_holds_the_branches_and_no_hook(initialised):
     net = network()
     attachment = attach(net, "0", {"sex": 2}, pool=lambda h: h)
     if initialised:
         net(rows())
         attachment.loss(SEX)
     for twin in (copy.deepcopy(attachment), pickle.loads(pickle.dumps(attachment))):
-        with pytest.raises(InputError, match="a copy; attach to the module anew"):
+        with pytest.raises(InputError, match="a copy; attach to the module again"):
             twin.loss(SEX)
         twin.detach()
         if initialised:

@@ -346,7 +346,7 @@ BAD = {
     "lambda for another": ({"lam": {"age": 1.0}}, {}, "lam: expected a number for each of .'sex'."),
     "no epochs": ({"epochs": 0}, {}, "epochs must be"),
     "no trunk": ({"trunk": ()}, {}, "trunk needs at least one layer"),
-    "whole validation": ({"validation": 1.0}, {}, "share between 0 and 1"),
+    "whole validation": ({"validation": 1.0}, {}, "validation must .*between 0 and 1, got 1.0"),
     "validation of another kind": ({}, {"validation": 0.5}, r"expected \(X, y, sensitive_features\)"),
     "too few groups": ({}, {"sensitive_features": [1] * 100}, "at least two groups"),
     "too few rows of groups": ({}, {"sensitive_features": [0, 1]}, "expected 100 rows, got 2"),

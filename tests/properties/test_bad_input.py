@@ -1,4 +1,4 @@
-"""Whatever comes in: a ValueError or TypeError that says why, or sane numbers. Never anything else."""
+"""Any input gives a ValueError or TypeError with a message, or finite predictions."""
 
 import warnings
 
@@ -80,13 +80,15 @@ def rows_of(X):
 @pytest.mark.parametrize("estimator", [GRADClassifier, GRADRegressor, GRADEncoder])
 @settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_a_clear_error_or_sane_numbers(estimator, data):
+def test_fitting_gives_an_error_or_finite_predictions(estimator, data):
     X = data.draw(features())
     y = data.draw(columns(rows_of(X)))
     a = data.draw(st.none() | columns(rows_of(X)))
     model = estimator(epochs=1, random_state=0)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # scikit-learn's own, and that nothing is protected
+        warnings.simplefilter(
+            "ignore"
+        )  # scikit-learn's, and the one about missing sensitive features
         try:
             model.fit(X, y, sensitive_features=a)
         except (ValueError, TypeError) as error:
@@ -94,30 +96,30 @@ def test_a_clear_error_or_sane_numbers(estimator, data):
             assert "Tensor" not in str(error)
             assert "mat1" not in str(error)
             return
-        said = {
+        predicted = {
             GRADClassifier: getattr(model, "predict_proba", None),
             GRADRegressor: getattr(model, "predict", None),
             GRADEncoder: getattr(model, "transform", None),
         }[estimator](X)
-    assert np.isfinite(said).all()
-    assert len(said) == rows_of(X)
+    assert np.isfinite(predicted).all()
+    assert len(predicted) == rows_of(X)
     if estimator is GRADClassifier:
-        assert (said >= 0).all()
-        assert (said <= 1).all()
+        assert (predicted >= 0).all()
+        assert (predicted <= 1).all()
         assert set(model.predict(X)) <= set(model.classes_)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(X=features())
-def test_prediction_refuses_or_is_sane(fitted, X):
+def test_prediction_gives_an_error_or_finite_predictions(fitted, X):
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # scikit-learn's, of names that were not there in fitting
+        warnings.simplefilter("ignore")  # scikit-learn's, about names that are new since fitting
         try:
-            said = fitted.predict_proba(X)
+            predicted = fitted.predict_proba(X)
         except (ValueError, TypeError) as error:
             assert len(str(error)) > 10
             return
-    assert np.isfinite(said).all()
+    assert np.isfinite(predicted).all()
 
 
 @pytest.fixture(scope="module")
@@ -147,9 +149,9 @@ def test_few_rows_are_learned_from_or_refused(rows):
 def test_a_group_that_only_validation_rows_have_is_left_out_of_its_figures():
     rng = np.random.default_rng(0)
     X, y, a = rng.normal(size=(80, 2)), rng.integers(0, 2, 80), rng.integers(0, 2, 80)
-    held = (X, y, np.where(np.arange(80) < 10, 7, a))
+    validation = (X, y, np.where(np.arange(80) < 10, 7, a))
     model = GRADClassifier(epochs=2, random_state=0).fit(
-        X, y, sensitive_features=a, validation=held
+        X, y, sensitive_features=a, validation=validation
     )
     assert np.isfinite(model.history_.discrimination).all()
 
@@ -157,9 +159,9 @@ def test_a_group_that_only_validation_rows_have_is_left_out_of_its_figures():
 def test_validation_rows_of_one_group_leave_discrimination_undefined_and_the_model_sane():
     rng = np.random.default_rng(0)
     X, y, a = rng.normal(size=(80, 2)), rng.integers(0, 2, 80), rng.integers(0, 2, 80)
-    held = (X, y, np.ones(80, dtype=int))
+    validation = (X, y, np.ones(80, dtype=int))
     model = GRADClassifier(epochs=2, random_state=0).fit(
-        X, y, sensitive_features=a, validation=held
+        X, y, sensitive_features=a, validation=validation
     )
     assert np.isnan(model.history_.discrimination).all()
     assert np.isfinite(model.predict_proba(X)).all()

@@ -1,0 +1,133 @@
+"""The tensors of a model file: parameters and statistics of the network, readout and history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from grad_ext.codec import short
+from grad_ext.engine.logistic import WIDTH_STEP, Readout
+from grad_ext.engine.network import Network
+from grad_ext.engine.shape import Shape
+from grad_ext.errors import InputError
+from grad_ext.method import FittedGRAD
+from grad_ext.models.document import Document
+from grad_ext.training.checkpoint import History
+
+# Data type, shape and bytes of each tensor by name, as safetensors reads them.
+Tensors = Mapping[str, Mapping[str, Any]]
+
+
+def fitted_tensors(fitted: FittedGRAD) -> dict[str, NDArray[np.float64]]:
+    """Return the arrays of a pack of one by their names in the file."""
+    names = _network_sizes(fitted.network.shape)
+    values = fitted.network.state().values()
+    arrays = {name: value.numpy() for name, value in zip(names, values, strict=True)}
+    if fitted.readout is not None:
+        arrays["readout.weight"] = fitted.readout.weight.numpy()
+    arrays |= {f"history.{f.name}": getattr(fitted.history, f.name) for f in fields(History)}
+    return {n: np.ascontiguousarray(array, dtype=np.float64) for n, array in arrays.items()}
+
+
+def _network_sizes(shape: Shape) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every tensor of the network by its name in the file.
+
+    In the file attributes have numbers, since their own names may hold any character.
+    """
+    numbered = [replace(branch, name=str(k)) for k, branch in enumerate(shape.attributes)]
+    neutral = replace(shape, attributes=tuple(numbered))
+    sizes = neutral.parameters() | neutral.statistics()
+    return {f"network.{name}": (1, *size) for name, size in sizes.items()}
+
+
+def checked_arrays(
+    tensors: Tensors, shape: Shape, regressions: int
+) -> dict[str, NDArray[np.float64]]:
+    """Return the tensors as arrays, after a check of their names, types and shapes.
+
+    Parameters
+    ----------
+    tensors : mapping
+        The tensors of the file.
+    shape : Shape
+        The shape of the network.
+    regressions : int
+        Number of logistic regressions of the readout; 0 for none.
+
+    Raises
+    ------
+    InputError
+        If a tensor is missing, unknown, or of another type or shape.
+    """
+    expected = _network_sizes(shape) | _history_sizes(tensors, shape)
+    if regressions:
+        padded = -(-(shape.trunk[-1] + 1) // WIDTH_STEP) * WIDTH_STEP
+        expected["readout.weight"] = (1, regressions, padded)
+    surplus, missing = set(tensors) - set(expected), set(expected) - set(tensors)
+    if surplus or missing:
+        raise InputError(
+            f"expected {len(expected)} tensors, got {len(tensors)}: missing "
+            f"{short(sorted(missing))}, not expected {short(sorted(surplus))}"
+        )
+    for name, tensor in tensors.items():
+        if tensor["dtype"] != "F64" or tuple(tensor["shape"]) != expected[name]:
+            raise InputError(
+                f"tensor {name!r}: expected F64 of shape {expected[name]}, got "
+                f"{tensor['dtype']} of shape {tuple(tensor['shape'])}"
+            )
+    return {
+        name: np.frombuffer(tensor["data"], dtype="<f8").astype(np.float64).reshape(expected[name])
+        for name, tensor in tensors.items()
+    }
+
+
+def _history_sizes(tensors: Tensors, shape: Shape) -> dict[str, tuple[int, ...]]:
+    """Return the history's shapes, given the file's numbers of epochs and evaluated attributes."""
+    epochs = _first_sizes(tensors, "history.loss")[0]
+    evaluated = _first_sizes(tensors, "history.discrimination_by_attribute")[1]
+    sizes = {f"history.{field.name}": (epochs, 1) for field in fields(History)}
+    return sizes | {
+        "history.attribute_loss": (epochs, len(shape.attributes), 1),
+        "history.discrimination_by_attribute": (epochs, evaluated, 1),
+    }
+
+
+def _first_sizes(tensors: Tensors, name: str) -> tuple[int, int]:
+    size = tuple(tensors[name]["shape"]) if name in tensors else ()
+    if len(size) < 2 or 0 in size:
+        raise InputError(f"tensor {name!r}: expected epochs and members, got the shape {size}")
+    return size[0], size[1]
+
+
+def fitted_pack(
+    document: Document, shape: Shape, arrays: Mapping[str, NDArray[np.float64]]
+) -> FittedGRAD:
+    """Return the pack of one of a document and its arrays.
+
+    Raises
+    ------
+    InputError
+        If the history has no such epoch.
+    """
+    history = History(**{f.name: arrays[f"history.{f.name}"] for f in fields(History)})
+    if not 1 <= document.epoch <= len(history.loss):
+        raise InputError(f"epoch: expected 1 to {len(history.loss)}, got {document.epoch}")
+    own = (*shape.parameters(), *shape.statistics())
+    state = {
+        name: torch.from_numpy(arrays[stored])
+        for name, stored in zip(own, _network_sizes(shape), strict=True)
+    }
+    weight = arrays.get("readout.weight")
+    return FittedGRAD(
+        network=Network.from_state(shape, state, torch.float64),
+        readout=None if weight is None else Readout(torch.from_numpy(weight)),
+        history=history,
+        epochs=np.array([document.epoch], dtype=np.intp),
+        location=document.location,
+        scale=document.scale,
+    )
