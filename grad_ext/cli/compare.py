@@ -15,7 +15,6 @@ from grad_ext.cli.options import (
     NumCpus,
     Protocol,
     StudyOutputOptions,
-    listed,
 )
 from grad_ext.cli.output import output
 from grad_ext.training.settings import Settings
@@ -82,6 +81,7 @@ def compare(
     settings = Settings(recipe=recipe)
 
     from grad_ext.cli.studies import counts, run_study
+    from grad_ext.data.options import listed
     from grad_ext.report.comparison import at_chosen, majority, summary_lines
     from grad_ext.report.comparison_words import findings
     from grad_ext.sweeps.run.limits import Limits, memory_from_text

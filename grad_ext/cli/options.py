@@ -5,7 +5,6 @@ A group turns its options into an object of the library: a table, settings, an e
 
 from __future__ import annotations
 
-import csv
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,34 +23,6 @@ if TYPE_CHECKING:
     from grad_ext.sweeps.run.resources import Resources
 
 DEFAULT_DATASET = "german"
-
-
-def listed(text: str | None) -> list[str] | None:
-    """Split a comma-separated list, and return its parts; None if it is not given.
-
-    Parameters
-    ----------
-    text : str or None
-        The list. As in CSV, a part that contains a comma stands in double quotes.
-
-    Raises
-    ------
-    InputError
-        If a quote is not closed.
-
-    Examples
-    --------
-    >>> from grad_ext.cli.options import listed
-    >>> listed('age, sex'), listed('"a,b",c')
-    (['age', 'sex'], ['a,b', 'c'])
-    """
-    if text is None:
-        return None
-    try:
-        rows = list(csv.reader([text], skipinitialspace=True, strict=True))
-    except csv.Error as error:
-        raise InputError(f"expected a comma-separated list, got {text!r}: {error}") from None
-    return [part.strip() for row in rows for part in row if part.strip()]
 
 
 DataDir = Annotated[
@@ -89,9 +60,10 @@ def figure_formats(text: str) -> tuple[str, ...]:
     InputError
         If there is no such format.
     """
+    from grad_ext.data.options import listed
     from grad_ext.report.figures import checked_formats
 
-    return tuple(checked_formats(listed(text) or []))
+    return tuple(checked_formats(listed(text)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +95,16 @@ class FileOptions(Options):
     ] = None
     missing: Annotated[str, typer.Option(help="Rows with missing values: error or drop.")] = "error"
 
+    def columns(self) -> dict[str, Any]:
+        """Return the options that are given, with lists of columns as lists."""
+        from grad_ext.data.options import LIST_OPTIONS, listed
+
+        return {
+            name: listed(value) if name in LIST_OPTIONS else value
+            for name, value in asdict(self).items()
+            if value is not None
+        }
+
     def described(self, dataset: str | None = None) -> dict[str, Any] | None:
         """Return the file as `StudyPlan` takes it in `data`; None if no file is named.
 
@@ -131,7 +113,7 @@ class FileOptions(Options):
         InputError
             If a data set is named too, or the file is described but not named.
         """
-        columns = {name: value for name, value in asdict(self).items() if value is not None}
+        columns = self.columns()
         del columns["missing"]
         if self.data is None:
             if columns:
@@ -142,9 +124,6 @@ class FileOptions(Options):
         if dataset is not None:
             raise InputError(f"expected --dataset or --data, got both: {dataset} and {self.data}")
         del columns["data"]
-        for name in ("continuous", "features", "drop"):
-            if name in columns:
-                columns[name] = listed(columns[name])
         return columns | {"path": str(self.data), "missing": self.missing}
 
 
@@ -177,15 +156,14 @@ class DatasetOptions(Options):
         InputError
             If the options contradict each other, or the table cannot be loaded.
         """
-        from grad_ext.data.options import table_from_options
+        from grad_ext.data.options import listed, table_from_options
 
-        columns = asdict(file)
         named = self.dataset is not None or file.data is not None
         return table_from_options(
             self.dataset if named else DEFAULT_DATASET,
-            self.protected,
+            listed(self.protected),
             data_dir=self.data_dir,
-            **columns,
+            **file.columns(),
         )
 
 
@@ -215,7 +193,9 @@ class StudyDatasetOptions(Options):
 
     def names(self) -> list[str]:
         """Return the names of the data sets."""
-        return listed(self.dataset or DEFAULT_DATASET) or []
+        from grad_ext.data.options import listed
+
+        return listed(self.dataset or DEFAULT_DATASET)
 
     def protected_sets(self) -> list[list[str]] | dict[str, list[list[str]]] | None:
         """Return the sets of attributes, by data set where the options name one.
@@ -225,11 +205,13 @@ class StudyDatasetOptions(Options):
         InputError
             If only some of the options name a data set.
         """
+        from grad_ext.data.options import listed
+
         if not self.protected:
             return None
         named = ["=" in option for option in self.protected]
         if not any(named):
-            return [listed(option) or [] for option in self.protected]
+            return [listed(option) for option in self.protected]
         if not all(named):
             raise InputError(
                 "--protected: name the data set in all of them, such as german=age, or in none, got "
@@ -238,7 +220,7 @@ class StudyDatasetOptions(Options):
         sets: dict[str, list[list[str]]] = {}
         for option in self.protected:
             dataset, _, names = option.partition("=")
-            sets.setdefault(dataset.strip(), []).append(listed(names) or [])
+            sets.setdefault(dataset.strip(), []).append(listed(names))
         return sets
 
 

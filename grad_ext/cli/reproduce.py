@@ -13,7 +13,6 @@ from grad_ext.cli.options import (
     EvaluationOptions,
     PackOptions,
     StudyOutputOptions,
-    listed,
 )
 from grad_ext.cli.output import output
 from grad_ext.errors import InputError
@@ -65,6 +64,7 @@ def reproduce(
     Example: grad-ext reproduce table1 --datasets german --seeds 3
     """
     from grad_ext.cli.studies import counts, run_study
+    from grad_ext.data.options import listed
     from grad_ext.sweeps.studies.reproduction import (
         Reproduction,
         ReproductionResult,
@@ -109,10 +109,12 @@ def reproduce(
 
 def _attributes(options: list[str]) -> dict[str, tuple[str, ...]]:
     """Return the attributes that options such as german=sex name, by data set."""
+    from grad_ext.data.options import listed
+
     attributes = {}
     for option in options:
         dataset, _, names = option.partition("=")
         if not listed(names):
             raise InputError(f"--protected: expected something like german=sex, got {option!r}")
-        attributes[dataset.strip()] = tuple(listed(names) or ())
+        attributes[dataset.strip()] = tuple(listed(names))
     return attributes

@@ -77,7 +77,7 @@ BAD_COMMANDS = {
     "--checkpoint best": "unknown rule for the epoch to keep 'best'",
     "--rows train": "unknown choice of rows 'train'",
     "--folds 1": "folds: expected a whole number of at least 2, got 1",
-    "--seed=-1": "seed must not be negative",
+    "--seed=-1": "got -1",
     "none.safetensors": "none.safetensors does not exist",
     "none.safetensors --lam 3": "--lam is for training",
     "--out file/audit": "cannot write to the folder",

@@ -22,9 +22,9 @@ from grad_ext.cli.options import (
     StudyDatasetOptions,
     StudyOutputOptions,
     TrainingOptions,
-    listed,
 )
 from grad_ext.cli.sweep import RunOptions, StudyOptions
+from grad_ext.data.options import listed
 from grad_ext.errors import InputError
 
 STUDIES = ("sweep lambda", "sweep seed", "sweep grid", "sweep search")
