@@ -6,13 +6,13 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from grad_ext import checks, codec
 from grad_ext.errors import InputError
-from grad_ext.outputs import CONSTRAINTS
-from grad_ext.training.settings import LAMBDA, Settings, checked_lambda
+from grad_ext.training.settings import LAMBDA, Settings
 
 # What decides rows and features: see `Trial.rows`.
 RowsKey = tuple[object, ...]
@@ -64,20 +64,19 @@ class Trial:
         if both:
             raise InputError(f"watched: {both.pop()!r} is protected already")
         object.__setattr__(self, "lam", self._checked_lam())
-        if self.seed < 0:
-            raise InputError(f"seed must not be negative, got {self.seed}")
+        object.__setattr__(self, "seed", checks.whole("seed", self.seed, 0))
         pairs = sorted(dict(self.options).items())
         object.__setattr__(self, "options", tuple((n, _plain(n, v)) for n, v in pairs))
 
     def _checked_lam(self) -> float | tuple[float, ...]:
         if not isinstance(self.lam, tuple):
-            return checked_lambda(self.lam)
+            return checks.lam(self.lam)
         if len(self.lam) != len(self.protected):
             raise InputError(
                 f"expected a lambda for each of {len(self.protected)} protected attributes, "
                 f"got {len(self.lam)}"
             )
-        return tuple(checked_lambda(lam) for lam in self.lam)
+        return tuple(checks.lam(lam) for lam in self.lam)
 
     @property
     def lams(self) -> tuple[float, ...]:
@@ -112,34 +111,19 @@ class Trial:
         return (self.dataset, judged, self.split_seed, use, encoding)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the trial as plain values that JSON keeps.
-
-        Those of a baseline are left out where there is none, as before there were any, and so is the
-        constraint where it is the first of them.
-        """
-        values = asdict(self) | {"options": dict(self.options)}
-        if self.settings.constraint == CONSTRAINTS[0]:
-            del values["settings"]["constraint"]
-        for name in ("baseline", "options"):
-            if not values[name]:
-                del values[name]
-        return json.loads(json.dumps(values))  # type: ignore[no-any-return]
+        """Return the trial as plain values that JSON holds."""
+        return {**codec.to_json(self), "options": codec.to_json(dict(self.options))}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Trial:
-        """Return the trial that `to_json` gave."""
-        settings = dict(values["settings"])
-        for name in {"trunk", "branch", "saturation"} & set(settings):
-            settings[name] = tuple(settings[name])
-        return cls(
-            **{
-                **values,
-                "protected": tuple(values["protected"]),
-                "watched": tuple(values.get("watched", ())),
-                "lam": tuple(lam) if isinstance(lam := values["lam"], list) else lam,
-                "settings": Settings(**settings),
-            }
-        )
+        """Return the trial that `to_json` wrote.
+
+        Raises
+        ------
+        InputError
+            If an entry is unknown, missing or of another type, or a value does not fit.
+        """
+        return codec.from_json(cls, values)
 
     @cached_property
     def key(self) -> str:
@@ -215,34 +199,9 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as plain values; nan becomes None, which JSON can hold."""
-        return {
-            "trial": self.trial.to_json(),
-            "metrics": {n: None if math.isnan(v) else v for n, v in self.metrics.items()},
-            "epoch": self.epoch,
-            "constant": self.constant,
-            "diverged": self.diverged,
-            "seconds": self.seconds,
-            **{n: None if math.isnan(v := getattr(self, n)) else v for n in _MEASURED},
-            "error": self.error,
-            "device": self.device,
-            "history": {
-                name: [None if math.isnan(v) else v for v in values]
-                for name, values in self.history.items()
-            },
-        }
+        return {**codec.to_json(self), "trial": self.trial.to_json()}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Record:
-        """Return the record that `to_json` gave."""
-        metrics = {n: math.nan if v is None else v for n, v in values["metrics"].items()}
-        history = {
-            name: tuple(math.nan if v is None else v for v in told)
-            for name, told in values.get("history", {}).items()
-        }
-        trial = Trial.from_json(values["trial"])
-        changed = {"trial": trial, "metrics": metrics, "history": history}
-        measured = {n: math.nan for n in _MEASURED if values.get(n) is None}
-        return cls(**{**values, **changed, **measured})
-
-
-_MEASURED = ("predict_seconds", "peak_bytes")
+        """Return the record that `to_json` wrote; raises as `Trial.from_json`."""
+        return codec.from_json(cls, values)

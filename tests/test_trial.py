@@ -1,14 +1,14 @@
 import json
 import math
-from dataclasses import asdict, replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grad_ext import checks
 from grad_ext.errors import InputError
 from grad_ext.outputs import CONSTRAINTS
-from grad_ext.training.settings import Settings, checked_lambda
+from grad_ext.training.settings import Settings
 from grad_ext.trial import Record, Trial, fingerprint
 
 finite = st.floats(min_value=0, allow_nan=False, allow_infinity=False)
@@ -100,23 +100,6 @@ def test_settings_are_those_of_the_recipe_but_for_what_is_given(recipe):
     assert resolved(learning_rate=0.5) == plain | {"learning_rate": 0.5} | follows
 
 
-def test_a_trial_that_was_written_before_there_were_recipes_is_the_papers():
-    settings = {
-        "variant": "auto", "recipe": "paper", "trunk": [5], "branch": [], "epochs": 7,
-        "batch_size": 32, "learning_rate": 0.01, "use_protected": True, "checkpoint": "delta",
-    }  # fmt: skip
-    old = {
-        "dataset": "d", "protected": ["a"], "lam": 1.0, "seed": 2, "split_seed": 3,
-        "settings": settings,
-    }  # fmt: skip
-    trial = Trial.from_json(old)
-    assert trial.settings == Settings(
-        "auto", "paper", (5,), (), use_protected=True, epochs=7, batch_size=32, learning_rate=0.01,
-        attribute_learning_rate=0.01, checkpoint="delta",
-    )  # fmt: skip
-    assert Trial.from_json(trial.to_json()) == trial
-
-
 def test_the_key_does_not_depend_on_how_a_number_was_written():
     assert Trial("d", ("a",), lam=100).key == Trial("d", ("a",), lam=100.0).key
     whole, floats = ({"dropout": z, "saturation": (40 + z, 10)} for z in (0, 0.0))
@@ -138,22 +121,6 @@ def test_a_record_survives_json_nan_included():
 def test_the_papers_names():
     assert Trial("d", ("a",)).method == "GRAD-Pred"
     assert Trial("d", ("a",), lam=0).method == "NN-Pred"
-
-
-def test_a_trial_of_grads_has_the_key_that_it_had_before_there_were_baselines_and_constraints():
-    settings = Settings("auto", "steady")
-    without = {n: v for n, v in asdict(settings).items() if n != "constraint"}
-    trial = Trial("adult", ("sex", "race"), (1.0, 2.0), 3, 1, settings, watched=("age",))
-    before = {
-        "dataset": "adult", "protected": ["sex", "race"], "lam": [1.0, 2.0], "seed": 3,
-        "split_seed": 1, "settings": json.loads(json.dumps(without)), "watched": ["age"],
-    }  # fmt: skip
-    assert trial.to_json() == before
-    assert trial.key == fingerprint(before)
-    other = replace(trial, settings=replace(settings, constraint="equalized_odds"))
-    before["settings"]["constraint"] = "equalized_odds"
-    assert other.to_json() == before
-    assert other.static != trial.static
 
 
 def test_a_baselines_trial_bears_its_name_and_what_it_is_made_with():
@@ -198,8 +165,8 @@ def test_a_failure_survives_json_and_old_records_can_be_read():
 
 @pytest.mark.parametrize("lam", [-1, "-0.5", math.nan, math.inf, "many", None, True, [1]])
 def test_lambda_is_a_number_of_at_least_zero(lam):
-    with pytest.raises(InputError, match="lambda must be a"):
-        checked_lambda(lam)
+    with pytest.raises(InputError, match="lambda must be"):
+        checks.lam(lam)
 
 
 @pytest.mark.parametrize(
@@ -238,5 +205,5 @@ def test_settings_that_make_no_sense(changes, message):
 
 
 def test_a_seed_is_not_negative():
-    with pytest.raises(InputError, match="seed must not be negative"):
+    with pytest.raises(InputError, match=r"seed must be .* at least 0, got -1"):
         Trial("d", ("a",), seed=-1)

@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from grad_ext import checks
 from grad_ext.data.table import Table
 from grad_ext.errors import InputError, unknown
 from grad_ext.outputs import Branch, Task
@@ -353,7 +354,7 @@ def arrays(table: Table, encoder: Encoder, use_protected: bool = False) -> Array
         X=encoder.transform(table.inputs(use_protected)),
         y=table.y().astype(np.float64),
         a=table.a(),
-        w=checked_weights(table.w(), table.name),
+        w=checks.sample_weights(table.w(), table.name),
         task=Task(target, tuple(p.branch for p in table.protected)),
         visible=np.setdiff1d(np.arange(len(encoder.names)), hidden) if len(hidden) else None,
     )
@@ -418,19 +419,3 @@ def _bins(standard: NDArray[np.float64], of_values: int, of_distinct: int) -> tu
         share = Bin(start, stop, 0.0, 1.0).share(standard)
         bins.append(Bin(start, stop, float(share.mean()), max(float(share.std()), LEAST_SCALE)))
     return tuple(bins)
-
-
-def checked_weights(w: NDArray[np.float64], name: str) -> NDArray[np.float64]:
-    """Return instance weights.
-
-    Raises
-    ------
-    InputError
-        If a weight is negative or not finite, or all are zero.
-    """
-    if not np.isfinite(w).all() or (w < 0).any():
-        bad = w[~np.isfinite(w) | (w < 0)][0]
-        raise InputError(f"{name}: instance weights must be finite and >= 0, got {bad}")
-    if len(w) and not w.any():
-        raise InputError(f"{name}: instance weights are all zero")
-    return w

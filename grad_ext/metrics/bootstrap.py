@@ -22,7 +22,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from grad_ext.data.encoding import checked_weights
+from grad_ext.checks import sample_weights
 from grad_ext.data.sensitive import attributes_of, numbers, sensitive_frame
 from grad_ext.errors import InputError
 from grad_ext.metrics.group import _binary, _rows, _weights, bins
@@ -433,7 +433,7 @@ class _Judged:
         if not within.all():
             raise InputError(f"y_pred: expected values in [0, 1], got {predicted[~within][0]}")
         y = _binary("y_true", y_true, n)
-        weight = checked_weights(_weights(sample_weight, n), "sample_weight")
+        weight = sample_weights(_weights(sample_weight, n), "sample_weight")
         for name, values in (("y_true", y), ("sample_weight", weight)):
             if values.ndim != 1:
                 raise InputError(f"{name}: expected shape ({n},), got {values.shape}")

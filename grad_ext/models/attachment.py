@@ -9,7 +9,6 @@ asked for. The user's module, its state and its results are untouched.
 
 from __future__ import annotations
 
-import numbers
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
@@ -20,11 +19,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from grad_ext import checks
 from grad_ext.engine.reversal import reverse
 from grad_ext.errors import InputError, unknown
 from grad_ext.outputs import CONSTRAINTS, Branch, Task, check_constraint
 from grad_ext.seeds import seed_from, torch_generator
-from grad_ext.training.settings import LAMBDA, checked_lambda
+from grad_ext.training.settings import LAMBDA
 
 CONTINUOUS = "continuous"
 MISSING = -1
@@ -150,7 +150,7 @@ class Attachment(nn.Module):
         whole = module
         module, point = _find(module, at)
         self.protected = _checked_protected(protected)
-        self.hidden = _checked_hidden(hidden)
+        self.hidden = checks.whole_numbers("hidden", hidden)
         self.constraint, self.classes = _checked_constraint(constraint, classes)
         self.lam = lam
         if pool is not None and not callable(pool):
@@ -179,9 +179,9 @@ class Attachment(nn.Module):
     def lam(self, lam: float | Mapping[str, float]) -> None:
         if isinstance(lam, Mapping):
             _check_names("lam", lam, self.protected)
-            self._lam = {name: checked_lambda(lam[name]) for name in self.protected}
+            self._lam = {name: checks.lam(lam[name]) for name in self.protected}
         else:
-            self._lam = dict.fromkeys(self.protected, checked_lambda(lam))
+            self._lam = dict.fromkeys(self.protected, checks.lam(lam))
 
     def loss(self, a: Mapping[str, Tensor], y: Tensor | None = None) -> Tensor:
         """Return the sum of λ times each branch's loss, to be added to one's own loss.
@@ -551,7 +551,7 @@ def _checked_protected(protected: object) -> dict[str, int | str]:
     for name, groups in protected.items():
         if not isinstance(name, str):
             raise InputError(f"protected: names must be strings, got {name!r}")
-        if groups != CONTINUOUS and not _whole(groups, 2):
+        if groups != CONTINUOUS and not checks.is_whole(groups, 2):
             raise InputError(
                 f"{name}: expected the number of groups, at least 2, or 'continuous', got {groups!r}"
             )
@@ -564,26 +564,10 @@ def _checked_protected(protected: object) -> dict[str, int | str]:
 def _checked_constraint(constraint: str, classes: int) -> tuple[str, int]:
     if constraint not in CONSTRAINTS:
         raise unknown("constraint", constraint, CONSTRAINTS)
-    if not _whole(classes, 2):
+    if not checks.is_whole(classes, 2):
         raise InputError(f"classes: expected the number of labels, at least 2, got {classes!r}")
     check_constraint(constraint, Task(Branch.of_groups("target", int(classes)), ()))
     return constraint, int(classes)
-
-
-def _checked_hidden(hidden: object) -> tuple[int, ...]:
-    if (
-        not isinstance(hidden, Sequence)
-        or isinstance(hidden, str)
-        or not all(_whole(units, 1) for units in hidden)
-    ):
-        raise InputError(f"hidden must hold whole numbers of at least 1, got {hidden!r}")
-    return tuple(int(units) for units in hidden)
-
-
-def _whole(value: object, least: int) -> bool:
-    return (
-        isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= least
-    )
 
 
 def _check_names(what: str, given: object, expected: Mapping[str, object]) -> None:

@@ -14,7 +14,8 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from grad_ext.data.encoding import Arrays, Encoder, checked_weights
+from grad_ext import checks
+from grad_ext.data.encoding import Arrays, Encoder
 from grad_ext.data.split import cells, check_groups, hold_out
 from grad_ext.data.table import Table
 from grad_ext.engine.batches import one_thread
@@ -179,7 +180,7 @@ def fit_rows(
     ConstantPredictionWarning
         If the model gives every row the same label.
     """
-    checked_weights(rows.w, "sample_weight")
+    checks.sample_weights(rows.w, "sample_weight")
     rows, positions = rows.merged()
     check_rows(rows, positions)
     encoder = Encoder(settings.encoding)

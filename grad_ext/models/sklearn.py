@@ -27,7 +27,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from grad_ext.data.encoding import checked_weights
+from grad_ext import checks
 from grad_ext.data.sensitive import (
     Attribute,
     attributes_of,
@@ -42,7 +42,7 @@ from grad_ext.models.fit import VALIDATION, Model, Online, Samples, fit_rows, la
 from grad_ext.outputs import Branch, Task
 from grad_ext.seeds import seed_from
 from grad_ext.training.checkpoint import Rule
-from grad_ext.training.settings import DECIDED, LAMBDA, Settings, checked_lambda
+from grad_ext.training.settings import DECIDED, LAMBDA, Settings
 
 Weights = NDArray[np.float64]
 
@@ -109,7 +109,7 @@ class _GRADEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _settings(self) -> Settings:
         for value in self.lam.values() if isinstance(self.lam, Mapping) else [self.lam]:
-            checked_lambda(value)
+            checks.lam(value)
         decided = {name: getattr(self, name) for name in DECIDED}
         return Settings(
             variant=self._variant,
@@ -196,7 +196,7 @@ class _GRADEstimator(BaseEstimator):  # type: ignore[misc]
         if first:
             self.attributes_ = attributes_of(sensitive, self.continuous)
             self._say_if_unprotected()
-        checked_weights(w, "sample_weight")
+        checks.sample_weights(w, "sample_weight")
         task = Task(target, tuple(attribute.branch for attribute in self.attributes_))
         a = numbers(sensitive, self.attributes_)
         rows = Samples(frame, y, a, w, task, target_w=target_w)

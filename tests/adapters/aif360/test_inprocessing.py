@@ -317,7 +317,7 @@ BAD = {
     "one group": (lambda: quick().fit(with_one("a", 1)), "at least two groups of protected attribute 'a'"),
     "a frame": (lambda: quick().fit(pd.DataFrame()), "expected a BinaryLabelDataset, got DataFrame"),
     "negative lambda": (lambda: quick(lam=-1), "lambda must be a finite number of at least 0, got -1"),
-    "no number": (lambda: quick(lam="much"), "lambda must be a number"),
+    "no number": (lambda: quick(lam="much"), "lambda must be a finite number"),
     "no epochs": (lambda: quick(epochs=0), "epochs must be"),
     "a string": (lambda: quick(protected="a"), "list of names, got the string 'a'"),
     "no validation": (lambda: quick(validation=0), "share between 0 and 1"),

@@ -152,7 +152,7 @@ BAD = {
     "--dataset germna": "unknown data set 'germna': did you mean 'german'?",
     "--protected agee": "unknown protected attribute 'agee' of 'german': did you mean 'age'",
     "--values=-1": "lambda must be a finite number of at least 0, got '-1'",
-    "--values 1,abc": "lambda must be a number of at least 0, got 'abc'",
+    "--values 1,abc": "lambda must be a finite number of at least 0, got 'abc'",
     "--values nan": "lambda must be a finite number",
     "--seeds 0": "seeds must be a whole number of at least 1, got 0",
     "--seeds many": "Invalid value for '--seeds'",
