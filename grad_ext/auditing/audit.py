@@ -12,10 +12,13 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from grad_ext.auditing.probes import PROBES, labels_of_units, read
-from grad_ext.auditing.show import figure, lines, words
 from grad_ext.auditing.sources import Subject, subject
 from grad_ext.data.sensitive import MOST_GROUPS, attributes_of, crossed
 from grad_ext.errors import InputError, unknown
+from grad_ext.report.figures.audit import audit_figure
+from grad_ext.report.findings.audit import leakage
+from grad_ext.report.sentences import sentences
+from grad_ext.report.text_tables.audit import audit_lines
 from grad_ext.seeds import derive
 
 if TYPE_CHECKING:
@@ -51,15 +54,15 @@ class Audit:
         The probe with the higher AUC counts. A source gives an attribute away if the whole interval
         of that AUC lies above 0.5.
         """
-        return [*words(self.table), *self.notes]
+        return [*sentences(leakage(self.table)), *self.notes]
 
     def lines(self) -> tuple[list[str], list[list[str]]]:
         """Return the heading and the lines of the table as text, a line an attribute and source."""
-        return lines(self.table)
+        return audit_lines(self.table)
 
     def figure(self, title: str = "What can be read off") -> Figure:
         """Return the one picture: AUC and balanced accuracy with their intervals."""
-        return figure(self.table, title)
+        return audit_figure(self.table, title)
 
     def __str__(self) -> str:
         heading, body = self.lines()

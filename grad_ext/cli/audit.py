@@ -238,7 +238,7 @@ def _continuous(table: Table) -> list[str]:
 def _show(found: Audit, folder: Path, title: str) -> None:
     """Write the table and the picture, and print what they show."""
     from grad_ext.files import write_atomically
-    from grad_ext.report.figures import render
+    from grad_ext.report.figures.style import render
 
     table, picture = folder / "audit.csv", folder / "audit.png"
     figure = found.figure(title)

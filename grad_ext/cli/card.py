@@ -67,7 +67,7 @@ def card(
     from grad_ext.data.split import split
     from grad_ext.files import write_atomically
     from grad_ext.models.persistence import load
-    from grad_ext.report.card import Judged, model_card
+    from grad_ext.report.card import Predictions, model_card
 
     names = [n.strip() for n in protected.split(",") if n.strip()] if protected else None
     fitted = load(model)
@@ -77,7 +77,7 @@ def card(
     said = favorable(fitted, table)
     judged = None
     if said is not None:
-        judged = Judged(
+        judged = Predictions(
             f"Judged on {which if rows == 'test' else f'all rows of {dataset}.'}",
             table.y(),
             said,

@@ -104,8 +104,10 @@ def compare(
     from grad_ext.cli.studies import counts, formats_of
     from grad_ext.data.options import table_from_options
     from grad_ext.evaluation import EvaluationConfig
-    from grad_ext.report.comparison import at_chosen, majority, summary_lines
-    from grad_ext.report.comparison_words import findings
+    from grad_ext.report.findings import comparison
+    from grad_ext.report.sentences import sentences
+    from grad_ext.report.statistics.comparison import at_chosen, majority
+    from grad_ext.report.text_tables.comparison import summary_lines
     from grad_ext.sweeps.run.limits import Limits, memory_from_text
     from grad_ext.sweeps.run.tune import StudyIncomplete
     from grad_ext.sweeps.studies.comparison import planned
@@ -145,7 +147,9 @@ def compare(
     title = f"{table.name}, protected: {', '.join(table.attribute_names)}"
     shown = output()
     shown.table(title, *summary_lines(result.frame))
-    shown.sentences(findings(result.frame))
+    frame = result.frame
+    found = [*comparison.studied(frame), *comparison.findings(frame), *comparison.caveats(frame)]
+    shown.sentences(sentences(found))
     shown.line("")
     shown.paths({"Study folder": result.folder, "Report": result.page})
     lines = at_chosen(result.frame)
@@ -156,7 +160,7 @@ def compare(
             **counts(plan.study),
             "rows": lines,
             "majority": majority(lines),
-            "sentences": findings(result.frame),
+            "sentences": sentences(found),
         }
     )
     return 0

@@ -94,17 +94,13 @@ def reproduce(
     from grad_ext.data.split import split
     from grad_ext.evaluation import EvaluationConfig, prepare
     from grad_ext.files import cache_folder
+    from grad_ext.report.findings import reproduction
     from grad_ext.report.published import TABLES
-    from grad_ext.report.reproduction import (
-        claims,
-        disguised,
-        insensitivity,
-        lines,
-        shared_rows,
-        tally,
-    )
-    from grad_ext.report.reproduction_page import text_lines
-    from grad_ext.report.settings import by_settings, majorities
+    from grad_ext.report.sentences import sentences
+    from grad_ext.report.statistics.reproduction import lines
+    from grad_ext.report.statistics.settings import by_settings
+    from grad_ext.report.tables import majorities, names_text
+    from grad_ext.report.text_tables.reproduction import paper_lines
     from grad_ext.sweeps.folder import StudyDirectory, default_folder
     from grad_ext.sweeps.run.tune import run
     from grad_ext.sweeps.studies.reproduction import OTHERS, Reproduction, framed, judged, written
@@ -149,15 +145,16 @@ def reproduce(
     result = output()
     if table == "figure2":
         body = by_settings(frame, ("recipe", "lam"))
-        said = [*missing, *insensitivity(frame)]
+        said = [*missing, *sentences(reproduction.insensitivity(frame))]
     else:
         lines_of = judged(study)
         body = lines(frame, TABLES[table], lines_of)
         for (dataset, attributes), group in body.groupby(["dataset", "attributes"], sort=False):
-            judges = str(attributes).replace(",", " and ")
-            result.table(f"{dataset}, judged by {judges}", *text_lines(group))
-        said = [*missing, *tally(frame), *claims(frame)]
-        said += [*disguised(frame, TABLES[table], lines_of), *shared_rows(frame)]
+            heading = f"{dataset}, judged by {names_text(attributes)}"
+            result.table(heading, *paper_lines(group))
+        constant = reproduction.constant_lines(frame, TABLES[table], lines_of)
+        found = [*reproduction.tally(frame), *reproduction.claims(frame), *constant]
+        said = [*missing, *sentences([*found, *reproduction.shared_splits(frame)])]
     result.sentences(said)
     page = written(study, formats)
     result.line("")

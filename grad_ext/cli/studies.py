@@ -106,6 +106,6 @@ def formats_of(text: str) -> tuple[str, ...]:
     InputError
         If there is no such format.
     """
-    from grad_ext.report.figures import checked_formats
+    from grad_ext.report.figures.style import checked_formats
 
     return tuple(checked_formats([name.strip() for name in text.split(",") if name.strip()]))

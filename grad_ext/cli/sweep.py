@@ -575,26 +575,29 @@ def _carry(plan: StudyPlan, given: dict[str, Any]) -> int:
 def _show(outcome: Outcome) -> None:
     """Print the tables of a study, and where it lies."""
     from grad_ext.cli.studies import counts
-    from grad_ext.report.settings import lines_by, majorities
-    from grad_ext.report.tables import CASE, by_curve, by_lambda, lines
-    from grad_ext.report.verdict import verdict
+    from grad_ext.report.findings import lambdas, models
+    from grad_ext.report.sentences import sentences
+    from grad_ext.report.statistics.models import by_lambda
+    from grad_ext.report.tables import CASE, by_curve, majorities, names_text
+    from grad_ext.report.text_tables.models import row_lines, settings_lines
     from grad_ext.sweeps.folder import StudyDirectory
 
     out = output()
     if outcome.curve:
         first = outcome.frame.iloc[-1]
-        attributes = first["protected"].replace(",", " and ")
+        attributes = names_text(first["protected"])
         title = f"{first['method']} on {first['dataset']}, protecting {attributes}"
         for name, rows in by_curve(outcome.frame, outcome.curves):
-            out.table(f"{title}, {name}" if name else title, *lines(by_lambda(rows)))
-        said = verdict(outcome.frame, outcome.curves)
+            out.table(f"{title}, {name}" if name else title, *row_lines(by_lambda(rows)))
+        data = outcome.frame, outcome.curves
+        said = sentences([*lambdas.findings(*data), *lambdas.caveats(*data)])
     else:
         # Of a search, what nothing beats is the result; results.csv has the rest.
         shown = outcome.frontier if outcome.kind == "search" else outcome.points
         for (dataset, protected), points in shown.groupby(CASE, sort=True):
-            title = f"{dataset}, protecting {str(protected).replace(',', ' and ')}"
-            out.table(title, *lines_by(points, outcome.varied, outcome.objectives))
-        said = [f"{MEANS} {outcome.said}"]
+            title = f"{dataset}, protecting {names_text(protected)}"
+            out.table(title, *settings_lines(points, outcome.varied, outcome.objectives))
+        said = [f"{MEANS} {text}" for text in sentences([models.frontier_size(outcome)])]
     out.sentences(said)
     out.line("")
     out.paths({"Study folder": outcome.folder, "Report": outcome.page})

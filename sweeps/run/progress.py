@@ -23,7 +23,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.text import Text
 
 from grad_ext.files import write_atomically
-from grad_ext.report.settings import setting, short
+from grad_ext.report.tables import setting
+from grad_ext.report.text_tables.cells import short
 from grad_ext.sweeps.folder import StudyDirectory, read_records
 from grad_ext.sweeps.run.loggers import Logger, loggers
 from grad_ext.sweeps.run.status import PROGRESS, Progressed

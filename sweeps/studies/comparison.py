@@ -25,9 +25,8 @@ from grad_ext.data.table import Table
 from grad_ext.errors import InputError
 from grad_ext.evaluation import VALIDATED, EncodedSplit, EvaluationConfig, prepare
 from grad_ext.files import cache_folder
-from grad_ext.report.comparison import write_comparison
-from grad_ext.report.explorer import Source, explorer
-from grad_ext.report.figures import WRITTEN
+from grad_ext.report.figures.style import WRITTEN
+from grad_ext.report.pages.comparison import write_comparison
 from grad_ext.report.tables import results
 from grad_ext.sweeps.folder import StudyDirectory, default_folder
 from grad_ext.sweeps.run.limits import Limits, fit
@@ -161,14 +160,9 @@ def written(study: StudyDirectory, formats: Sequence[str] = WRITTEN) -> Comparis
     """
     plan, noted, records = study.plan(), study.noted(), listed(study)
     frame = chosen(models(records), noted.get("select", SELECT))
-    source = Source(study.folder.name, study.folder.name, plan["about"], plan["versions"])
+    notes = noted.get("notes", ())
     page = write_comparison(
-        study.folder,
-        frame,
-        plan["versions"],
-        noted.get("notes", ()),
-        explorer(frame, records, [source]),
-        formats,
+        study.folder, frame, plan["versions"], plan["about"], records, notes, formats
     )
     return Comparison(frame, study.folder, page)
 

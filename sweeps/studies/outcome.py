@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from grad_ext.report.figures import WRITTEN
-from grad_ext.report.page import write_report
-from grad_ext.report.settings import Choices, choices
+from grad_ext.report.figures.style import WRITTEN
+from grad_ext.report.pages.study import write_report
+from grad_ext.report.statistics.settings import Choices, choices
 from grad_ext.sweeps.folder import StudyDirectory
 
 

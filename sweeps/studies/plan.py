@@ -23,8 +23,8 @@ from grad_ext.data.table import Table
 from grad_ext.errors import InputError, MissingToolkit, unknown
 from grad_ext.evaluation import EncodedSplit, EvaluationConfig, prepare
 from grad_ext.files import cache_folder
-from grad_ext.report.figures import WRITTEN
-from grad_ext.report.settings import PLANE, checked_objectives
+from grad_ext.report.figures.style import WRITTEN
+from grad_ext.report.statistics.settings import PLANE, checked_objectives
 from grad_ext.sweeps.folder import StudyDirectory, default_folder
 from grad_ext.sweeps.run.cluster import environment
 from grad_ext.sweeps.run.loggers import checked_log
@@ -61,7 +61,7 @@ class Search:
     models : int
         How many models to train at most; a choice of settings takes as many as there are seeds.
     objectives : tuple of str
-        What is sought on the validation rows: `grad_ext.report.settings.OBJECTIVES`.
+        What is sought on the validation rows: `grad_ext.report.statistics.settings.OBJECTIVES`.
     seed : int
         Of the search algorithm.
     scheduler : {'none', 'asha'}

@@ -11,11 +11,10 @@ import pandas as pd
 
 from grad_ext.errors import InputError, unknown
 from grad_ext.evaluation import EvaluationConfig
-from grad_ext.report.explorer import Source, explorer
-from grad_ext.report.figures import WRITTEN
+from grad_ext.report.figures.style import WRITTEN
+from grad_ext.report.pages.reproduction import write_figure2, write_reproduction
 from grad_ext.report.published import TABLES as PUBLISHED
-from grad_ext.report.reproduction_page import write_figure2, write_reproduction
-from grad_ext.report.tables import results
+from grad_ext.report.tables import joined_names, results
 from grad_ext.sweeps.folder import StudyDirectory
 from grad_ext.sweeps.studies.values import LAMBDAS
 from grad_ext.training.settings import LAMBDA, RECIPES, VARIANTS, Settings
@@ -161,14 +160,14 @@ def framed(study: StudyDirectory) -> pd.DataFrame:
     asked, records = _asked(study), study.records()
     frame = results(records)
     frame["algorithm"] = [algorithm(record.trial) for record in records]
-    frame["attributes"] = [",".join(asked.in_order(record.trial)) for record in records]
+    frame["attributes"] = [joined_names(asked.in_order(record.trial)) for record in records]
     return frame
 
 
 def judged(study: StudyDirectory) -> dict[str, str]:
     """Return the attributes that each data set's lines are about, joined by commas."""
     asked = _asked(study)
-    return {name: ",".join(asked.attributes(name)) for name in asked.datasets}
+    return {name: joined_names(asked.attributes(name)) for name in asked.datasets}
 
 
 def written(study: StudyDirectory, formats: Sequence[str] = WRITTEN) -> Path:
@@ -183,9 +182,7 @@ def written(study: StudyDirectory, formats: Sequence[str] = WRITTEN) -> Path:
     """
     asked, plan, frame = _asked(study), study.plan(), framed(study)
     missing = study.noted().get("missing", ())
-    source = Source(study.folder.name, study.folder.name, plan["about"], plan["versions"])
-    shown = explorer(frame, study.records(), [source])
-    rest = (plan["versions"], missing, shown)
+    rest = (plan["versions"], plan["about"], study.records(), missing)
     if asked.table == "figure2":
         return write_figure2(study.folder, frame, *rest, formats)
     published = PUBLISHED[asked.table]

@@ -20,7 +20,7 @@ from grad_ext.data.table import Table
 from grad_ext.errors import InputError, MissingToolkit
 from grad_ext.evaluation import EncodedSplit, evaluate
 from grad_ext.method import GRAD
-from grad_ext.report.settings import OBJECTIVES
+from grad_ext.report.statistics.settings import OBJECTIVES
 from grad_ext.sweeps.folder import StudyDirectory, lock, record_file, sweep_up
 from grad_ext.sweeps.run.cluster import assigned_device, cluster
 from grad_ext.sweeps.run.loggers import checked_log

@@ -5,11 +5,6 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy import stats
-
-from grad_ext.errors import InputError
 from grad_ext.report.comparison import (
     at_chosen,
     differences,
@@ -27,8 +22,13 @@ from grad_ext.report.comparison_words import (
     over_hyperparameters,
     studied,
 )
-from grad_ext.report.figures import render
 from grad_ext.report.words import listed
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from grad_ext.errors import InputError
+from grad_ext.report.figures import render
 
 FILES = ["comparison.csv", "plane.png", "plane.svg", "report.html", "results.csv"]
 

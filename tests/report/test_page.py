@@ -10,13 +10,13 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+from grad_ext.report.page import write_report, write_together
 from PIL import Image
 
 from grad_ext.auditing.probes import PROBES
 from grad_ext.errors import InputError
 from grad_ext.report.assets import script
 from grad_ext.report.explorer import Source, payload, script_json
-from grad_ext.report.page import write_report, write_together
 from grad_ext.report.tables import majority_row, results
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Record, Trial

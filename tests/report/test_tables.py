@@ -7,14 +7,14 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from grad_ext.report.page import title, write_report
+from grad_ext.report.verdict import doubts, flat_range, found, verdict
 from scipy import stats
 
 from grad_ext.errors import InputError
 from grad_ext.report.figures import lambda_figure, render
 from grad_ext.report.html import NAMES
-from grad_ext.report.page import title, write_report
 from grad_ext.report.tables import by_lambda, cell, lines, results
-from grad_ext.report.verdict import doubts, flat_range, found, verdict
 from grad_ext.trial import Record, Trial
 
 COLUMNS = [

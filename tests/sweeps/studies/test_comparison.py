@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from command import BIN, grad_ext
+from grad_ext.report.comparison_words import findings
 from ray import cloudpickle
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import RandomForestClassifier
@@ -28,7 +29,6 @@ from grad_ext.data.split import split
 from grad_ext.errors import InputError
 from grad_ext.evaluation import EvaluationConfig, evaluate, prepare
 from grad_ext.method import GRAD
-from grad_ext.report.comparison_words import findings
 from grad_ext.sweeps.folder import write_records
 from grad_ext.sweeps.run.limits import Limits
 from grad_ext.sweeps.studies.comparison import chosen, gathered, models, planned

@@ -6,11 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from command import grad_ext
-
-from grad_ext.cli import main
-from grad_ext.errors import InputError
-from grad_ext.report.html import ANSWER
-from grad_ext.report.published import TABLES
 from grad_ext.report.reproduction import (
     claims,
     disguised,
@@ -23,6 +18,11 @@ from grad_ext.report.reproduction import (
     tally,
 )
 from grad_ext.report.reproduction_page import write_figure2, write_reproduction
+
+from grad_ext.cli import main
+from grad_ext.errors import InputError
+from grad_ext.report.html import ANSWER
+from grad_ext.report.published import TABLES
 from grad_ext.sweeps.studies.reproduction import Reproduction, algorithm
 from grad_ext.sweeps.studies.values import LAMBDAS
 
