@@ -77,8 +77,9 @@ DIGITS = 12
 def joined_names(names: Iterable[str]) -> str:
     """Return names as one cell of results.csv: joined by commas, quoted as in CSV where needed."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(names)
-    return text.getvalue()
+    # Names with one of the line terminator's characters are quoted too.
+    csv.writer(text, lineterminator="\r\n").writerow(names)
+    return text.getvalue().removesuffix("\r\n")
 
 
 def split_names(cell: object) -> list[str]:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from grad_ext.report.findings.base import Finding
 from grad_ext.report.findings.models import one_split
+from grad_ext.report.findings.pairwise import PairwiseComparison, compared_with_others
 from grad_ext.report.statistics.comparison import (
     MAJORITY_METHOD,
     at_chosen,
@@ -39,54 +40,6 @@ class Compared(Finding):
     with_metrics: int
     dataset: str
     protected: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Opponent:
-    """A method compared with another.
-
-    Attributes
-    ----------
-    name : str
-        The method.
-    needs_attributes : bool
-        Whether it needs the protected attributes for prediction.
-    clearly : bool
-        Whether intervals show that one dominates the other.
-    metric, discrimination : float
-        How much higher its metric and its Discrimination are than the other method's.
-    """
-
-    name: str
-    needs_attributes: bool
-    clearly: bool
-    metric: float
-    discrimination: float
-
-
-@dataclass(frozen=True)
-class PairwiseComparison(Finding):
-    """A method against each other method, in a metric and Discrimination together.
-
-    Attributes
-    ----------
-    method, metric : str
-        The method and the metric.
-    wins, losses : tuple of Opponent
-        The methods that it dominates, and those that dominate it.
-    higher, lower : int
-        How many others are higher, or lower, in both the metric and Discrimination.
-    rest : int
-        How many others are equal, or have constant models.
-    """
-
-    method: str
-    metric: str
-    wins: tuple[Opponent, ...]
-    losses: tuple[Opponent, ...]
-    higher: int
-    lower: int
-    rest: int
 
 
 @dataclass(frozen=True)
@@ -302,7 +255,7 @@ def pairwise(frame: pd.DataFrame, name: str) -> list[PairwiseComparison]:
     """
     lines = compared_lines(frame)
     (i,) = np.flatnonzero(lines["name"] == name)
-    return [_pairwise(lines, int(i), metric) for metric in AGAINST_DISCRIMINATION]
+    return [compared_with_others(lines, int(i), metric) for metric in AGAINST_DISCRIMINATION]
 
 
 def hyperparameter_frontier(frame: pd.DataFrame) -> HyperparameterFrontier:
@@ -334,7 +287,7 @@ def _result(frame: pd.DataFrame, lines: pd.DataFrame, i: int) -> MethodResult:
     plain = str(line["name"]).replace("GRAD-", "NN-", 1)
     effects = {}
     if plain in set(lines["name"]):
-        row = differences(frame, str(line["name"])).loc[plain]
+        row: pd.Series = differences(frame, str(line["name"])).loc[plain]
         effects = {m: Interval(row[m], row[f"{m}_low"], row[f"{m}_high"]) for m in METRICS}
     return MethodResult(
         method=line_label(line),
@@ -343,7 +296,7 @@ def _result(frame: pd.DataFrame, lines: pd.DataFrame, i: int) -> MethodResult:
         methods=len(lines),
         frontiers=tuple(on) if several else (),
         comparisons=tuple(
-            _pairwise(lines, i, m) for m in reversed(AGAINST_DISCRIMINATION) if several
+            compared_with_others(lines, i, m) for m in reversed(AGAINST_DISCRIMINATION) if several
         ),
         plain=plain if effects else "",
         effects=effects,
@@ -366,38 +319,6 @@ def _frontier(lines: pd.DataFrame, metric: str) -> Frontier:
             )
             for _, row in rows.iterrows()
         ),
-    )
-
-
-def _pairwise(lines: pd.DataFrame, i: int, metric: str) -> PairwiseComparison:
-    pairs, line = dominance(lines, metric), lines.iloc[i]
-    higher = lines[[metric, "discrimination"]] - line[[metric, "discrimination"]].astype(float)
-    higher = higher.round(DIGITS)
-    wins = pairs[pairs["winner"] == i].set_index("loser")["clearly"]
-    losses = pairs[pairs["loser"] == i].set_index("winner")["clearly"]
-
-    def opponents(clearly: pd.Series) -> tuple[Opponent, ...]:
-        return tuple(
-            Opponent(
-                name=str(lines["name"][j]),
-                needs_attributes=bool(lines["needs_attributes"][j]),
-                clearly=bool(clearly[j]),
-                metric=higher[metric][j],
-                discrimination=higher["discrimination"][j],
-            )
-            for j in clearly.index
-        )
-
-    rest = higher.drop(index=[i, *wins.index, *losses.index])
-    both, neither = int((rest > 0).all(axis=1).sum()), int((rest < 0).all(axis=1).sum())
-    return PairwiseComparison(
-        method=str(line["name"]),
-        metric=metric,
-        wins=opponents(wins),
-        losses=opponents(losses),
-        higher=both,
-        lower=neither,
-        rest=len(rest) - both - neither,
     )
 
 

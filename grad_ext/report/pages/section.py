@@ -46,11 +46,11 @@ class Page:
 
 
 # A section of every page is a section of any page.
-P = TypeVar("P", bound=Page, contravariant=True)
+P_contra = TypeVar("P_contra", bound=Page, contravariant=True)
 
 
 @dataclass(frozen=True)
-class Section(Generic[P]):
+class Section(Generic[P_contra]):
     """One part of a page.
 
     Attributes
@@ -67,11 +67,11 @@ class Section(Generic[P]):
 
     id: str
     title: str
-    content: Callable[[P], Sequence[str]]
-    applies: Callable[[P], bool] = lambda page: True
+    content: Callable[[P_contra], Sequence[str]]
+    applies: Callable[[P_contra], bool] = lambda page: True
 
 
-def write_page(page: P, sections: Sequence[Section[P]]) -> Path:
+def write_page(page: P_contra, sections: Sequence[Section[P_contra]]) -> Path:
     """Write report.html with the sections that apply, and return its path."""
     parts: list[str] = []
     for section in sections:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from grad_ext.report.findings import comparison
+from grad_ext.report.findings.pairwise import Opponent, PairwiseComparison
 from grad_ext.report.sentences.english import (
     METRIC_NAMES,
     MOST_LISTED,
@@ -53,7 +54,7 @@ def _result(finding: comparison.MethodResult) -> str:
     return " ".join(parts)
 
 
-def _tally(pair: comparison.PairwiseComparison) -> str:
+def _tally(pair: PairwiseComparison) -> str:
     """Return which of the others a method dominates, and which dominate it."""
     parts = []
     for opponents, verb in ((pair.wins, "beats"), (pair.losses, "loses to")):
@@ -71,7 +72,7 @@ def _tally(pair: comparison.PairwiseComparison) -> str:
 
 
 @sentence.register
-def _pairwise(finding: comparison.PairwiseComparison) -> str:
+def _pairwise(finding: PairwiseComparison) -> str:
     name = METRIC_NAMES[finding.metric]
     counts = {
         f"of higher {name} and more Discrimination": finding.higher,
@@ -86,7 +87,7 @@ def _pairwise(finding: comparison.PairwiseComparison) -> str:
     )
 
 
-def _opponents(opponents: Sequence[comparison.Opponent]) -> str:
+def _opponents(opponents: Sequence[Opponent]) -> str:
     return (
         listed(
             f"{o.name} ({o.metric:+.3f}, {o.discrimination:+.3f}{'; clearly' if o.clearly else ''})"
