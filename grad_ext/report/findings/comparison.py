@@ -287,8 +287,8 @@ def _result(frame: pd.DataFrame, lines: pd.DataFrame, i: int) -> MethodResult:
     plain = str(line["name"]).replace("GRAD-", "NN-", 1)
     effects = {}
     if plain in set(lines["name"]):
-        row: pd.Series = differences(frame, str(line["name"])).loc[plain]
-        effects = {m: Interval(row[m], row[f"{m}_low"], row[f"{m}_high"]) for m in METRICS}
+        moved = differences(frame, str(line["name"])).loc[plain].to_dict()
+        effects = {m: Interval(moved[m], moved[f"{m}_low"], moved[f"{m}_high"]) for m in METRICS}
     return MethodResult(
         method=line_label(line),
         metrics={metric: line[metric] for metric in metrics},

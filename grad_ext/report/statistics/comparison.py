@@ -138,8 +138,8 @@ def majority(lines: pd.DataFrame) -> dict[str, float]:
 def compared_lines(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the lines of `at_chosen` that have metrics, without the majority class."""
     lines = at_chosen(frame)
-    lines = lines[np.isfinite(lines["discrimination"]) & (lines["method"] != MAJORITY_METHOD)]
-    return lines.reset_index(drop=True)
+    known = lines["discrimination"].map(np.isfinite) & (lines["method"] != MAJORITY_METHOD)
+    return lines[known].reset_index(drop=True)
 
 
 def chosen_models(frame: pd.DataFrame) -> pd.DataFrame:
