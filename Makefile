@@ -17,7 +17,7 @@ study: install
 	$(BIN)/grad-ext sweep lambda --dataset german
 
 test: install chromium
-	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder --durations 25
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder --durations 25 --cov
 
 test-slow: install
 	$(BIN)/pytest -m slow
@@ -35,6 +35,8 @@ lint: install $(NODE_STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python tests/check_types.py
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(ESLINT) $(SCRIPTS)
 	$(PRETTIER) --check $(STYLED)
 

@@ -44,7 +44,7 @@ _HOMES = {
     "GRADEncoder": "grad_ext.models.sklearn",
     "GRADInProcessing": "grad_ext.adapters.aif360.inprocessing",
     "GRADRegressor": "grad_ext.models.sklearn",
-    "Study": "grad_ext.sweeps.studies.plan",
+    "StudyPlan": "grad_ext.sweeps.studies.plan",
     "ZemelMetric": "grad_ext.adapters.aif360.metrics",
     "attach": "grad_ext.models.attachment",
     "audit": "grad_ext.auditing.audit",

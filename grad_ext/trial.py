@@ -176,7 +176,7 @@ class Record:
     device : str
         Where it was fitted, by torch's name; rounding and dropped units depend on it.
     history : mapping of str to tuple of float
-        An epoch's figure after another, by name, rounded: what `grad_ext.evaluation.told` keeps of a
+        An epoch's figure after another, by name, rounded: what `grad_ext.evaluation.recorded_history` keeps of a
         `grad_ext.training.checkpoint.History`; empty for methods without one, and in old records.
     """
 

@@ -22,9 +22,9 @@ from grad_ext.adapters.registry import BASELINES, baseline
 from grad_ext.data import DATA_SETS, load_dataset
 from grad_ext.data.encoding import Arrays, Encoder
 from grad_ext.data.options import table_from_options
-from grad_ext.data.sensitive import Attribute
+from grad_ext.data.sensitive import SensitiveAttribute
 from grad_ext.data.split import Split, split
-from grad_ext.data.table import Protected, Table
+from grad_ext.data.table import Table
 from grad_ext.errors import ConstantPredictionWarning, InputError
 from grad_ext.evaluation import VALIDATED, EncodedSplit, EvaluationConfig, evaluate, prepare
 from grad_ext.files import cache_folder
@@ -368,6 +368,8 @@ def _estimator(trial: Trial, fitted: FittedGRAD, cut: Split, encoded: EncodedSpl
         branch=settings.branch,
         recipe=settings.recipe,
         constraint=settings.constraint,
+        lr_schedule=settings.lr_schedule,
+        warmup_schedule=settings.warmup_schedule,
         random_state=trial.seed,
         **{name: getattr(settings, name) for name in DECIDED},
     )
@@ -380,10 +382,11 @@ def _estimator(trial: Trial, fitted: FittedGRAD, cut: Split, encoded: EncodedSpl
     return made._keep(Model(encoder, exact(fitted), alike))
 
 
-def _attribute(protected: Protected) -> Attribute:
+def _attribute(protected: SensitiveAttribute) -> SensitiveAttribute:
     if protected.continuous:
-        return Attribute(protected.name, None)
-    return Attribute(protected.name, tuple(protected.levels or ("others", "privileged")))
+        return SensitiveAttribute(protected.name, protected.name, continuous=True)
+    levels = tuple(protected.levels or ("others", "privileged"))
+    return SensitiveAttribute(protected.name, protected.name, levels=levels)
 
 
 def _same(model: Any, fitted: FittedGRAD, cut: Split, X: NDArray[np.float32]) -> tuple[int, int]:

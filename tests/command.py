@@ -3,9 +3,12 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 BIN = Path(sys.executable).parent / "grad-ext"
+# Seconds after which something counts as stuck: far more than it takes on the busiest machine.
+PATIENCE = 1200.0
 
 
 def grad_ext(*arguments, cwd=None, **environment):
@@ -16,6 +19,14 @@ def grad_ext(*arguments, cwd=None, **environment):
         text=True,
         cwd=cwd,
         env={**os.environ, **environment},
-        timeout=500,
+        timeout=PATIENCE,
         check=False,
     )
+
+
+def wait_until(holds):
+    """Look again and again whether something holds, until it does."""
+    end = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)

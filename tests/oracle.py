@@ -1,6 +1,6 @@
 """The plain version: one model, built from torch.nn and trained as the paper reads.
 
-Slow and obvious, and written without a line of grad_ext's network: the gradient is reversed by the
+Slow and obvious, and independent of grad_ext's network: the gradient is reversed by the
 identity (1 + s) h.detach() - s h, whose value is h and whose derivative is -s.
 """
 
@@ -28,15 +28,15 @@ class PlainGRAD(nn.Module):
         trunk=(40, 40),
         branch=(40, 40),
         attributes=1,
-        reads="representation",
+        adversary_input="representation",
         heads=1,
     ):
         super().__init__()
         self.trunk, width = layers(features, trunk)
-        self.reads = reads
+        self.adversary_input = adversary_input
         branches = []
         for m in range(1 + attributes):
-            if m and reads == "prediction":
+            if m and adversary_input == "prediction":
                 branches.append(nn.Sequential(nn.Sequential(), nn.Linear(2, heads)))
                 continue
             hidden, last = layers(width, branch)
@@ -44,32 +44,32 @@ class PlainGRAD(nn.Module):
         self.target, *self.attributes = branches
         self.branches = nn.ModuleList(branches)
 
-    def forward(self, x, strengths=None, masks=(), labels=None, ahead=None):
+    def forward(self, x, strengths=None, masks=(), strata=None, back=None):
         """Reverse by each attribute's strength; multiply rectified units by the masks in turn.
 
-        Of several heads, the one of the row's label speaks. With weights that are ahead of the
-        heads', the gradient is reversed through those.
+        Of several heads, the one of the row's stratum predicts it. With weights `back`, the reversed
+        gradient is multiplied by them instead of the heads' own.
         """
         masks = iter(masks)
         h = dropping(self.trunk, x, masks)
         hidden, head = self.target
         target = head(dropping(hidden, h, masks))[:, 0]
         strengths = strengths or [1.0] * len(self.attributes)
-        if self.reads == "prediction":
+        if self.adversary_input == "prediction":
             h = 4 * torch.sigmoid(torch.stack([target, 5 * target], 1)) - 2
-        own = torch.zeros(len(x), dtype=torch.int64) if labels is None else labels.long()
-        if ahead is not None:
+        own = torch.zeros(len(x), dtype=torch.int64) if strata is None else strata.long()
+        if back is not None:
             change = h - h.detach()
-            said = [
+            logits = [
                 branch(h.detach()) - s * change @ weight.T
-                for branch, s, weight in zip(self.attributes, strengths, ahead, strict=True)
+                for branch, s, weight in zip(self.attributes, strengths, back, strict=True)
             ]
         else:
-            said = [
+            logits = [
                 branch((1 + s) * h.detach() - s * h)
                 for branch, s in zip(self.attributes, strengths, strict=True)
             ]
-        return target, [one[torch.arange(len(x)), own] for one in said]
+        return target, [one[torch.arange(len(x)), own] for one in logits]
 
 
 def dropping(parts, x, masks):
@@ -108,7 +108,7 @@ def train_steps(plain, lam, X, y, a, w, batches, optimiser):
         optimiser.step()
 
 
-def train_steady_steps(plain, settings, strengths, X, y, a, w, a_w, batches, masks, told=False):
+def train_steady_steps(plain, settings, strengths, X, y, a, w, a_w, batches, masks, heads=1):
     """Train as `train_steps` does, the steady way, on all the minibatches there will be."""
     plain.train()
     shared = [*plain.trunk.parameters(), *plain.target.parameters()]
@@ -121,19 +121,19 @@ def train_steady_steps(plain, settings, strengths, X, y, a, w, a_w, batches, mas
     for step, (rows, dropped) in enumerate(zip(batches, masks, strict=True)):
         done = step / len(batches)
         left = (1 + math.cos(math.pi * done)) / 2
-        ramp = 2 / (1 + math.exp(-settings.warmup * done)) - 1
+        share = 2 / (1 + math.exp(-settings.warmup * done)) - 1
         for group, rate in zip(optimiser.param_groups, rates, strict=True):
             group["lr"] = rate * (
                 settings.final_lr_fraction + (1 - settings.final_lr_fraction) * left
             )
-        labels = y[rows] if told else None
-        ahead = None
-        if plain.reads == "prediction":
+        strata = y[rows] if heads > 1 else None
+        back = None
+        if plain.adversary_input == "prediction":
             now = [b[-1].weight.detach().clone() for b in plain.attributes]
             pairs = list(zip(now, ema, strict=True))
-            ahead = [new + settings.extrapolation * (new - old) for new, old in pairs]
+            back = [new + settings.extrapolation * (new - old) for new, old in pairs]
             ema = [0.9 * old + 0.1 * new for new, old in pairs]
-        target, attributes = plain(X[rows], [ramp * s for s in strengths], dropped, labels, ahead)
+        target, attributes = plain(X[rows], [share * s for s in strengths], dropped, strata, back)
         loss = _logistic(target, y[rows], w[rows])
         for k, logit in enumerate(attributes):
             loss = loss + _logistic(logit, a[rows, k], a_w[rows, k])
@@ -142,5 +142,5 @@ def train_steady_steps(plain, settings, strengths, X, y, a, w, a_w, batches, mas
         optimiser.step()
 
 
-def _logistic(logit, goal, weight):
-    return nn.functional.binary_cross_entropy_with_logits(logit, goal, weight=weight)
+def _logistic(logit, label, weight):
+    return nn.functional.binary_cross_entropy_with_logits(logit, label, weight=weight)

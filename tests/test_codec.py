@@ -130,5 +130,5 @@ def test_what_is_no_object_is_refused(given):
 
 
 def test_the_file_is_named_where_it_is_known():
-    with pytest.raises(InputError, match="study.json.x"):
+    with pytest.raises(InputError, match=r"study\.json\.x"):
         from_json(Point, {"x": "one"}, "study.json")

@@ -1,6 +1,7 @@
-"""Constraints that look at the label: what counts in which loss, what comes of it, what is refused.
+"""The constraints: weights by hand, their effect on made data, and what is refused.
 
-Against the plain model they are held in test_recipe.py, against every company in test_network.py.
+The plain model of tests/training/test_loop.py checks their training; what holds for every class is in
+tests/properties/test_constraints.py.
 """
 
 from dataclasses import replace
@@ -13,11 +14,14 @@ from aif360.datasets import BinaryLabelDataset
 from fairlearn.metrics import equalized_odds_difference
 
 from grad_ext import GRADClassifier, GRADEncoder, GRADInProcessing, GRADRegressor
+from grad_ext.constraints import CONSTRAINTS, Constraint, register
 from grad_ext.data.encoding import Arrays
-from grad_ext.engine.network import Network, Shape
+from grad_ext.engine.backprop import ForwardBackward
+from grad_ext.engine.network import Network
+from grad_ext.engine.shape import Shape
 from grad_ext.errors import InputError
 from grad_ext.metrics.group import balanced_accuracy, discrimination
-from grad_ext.outputs import Branch, Task
+from grad_ext.outputs import Binary, Categorical, Task
 from grad_ext.training.loop import shape_of
 from grad_ext.training.settings import Settings
 from grad_ext.training.targets import Targets, targets_of
@@ -31,7 +35,7 @@ CONDITIONAL = ("equalized_odds", "equal_opportunity")
 # --- what counts in which loss ---------------------------------------------------------------
 
 
-TASK = Task(Branch("target", "binary"), (Branch("a", "binary"), Branch("b", "categorical", 3)))
+TASK = Task(Binary("target"), (Binary("a"), Categorical("b", 3)))
 ROWS = Arrays(
     np.zeros((8, 1), np.float32),
     np.array([1, 1, 1, 1, 0, 0, 0, 0.0]),
@@ -70,36 +74,37 @@ def test_weights_by_hand(constraint, balance):
     assert targets.weights[0].equal(plain.weights[0])
     for got, expected in zip(targets.weights[1:], WEIGHTS[constraint, balance], strict=True):
         np.testing.assert_allclose(got, expected)
-    told = constraint == "equalized_odds"
-    assert targets.labels.tolist() == ROWS.y.tolist() if told else targets.labels is None
-    assert targets_of(ROWS, branches[:1], torch.float64, balance, constraint).labels is None
+    strata = None if targets.strata is None else targets.strata.tolist()
+    assert strata == (ROWS.y.tolist() if constraint == "equalized_odds" else None)
+    assert targets_of(ROWS, branches[:1], torch.float64, balance, constraint).strata is None
 
 
-@pytest.mark.parametrize("reads", ["representation", "prediction"])
+@pytest.mark.parametrize("adversary_input", ["representation", "prediction"])
 @pytest.mark.parametrize("branch", [(3,), ()])
-def test_the_head_of_the_rows_label_speaks(reads, branch):
-    attributes = (Branch("a", "binary"), Branch("b", "categorical", 3))
-    shape = Shape(4, (5,), branch, Branch("target", "categorical", 4), attributes, False, reads, 4)
+def test_the_head_of_a_rows_stratum_predicts_it(adversary_input, branch):
+    attributes = (Binary("a"), Categorical("b", 3))
+    shape = Shape(4, (5,), branch, Categorical("target", 4), attributes, False, adversary_input, 4)
     network = Network(shape, [0, 1], torch.float64)
     generator = torch.Generator().manual_seed(0)
     for name, value in network.parameters.items():
         if name.startswith("attribute"):
             value.detach().normal_(generator=generator)
     x = torch.randn(2, 16, 4, dtype=torch.float64, generator=generator)
-    labels = torch.randint(0, 4, (2, 1, 16), generator=generator)
-    every, own = network.outputs(x), network.outputs(x, labels=labels)
+    strata = torch.randint(0, 4, (2, 1, 16), generator=generator)
+    passes, reversal = ForwardBackward(network), network.reversal(torch.ones(2, 2).double())
+    every, own = passes.forward(x, reversal), passes.forward(x, reversal, (), strata)
     assert [o.shape[1] for o in every] == [4, 4, 12]
     assert own[0].equal(every[0])
     for p, i in np.ndindex(2, 16):
-        label = int(labels[p, 0, i])
-        assert own[1][p, :, i].equal(every[1][p, label : label + 1, i])
-        assert own[2][p, :, i].equal(every[2][p, 3 * label : 3 * label + 3, i])
+        head = int(strata[p, 0, i])
+        assert own[1][p, :, i].equal(every[1][p, head : head + 1, i])
+        assert own[2][p, :, i].equal(every[2][p, 3 * head : 3 * head + 3, i])
 
 
-@pytest.mark.parametrize("reads", ["representation", "prediction"])
-def test_a_minibatch_without_a_label_leaves_that_labels_head_alone(reads):
-    """And one without a favorable row, all of the attribute branches' parameters."""
-    shape = Shape(4, (5,), (), attributes=(Branch("a", "binary"),), reads=reads, heads=2)
+@pytest.mark.parametrize("adversary_input", ["representation", "prediction"])
+def test_a_minibatch_without_a_label_does_not_change_that_labels_head(adversary_input):
+    """And one without a favorable row, no parameter of the attribute branches."""
+    shape = Shape(4, (5,), (), attributes=(Binary("a"),), adversary_input=adversary_input, heads=2)
     rng = np.random.default_rng(0)
     X, a = torch.tensor(rng.normal(size=(32, 4))), torch.tensor(rng.integers(0, 2, 32) * 1.0)
     y = torch.zeros(32, dtype=torch.float64)
@@ -164,9 +169,9 @@ def test_without_protection_neither_holds(plain):
     assert plain["parity"] > 0.5
 
 
-@pytest.mark.parametrize("reads", ["prediction", "representation"])
-def test_equalized_odds_keep_the_difference_of_base_rates(plain, reads):
-    got = figures(constraint="equalized_odds", adversary_input=reads, branch=(10,))
+@pytest.mark.parametrize("adversary_input", ["prediction", "representation"])
+def test_equalized_odds_keep_the_difference_of_base_rates(plain, adversary_input):
+    got = figures(constraint="equalized_odds", adversary_input=adversary_input, branch=(10,))
     # The best of skill alone is right of 0.77 of either label, so the groups' rates, whose base
     # rates differ by 0.6, differ by 0.6 times 0.54.
     assert got["odds"] < 0.25 * plain["odds"]
@@ -226,19 +231,6 @@ def test_every_kind_of_attribute(constraint, recipe):
     assert not np.array_equal(model.predict_proba(X), plain.predict_proba(X))
 
 
-@pytest.mark.parametrize("constraint", CONDITIONAL)
-def test_a_weight_of_two_is_a_row_given_twice(constraint):
-    X, y, a = rows()
-    twice = np.arange(len(y)) % 5 == 0
-    weighted = quick(constraint=constraint).fit(
-        X, y, sensitive_features=a, sample_weight=1.0 + twice
-    )
-    X2 = pd.concat([X, X[twice]])
-    a2, y2 = np.concatenate([a, a[twice]]), np.concatenate([y, y[twice]])
-    doubled = quick(constraint=constraint).fit(X2, y2, sensitive_features=a2)
-    np.testing.assert_array_equal(weighted.predict_proba(X), doubled.predict_proba(X))
-
-
 def test_equalized_odds_of_several_classes_and_of_a_representation():
     X, y, a = rows()
     three = y + (X["x"] > 2)
@@ -248,7 +240,7 @@ def test_equalized_odds_of_several_classes_and_of_a_representation():
     assert heads.shape == (1, 9, 6)
     auto = quick(GRADEncoder, constraint="equalized_odds").fit(X, three, sensitive_features=a)
     assert auto.model_.fitted.network.shape.heads == 3
-    assert auto.model_.fitted.network.shape.reads == "representation"
+    assert auto.model_.fitted.network.shape.adversary_input == "representation"
     assert quick(GRADEncoder, constraint="equal_opportunity").fit(X, y, sensitive_features=a)
 
 
@@ -268,12 +260,12 @@ def test_call_by_call(constraint):
 def test_one_seed_gives_one_result_and_aif360s_users_get_the_same():
     _, y, a = rows()
     data = aif360(y, (a > 0) * 1)
-    said = [
+    scores = [
         quick(GRADInProcessing, constraint=constraint).fit(data).predict(data).scores
         for constraint in ("equalized_odds", "equalized_odds", "equal_opportunity")
     ]
-    np.testing.assert_array_equal(said[0], said[1])
-    assert not np.array_equal(said[0], said[2])
+    np.testing.assert_array_equal(scores[0], scores[1])
+    assert not np.array_equal(scores[0], scores[2])
 
 
 # --- what is refused -------------------------------------------------------------------------
@@ -282,9 +274,9 @@ def test_one_seed_gives_one_result_and_aif360s_users_get_the_same():
 @pytest.mark.parametrize("constraint", CONDITIONAL)
 def test_targets_without_labels_are_refused(constraint):
     X, _, a = rows()
-    with pytest.raises(InputError, match=f"'{constraint}' looks at labels.*got numbers"):
+    with pytest.raises(InputError, match=f"'{constraint}'.*with labels, got 'continuous'"):
         quick(GRADRegressor, constraint=constraint).fit(X, X["x"], sensitive_features=a)
-    with pytest.raises(InputError, match=f"'{constraint}' looks at labels.*got none"):
+    with pytest.raises(InputError, match=f"'{constraint}'.*with labels, got 'features'"):
         quick(GRADEncoder, constraint=constraint).fit(X, sensitive_features=a)
 
 
@@ -293,7 +285,7 @@ def test_equal_opportunity_of_three_classes_is_refused():
     three = y + (X["x"] > 2)
     model = quick(constraint="equal_opportunity")
     for learn in (model.fit, model.partial_fit):
-        with pytest.raises(InputError, match="one of two labels, got 3 classes"):
+        with pytest.raises(InputError, match=r"2 classes, got 3.*'equalized_odds'"):
             learn(X, three, sensitive_features=a)
 
 
@@ -330,3 +322,32 @@ def test_the_plain_network_has_one_head():
     chosen = Settings(constraint="equalized_odds")
     assert shape_of(chosen, arrays, reversing=False).heads == 1
     assert shape_of(chosen, arrays, reversing=True).heads == 2
+
+
+def test_a_class_of_ones_own_trains_by_its_name(monkeypatch):
+    monkeypatch.setattr("grad_ext.constraints.CONSTRAINTS", dict(CONSTRAINTS))
+
+    @register
+    class Unfavorable(Constraint):
+        name = "unfavorable"
+        summary = "unfavorable rows"
+        binary_only = True
+
+        def strata(self, classes):
+            return 0, None
+
+    branches = (TASK.target, *TASK.attributes)
+    weights = targets_of(ROWS, branches, torch.float64, constraint="unfavorable").weights
+    # The four rows of label 0 weigh 1, 1, 2, 4.
+    np.testing.assert_allclose(weights[1], np.array([0, 0, 0, 0, 1, 1, 2, 4]) / 2)
+
+
+def test_a_name_of_several_words_is_refused():
+    class Two(Constraint):
+        name = "two,words"
+
+        def strata(self, classes):
+            return (0,)
+
+    with pytest.raises(InputError, match="one word, got 'two,words'"):
+        register(Two)

@@ -3,8 +3,12 @@
 import ast
 import doctest
 import importlib
+import json
+import os
+import shutil
 import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
 from collections.abc import Iterator
@@ -20,37 +24,116 @@ HEAVY = (
     *("scipy.spatial", "scipy.stats"),
 )
 
-FORBIDDEN = {
-    "grad_ext": ("grad_ext.adapters", "grad_ext.sweeps", "aif360", "fairlearn", "ray"),
-    "adapters": ("grad_ext.sweeps", "ray"),
-    "sweeps": (),
+# The folders and files from the ground up: each may import from itself and from what stands before it.
+FLOORS = (
+    *("errors", "files", "seeds", "checks", "codec", "outputs", "constraints"),
+    *("engine.schedules", "training.checkpoint", "training.settings", "trial", "data", "metrics"),
+    *(
+        "engine",
+        "training",
+        "method",
+        "evaluation",
+        "models",
+    ),
+    *("report", "report.published", "report.tables", "report.statistics", "report.findings"),
+    *("report.sentences", "report.text_tables", "report.figures", "report.assets", "report.html"),
+    *("report.explorer", "report.card", "report.pages"),
+    *("auditing", "adapters", "sweeps", "cli"),
+)
+# The only imports that look up, all inside functions: see docs/architecture.md.
+LOOK_UP = {("grad_ext.data.table", "grad_ext.adapters.aif360.datasets")}
+TOOLKITS = {
+    # The table imports it for the type of one method's result alone.
+    "aif360": ("adapters.aif360", "data.table"),
+    "fairlearn": ("adapters.fairlearn", "adapters.aif360"),
+    "tensorflow": ("adapters.aif360",),
+    "ray": ("sweeps",),
 }
-# Looking up is for the composition root and the front door, and for one method of a user's comfort.
-MAY_LOOK_UP = ("grad_ext/cli/", "grad_ext/__init__.py", "grad_ext/data/table.py")
+
+
+def sources() -> dict[str, Path]:
+    """Return every module's file by the module's name, the front door left out."""
+    found = {}
+    for folder, package in (
+        ("grad_ext", "grad_ext"),
+        ("adapters", "grad_ext.adapters"),
+        ("sweeps", "grad_ext.sweeps"),
+    ):
+        # Links are not followed, so adapters/ and sweeps/ come once.
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            parts = path.relative_to(ROOT / folder).with_suffix("").parts
+            found[".".join([package, *(p for p in parts if p != "__init__")])] = path
+    del found["grad_ext"]
+    return found
+
+
+SOURCES = sources()
+# What a process gets that must find nothing but what is installed.
+ALONE = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Yield every module name that a file imports, at any depth."""
+    """Yield every module name that a file imports, at any depth, also lazily or for types alone."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.module, f"{path}: relative import"
             assert node.level == 0, f"{path}: relative import"
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield full if full in SOURCES else node.module
 
 
-@pytest.mark.parametrize("folder", FORBIDDEN)
-def test_no_file_imports_a_layer_above_it(folder):
-    files = list((ROOT / folder).rglob("*.py"))
-    assert files
-    for path in files:
-        if path.relative_to(ROOT).as_posix().startswith(MAY_LOOK_UP):
-            continue
+def edges() -> dict[str, set[str]]:
+    """Return which of our modules each one imports, but for those that may look up."""
+    return {
+        name: {
+            other
+            for other in imported(path)
+            if other in SOURCES and other != name and (name, other) not in LOOK_UP
+        }
+        for name, path in SOURCES.items()
+    }
+
+
+def floor(module: str) -> int:
+    """Return the number of a module's floor: that of the longest entry of `FLOORS` that holds it."""
+    inside = module.removeprefix("grad_ext.")
+    holding = [one for one in FLOORS if f"{inside}.".startswith(f"{one}.")]
+    assert holding, f"{module} stands on no floor: add its folder to FLOORS and architecture.md"
+    return FLOORS.index(max(holding, key=len))
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_imports_point_down(module):
+    for other in edges()[module]:
+        assert floor(other) <= floor(module), f"{module} imports {other}, which stands above it"
+
+
+def test_no_imports_go_round_in_circles():
+    """A module without unread imports is read; what is left when none is, is a circle."""
+    left = edges()
+    while read := [name for name, others in left.items() if not others & left.keys()]:
+        for name in read:
+            del left[name]
+    assert not left
+
+
+def test_toolkits_are_imported_in_their_adapters_alone():
+    for module, path in SOURCES.items():
         for name in imported(path):
-            for banned in FORBIDDEN[folder]:
-                assert not f"{name}.".startswith(f"{banned}."), f"{path}: {name}"
+            homes = TOOLKITS.get(name.split(".")[0], ("",))
+            inside = module.removeprefix("grad_ext.")
+            assert any(inside.startswith(home) for home in homes), f"{module} imports {name}"
+
+
+def test_every_folder_says_in_a_line_what_it_is_for():
+    for module, path in SOURCES.items():
+        if path.name == "__init__.py":
+            purpose = (ast.get_docstring(ast.parse(path.read_text())) or "").splitlines()
+            assert purpose, f"{module} has no docstring"
+            assert purpose[0].endswith("."), f"{module}: {purpose[0]}"
 
 
 def loaded_by(code: str) -> set[str]:
@@ -103,28 +186,17 @@ def test_a_missing_toolkit_is_named_with_its_extra(package):
     assert done.returncode == {"aif360": 1, "ray": 2}[package]
 
 
-def modules() -> list[str]:
-    names = []
-    for folder, package in (
-        ("grad_ext", "grad_ext"),
-        ("adapters", "grad_ext.adapters"),
-        ("sweeps", "grad_ext.sweeps"),
-    ):
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            parts = path.relative_to(ROOT / folder).with_suffix("").parts
-            names.append(".".join([package, *(p for p in parts if p != "__init__")]))
-    # Its tests are in a process of their own, with what they need: test_kernels.py.
-    names.remove("grad_ext.engine.kernels")
-    return names
+# The kernels' tests are in a process of their own, with what they need: engine/test_kernels.py.
+MODULES = ["grad_ext", *sorted({*SOURCES} - {"grad_ext.engine.kernels"})]
 
 
-@pytest.mark.parametrize("name", modules())
+@pytest.mark.parametrize("name", MODULES)
 def test_docstring_examples(name):
     failed, _ = doctest.testmod(importlib.import_module(name))
     assert not failed
 
 
-@pytest.mark.parametrize("name", modules())
+@pytest.mark.parametrize("name", MODULES)
 def test_modules_and_public_callables_say_what_they_are(name):
     module = importlib.import_module(name)
     assert module.__doc__
@@ -134,39 +206,76 @@ def test_modules_and_public_callables_say_what_they_are(name):
             assert value.__doc__, f"{name}.{attribute}"
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wheel")
+def pip_wheel(source: Path, folder: Path) -> Path:
+    """Build a wheel of a tree or an sdist, and return its path."""
     subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, ROOT],
-        check=True, capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            *(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"),
+            *("--wheel-dir", folder, source),
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     return next(folder.glob("*.whl"))
 
 
-def test_a_wheel_puts_one_name_at_the_top(wheel):
-    names = zipfile.ZipFile(wheel).namelist()
-    tops = {name.split("/")[0] for name in names}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"grad_ext"}
-    for wanted in (
-        "py.typed",
-        "data/german.data.gz",
-        "data/adult.test.gz",
-        "adapters/aif360/datasets.py",
-        "adapters/aif360/metrics.py",
-        "sweeps/run/tune.py",
-        "cli/sweep.py",
-        "report/page.py",
-        "report/web/explorer.html",
-        "report/web/main.js",
-        "report/web/report.css",
-    ):
-        assert f"grad_ext/{wanted}" in names
-    assert not [
-        n
-        for n in names
-        if n.endswith((".pyc", "conftest.py")) or ("test" in n.split("/")[-1] and n.endswith(".py"))
-    ]
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """A copy of what the packages are built from: building writes into the tree."""
+    copy = tmp_path_factory.mktemp("tree")
+    for name in (".src", "grad_ext", "adapters", "sweeps"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, copy / name, symlinks=True, ignore=ignored)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy / name)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def wheel(tree, tmp_path_factory):
+    return pip_wheel(tree, tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def sdist(tree, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sdist")
+    build = f"import setuptools.build_meta as b; print(b.build_sdist({str(folder)!r}))"
+    subprocess.run([sys.executable, "-c", build], cwd=tree, check=True, capture_output=True)
+    return next(folder.glob("*.tar.gz"))
+
+
+def package_files() -> set[str]:
+    """Return the files that an installed package has, by their names in a wheel."""
+    inside = {
+        ("grad_ext", "grad_ext"),
+        ("adapters", "grad_ext/adapters"),
+        ("sweeps", "grad_ext/sweeps"),
+    }
+    return {
+        f"{target}/{path.relative_to(ROOT / folder).as_posix()}"
+        for folder, target in inside
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def own_files(wheel: Path) -> list[str]:
+    return [n for n in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in n]
+
+
+def test_a_wheel_holds_every_file_once_below_one_name(wheel):
+    assert sorted(own_files(wheel)) == sorted(package_files())
+
+
+def test_an_sdist_holds_every_file_once_and_builds_the_same_wheel(sdist, wheel, tmp_path):
+    with tarfile.open(sdist) as archive:
+        names = [m.name.split("/", 1)[1] for m in archive.getmembers() if m.isfile()]
+    assert not [n for n in names if n.startswith(("grad_ext/", "adapters/", "sweeps/"))]
+    held = [n.removeprefix(".src/") for n in names if n.startswith(".src/grad_ext/")]
+    assert sorted(held) == sorted(package_files())
+    again = pip_wheel(sdist, tmp_path)
+    assert sorted(own_files(again)) == sorted(own_files(wheel))
 
 
 def test_an_installed_wheel_works_and_leaks_no_name(wheel, tmp_path):
@@ -180,7 +289,7 @@ def test_an_installed_wheel_works_and_leaks_no_name(wheel, tmp_path):
     code = (
         "from importlib.util import find_spec; import grad_ext;"
         "print(grad_ext.__file__, [find_spec(n) for n in ('adapters', 'sweeps', 'tests', 'docs')]);"
-        "from grad_ext.sweeps.run.tune import run; from grad_ext import load_dataset;"
+        "from grad_ext.sweeps.folder import StudyDirectory; from grad_ext import load_dataset;"
         "print(load_dataset('german').to_aif360().features.shape)"
     )
     done = subprocess.run(
@@ -189,6 +298,7 @@ def test_an_installed_wheel_works_and_leaks_no_name(wheel, tmp_path):
         text=True,
         cwd=tmp_path,
         check=True,
+        env=ALONE,
     )
     first, second = done.stdout.splitlines()
     assert str(site) in first
@@ -201,3 +311,32 @@ def test_no_public_name_is_hidden_by_a_module_of_its_name():
     for name, home in grad_ext._HOMES.items():
         module = importlib.import_module(home)
         assert getattr(grad_ext, name) is getattr(module, name)
+
+
+def test_type_checkers_resolve_an_editable_install_from_elsewhere(tree, tmp_path):
+    """What an editable install puts on the path is a folder with nothing but the package."""
+    venv.create(tmp_path / "env", with_pip=False, symlinks=True)
+    python = tmp_path / "env/bin/python"
+    build = f"import setuptools.build_meta as b; b.build_editable({str(tmp_path)!r})"
+    subprocess.run([sys.executable, "-c", build], cwd=tree, check=True, capture_output=True)
+    site = next((tmp_path / "env").glob("lib/python*/site-packages"))
+    zipfile.ZipFile(next(tmp_path.glob("*.whl"))).extractall(site)
+    code = (
+        "from importlib.util import find_spec as f; print(f('adapters'), f('sweeps'), f('tests'))"
+    )
+    done = subprocess.run(
+        [python, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True, env=ALONE
+    )
+    assert done.stdout.split() == ["None"] * 3
+    names = [name for name in SOURCES if not name.endswith(".kernels")]
+    (tmp_path / "user.py").write_text("\n".join(f"import {name}" for name in names))
+    checker = Path(sys.executable).with_name("basedpyright")
+    checked = subprocess.run(
+        [checker, "--pythonpath", python, "--outputjson", "user.py"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    found = json.loads(checked.stdout)["generalDiagnostics"]
+    assert not [one for one in found if one["severity"] == "error"]

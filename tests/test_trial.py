@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grad_ext import checks
+from grad_ext.constraints import CONSTRAINTS
 from grad_ext.errors import InputError
-from grad_ext.outputs import CONSTRAINTS
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Record, Trial, fingerprint
 
@@ -24,7 +24,7 @@ trials = st.builds(
     settings=st.builds(
         Settings,
         recipe=st.sampled_from(["paper", "steady"]),
-        constraint=st.sampled_from(CONSTRAINTS),
+        constraint=st.sampled_from(sorted(CONSTRAINTS)),
         trunk=st.lists(st.integers(1, 99), min_size=1).map(tuple),
         epochs=st.none() | st.integers(1, 99),
         use_protected=st.booleans(),

@@ -18,7 +18,8 @@ from pathlib import Path
 import pandas as pd
 
 from grad_ext.data.fetch import RawFile, obtain
-from grad_ext.data.table import Protected, Table, Target
+from grad_ext.data.sensitive import SensitiveAttribute
+from grad_ext.data.table import Table, Target
 from grad_ext.errors import InputError
 
 FILE = RawFile(
@@ -137,10 +138,10 @@ def parse(content: bytes) -> Table:
         features=FEATURES,
         target=Target("readmission", favorable="yes", unfavorable="no"),
         protected=(
-            Protected("race", column="race", values=("Caucasian",)),
-            Protected("gender", column="gender", values=("Male",)),
-            Protected("race_groups", column="race", levels=RACES),
-            Protected("age_groups", column="age", levels=AGES),
+            SensitiveAttribute("race", column="race", values=("Caucasian",)),
+            SensitiveAttribute("gender", column="gender", values=("Male",)),
+            SensitiveAttribute("race_groups", column="race", levels=RACES),
+            SensitiveAttribute("age_groups", column="age", levels=AGES),
         ),
         groups="patient_nbr",
         source="UCI Diabetes 130-US Hospitals for Years 1999-2008, doi:10.24432/C5230J, CC BY 4.0",

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from grad_ext.data.table import Protected, Table, Target
+from grad_ext.data.sensitive import SensitiveAttribute
+from grad_ext.data.table import Table, Target
 from grad_ext.errors import InputError
 
 SHA256 = {
@@ -82,9 +83,9 @@ def german(data_dir: str | Path | None = None) -> Table:
         features=GERMAN_COLUMNS[:-1],
         target=Target("credit", favorable=1, unfavorable=2),
         protected=(
-            Protected("age", column="age", above=25),
-            Protected("sex", column="personal_status", values=("A91", "A93", "A94")),
-            Protected("age_years", column="age", continuous=True),
+            SensitiveAttribute("age", column="age", above=25),
+            SensitiveAttribute("sex", column="personal_status", values=("A91", "A93", "A94")),
+            SensitiveAttribute("age_years", column="age", continuous=True),
         ),
         source="UCI Statlog (German Credit Data), doi:10.24432/C5NC77, CC BY 4.0",
         checksums={"german.data": SHA256["german.data"]},
@@ -118,10 +119,10 @@ def adult(data_dir: str | Path | None = None) -> Table:
         features=tuple(c for c in ADULT_COLUMNS[:-1] if c != "fnlwgt"),
         target=Target("income", favorable=">50K", unfavorable="<=50K"),
         protected=(
-            Protected("sex", column="sex", values=("Male",)),
-            Protected("race", column="race", values=("White",)),
-            Protected("race_groups", column="race", levels=ADULT_RACES),
-            Protected("age_years", column="age", continuous=True),
+            SensitiveAttribute("sex", column="sex", values=("Male",)),
+            SensitiveAttribute("race", column="race", values=("White",)),
+            SensitiveAttribute("race_groups", column="race", levels=ADULT_RACES),
+            SensitiveAttribute("age_years", column="age", continuous=True),
         ),
         n_test=len(parts[1]),
         source="UCI Adult, doi:10.24432/C5XW20, CC BY 4.0",

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from grad_ext import checks
 from grad_ext.data.table import Table
 from grad_ext.errors import InputError, unknown
-from grad_ext.outputs import Branch, Task
+from grad_ext.outputs import Binary, Task
 from grad_ext.training.settings import ENCODINGS
 
 # Bins between quantiles of the training values, and between those of their distinct values, without
@@ -349,7 +349,7 @@ def arrays(table: Table, encoder: Encoder, use_protected: bool = False) -> Array
     """Return a table as arrays: features, labels, protected groups and weights."""
     carried = {c for p in table.protected for c in p.carriers}
     hidden = encoder.positions(carried)
-    target = Branch("target", "binary")
+    target = Binary("target")
     return Arrays(
         X=encoder.transform(table.inputs(use_protected)),
         y=table.y().astype(np.float64),

@@ -21,7 +21,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from grad_ext.data.fetch import RawFile, find, folders, how_to_get, read
-from grad_ext.data.table import Protected, Table, Target
+from grad_ext.data.sensitive import SensitiveAttribute
+from grad_ext.data.table import Table, Target
 from grad_ext.errors import InputError
 
 PAGE = "https://www.kaggle.com/c/hhp"
@@ -121,10 +122,10 @@ def parse(contents: Mapping[str, bytes]) -> Table:
         features=tuple(features.columns),
         target=Target("hospital", favorable="yes", unfavorable="no"),
         protected=(
-            Protected("age", column=aged[0], values=AGES[:6], carriers=aged),
-            Protected("age_70", column=aged[0], values=AGES[:7], carriers=aged),
-            Protected("sex", column="Sex", values=("M",), carriers=("Sex", "sex")),
-            Protected("age_groups", column=aged[0], levels=AGES, carriers=aged),
+            SensitiveAttribute("age", column=aged[0], values=AGES[:6], carriers=aged),
+            SensitiveAttribute("age_70", column=aged[0], values=AGES[:7], carriers=aged),
+            SensitiveAttribute("sex", column="Sex", values=("M",), carriers=("Sex", "sex")),
+            SensitiveAttribute("age_groups", column=aged[0], levels=AGES, carriers=aged),
         ),
         groups="MemberID",
         source="Heritage Health Prize, release 3: the user's own copy, under the competition's rules",

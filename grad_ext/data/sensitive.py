@@ -1,4 +1,4 @@
-"""Protected attributes as users of Fairlearn, scikit-learn and AIF360 hand them over.
+"""Sensitive attributes: rules over columns, and what users of the toolkits pass as sensitive features.
 
 An array, Series, frame, list or mapping of sensitive features, or the levels of the index of X
 (AIF360's scikit-learn convention), become named columns of numbers: a group each, or the attribute's
@@ -7,7 +7,7 @@ own number.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from grad_ext.errors import InputError, unknown
-from grad_ext.outputs import Branch
+from grad_ext.outputs import Branch, Continuous
 
 # More groups than this are rather a number that was meant to be continuous.
 MOST_GROUPS = 50
@@ -25,38 +25,89 @@ CROSS = " x "
 
 
 @dataclass(frozen=True)
-class Attribute:
-    """One protected attribute as it was seen in fitting.
+class SensitiveAttribute:
+    """A sensitive (protected) attribute: a rule over one column.
+
+    Exactly one of `above`, `values`, `levels` and `continuous` says what the groups are. Missing
+    values of the column belong to no group.
 
     Attributes
     ----------
     name : str
-        The column's name.
-    levels : tuple or None
-        The groups, in order; None for a continuous attribute.
+        What the attribute is called in results and metrics.
+    column : str
+        The column that it is read from.
+    above : float, optional
+        Two groups: rows whose column is strictly greater are privileged.
+    values : tuple, optional
+        Two groups: rows whose column is one of these values are privileged.
+    levels : tuple, optional
+        A group for each of these values; a value that is not among them belongs to no group.
+    continuous : bool, default False
+        No groups: the column's number itself.
+    carriers : tuple of str, optional
+        Columns that hold the attribute and so stay out of the features; `column` alone if not
+        given.
+    partition : tuple of two tuples, optional
+        The privileged and the unprivileged values that an AIF360 data set named for the attribute.
     """
 
     name: str
-    levels: tuple[Hashable, ...] | None
+    column: str
+    above: float | None = None
+    values: tuple[Any, ...] | None = None
+    levels: tuple[Any, ...] | None = None
+    continuous: bool = False
+    carriers: tuple[str, ...] = ()
+    partition: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+
+    def __post_init__(self) -> None:
+        rules = (self.above is not None, self.values is not None, self.levels is not None)
+        if sum(rules) + self.continuous != 1:
+            raise InputError(
+                f"protected attribute {self.name!r} needs exactly one of `above`, `values`, "
+                f"`levels` and `continuous`, got above={self.above!r}, values={self.values!r}, "
+                f"levels={self.levels!r}, continuous={self.continuous!r}"
+            )
+        if not self.carriers:
+            object.__setattr__(self, "carriers", (self.column,))
 
     @property
     def branch(self) -> Branch:
         """What an attribute branch for it predicts."""
-        if self.levels is None:
-            return Branch(self.name, "continuous")
-        return Branch.of_groups(self.name, len(self.levels))
+        if self.continuous:
+            return Continuous(self.name)
+        return Branch.of_groups(self.name, 2 if self.levels is None else len(self.levels))
+
+    def of(self, frame: pd.DataFrame) -> NDArray[np.float64]:
+        """Return the group numbers of a frame's rows, shape (N,): see `numbers`."""
+        return self.numbers(frame[self.column])
 
     def numbers(self, column: pd.Series) -> NDArray[np.float64]:
-        """Return the number of each row's group, or its number; nan where it is missing or new."""
-        if self.levels is None:
+        """Return the number of each row's group (1 for the privileged of two), shape (N,).
+
+        The column's number itself for a continuous attribute; nan where it is missing or belongs to
+        no group.
+
+        Raises
+        ------
+        InputError
+            If the attribute is continuous and the column holds something else than numbers.
+        """
+        if self.continuous:
             try:
                 return np.asarray(pd.to_numeric(column), dtype=np.float64)
             except (TypeError, ValueError):
                 raise InputError(
                     f"sensitive feature {self.name!r}: expected numbers, got {column.dtype}"
                 ) from None
-        codes = pd.Index(self.levels).get_indexer(pd.Index(column.astype(object)))
-        return np.where(codes < 0, np.nan, codes)
+        if self.levels is not None:
+            codes = pd.Index(self.levels).get_indexer(pd.Index(column.astype(object)))
+            return np.where(codes < 0, np.nan, codes)
+        privileged = (
+            column > self.above if self.above is not None else column.isin(self.values or ())
+        )
+        return np.where(column.isna(), np.nan, privileged.to_numpy(dtype=np.float64))
 
 
 def sensitive_frame(sensitive_features: Any, n: int) -> pd.DataFrame:
@@ -137,7 +188,9 @@ def crossed(frame: pd.DataFrame) -> pd.DataFrame:
     return joined.to_frame(CROSS.join(frame.columns))
 
 
-def attributes_of(frame: pd.DataFrame, continuous: Collection[str]) -> tuple[Attribute, ...]:
+def attributes_of(
+    frame: pd.DataFrame, continuous: Collection[str]
+) -> tuple[SensitiveAttribute, ...]:
     """Return what the columns are: groups, unless named continuous or floats of many values.
 
     Raises
@@ -151,22 +204,23 @@ def attributes_of(frame: pd.DataFrame, continuous: Collection[str]) -> tuple[Att
     return tuple(_attribute(frame[name], name in continuous) for name in frame.columns)
 
 
-def _attribute(column: pd.Series, continuous: bool) -> Attribute:
+def _attribute(column: pd.Series, continuous: bool) -> SensitiveAttribute:
     name = str(column.name)
     present = column.dropna()
     values = pd.unique(present.astype(object))
     fractional = pd.api.types.is_float_dtype(column) and not (present == np.round(present)).all()
     if continuous or (fractional and len(values) > 2):
-        return Attribute(name, None)
+        return SensitiveAttribute(name, name, continuous=True)
     if len(values) > MOST_GROUPS:
         raise InputError(
             f"sensitive feature {name!r} has {len(values)} values; name it in `continuous`, or "
             f"group it into at most {MOST_GROUPS}"
         )
-    return Attribute(name, tuple(sorted(values, key=lambda v: (str(type(v)), v))))
+    levels = tuple(sorted(values, key=lambda v: (str(type(v)), v)))
+    return SensitiveAttribute(name, name, levels=levels)
 
 
-def numbers(frame: pd.DataFrame, attributes: Sequence[Attribute]) -> NDArray[np.float64]:
+def numbers(frame: pd.DataFrame, attributes: Sequence[SensitiveAttribute]) -> NDArray[np.float64]:
     """Return the attributes' numbers, shape (N, K).
 
     Raises

@@ -15,8 +15,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from grad_ext.data.sensitive import MOST_GROUPS
-from grad_ext.data.table import Protected, Table, Target
+from grad_ext.data.sensitive import MOST_GROUPS, SensitiveAttribute
+from grad_ext.data.table import Table, Target
 from grad_ext.errors import InputError, MissingToolkit, unknown
 
 # A column of text with more values than this is rather a name or a number of the row.
@@ -29,7 +29,7 @@ TEXT = ("string", "boolean", "integer", "mixed-integer")
 def load_table(
     path: str | Path,
     label: str,
-    protected: Sequence[str | Protected] | Mapping[str, Any],
+    protected: Sequence[str | SensitiveAttribute] | Mapping[str, Any],
     favorable: Any = None,
     *,
     continuous: Sequence[str] = (),
@@ -52,7 +52,7 @@ def load_table(
         The columns to protect. A name alone: of two values, the one with the higher rate of
         favorable labels in the file is the privileged one; of more, each is a group. ``'sex=Male'``
         or ``'race=White|Asian'`` says which values are privileged, all others not; ``'age>25'``
-        which numbers are. A `Protected` is taken as it is.
+        which numbers are. A `SensitiveAttribute` is taken as it is.
     favorable : object, optional
         The label's favorable value, or several of them (a list, or a text with ``|``); all others
         are unfavorable. A label of 0 and 1 needs none.
@@ -190,10 +190,10 @@ def _kept(
 
 
 def _rules(
-    protected: Sequence[str | Protected] | Mapping[str, Any],
+    protected: Sequence[str | SensitiveAttribute] | Mapping[str, Any],
     continuous: Sequence[str],
     frame: pd.DataFrame,
-) -> list[Protected]:
+) -> list[SensitiveAttribute]:
     """Return the attributes as they were asked for; `values` may yet be empty or text."""
     if isinstance(protected, str):
         raise InputError(f"protected must be a list of names, got the string {protected!r}")
@@ -211,24 +211,24 @@ def _rules(
 
 
 def _rule(
-    item: str | Protected, wanted: Any, continuous: Sequence[str], frame: pd.DataFrame
-) -> Protected:
-    if isinstance(item, Protected):
+    item: str | SensitiveAttribute, wanted: Any, continuous: Sequence[str], frame: pd.DataFrame
+) -> SensitiveAttribute:
+    if isinstance(item, SensitiveAttribute):
         _check_columns([item.column], frame)
         return item
     if item not in frame.columns and ">" in item:
         column, _, cut = item.partition(">")
         _check_columns([column], frame)
         try:
-            return Protected(column, column, above=float(cut))
+            return SensitiveAttribute(column, column, above=float(cut))
         except ValueError:
             raise InputError(f"protected {item!r}: expected a number after '>'") from None
     if item not in frame.columns and "=" in item:
         item, _, wanted = item.partition("=")
     _check_columns([item], frame)
     if item in continuous:
-        return Protected(item, item, continuous=True)
-    return Protected(item, item, values=_several(wanted))
+        return SensitiveAttribute(item, item, continuous=True)
+    return SensitiveAttribute(item, item, values=_several(wanted))
 
 
 def _several(wanted: Any) -> tuple[Any, ...]:
@@ -338,7 +338,7 @@ def _check_weights(column: pd.Series) -> None:
         raise InputError(f"weights {column.name!r}: expected finite numbers >= 0, not all zero")
 
 
-def _settled(rule: Protected, table: Table) -> Protected:
+def _settled(rule: SensitiveAttribute, table: Table) -> SensitiveAttribute:
     """Return the attribute with its groups, found among the table's rows where none were named."""
     column = table.frame[rule.column]
     if rule.continuous or rule.above is not None:

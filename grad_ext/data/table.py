@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from grad_ext.data.sensitive import SensitiveAttribute
 from grad_ext.errors import InputError, unknown
-from grad_ext.outputs import Branch
 
 if TYPE_CHECKING:
     from aif360.datasets import BinaryLabelDataset
@@ -42,78 +42,6 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Protected:
-    """A protected attribute: a rule over one column.
-
-    Exactly one of `above`, `values`, `levels` and `continuous` says what the groups are. Missing
-    values of the column belong to no group.
-
-    Attributes
-    ----------
-    name : str
-        What the attribute is called in results and metrics.
-    column : str
-        The column that it is read from.
-    above : float, optional
-        Two groups: rows whose column is strictly greater are privileged.
-    values : tuple, optional
-        Two groups: rows whose column is one of these values are privileged.
-    levels : tuple, optional
-        A group for each of these values; a value that is not among them belongs to no group.
-    continuous : bool, default False
-        No groups: the column's number itself.
-    carriers : tuple of str, optional
-        Columns that hold the attribute and so stay out of the features; `column` alone if not
-        given.
-    partition : tuple of two tuples, optional
-        The privileged and the unprivileged values that an AIF360 data set named for the attribute.
-    """
-
-    name: str
-    column: str
-    above: float | None = None
-    values: tuple[Any, ...] | None = None
-    levels: tuple[Any, ...] | None = None
-    continuous: bool = False
-    carriers: tuple[str, ...] = ()
-    partition: tuple[tuple[float, ...], tuple[float, ...]] | None = None
-
-    def __post_init__(self) -> None:
-        rules = (self.above is not None, self.values is not None, self.levels is not None)
-        if sum(rules) + self.continuous != 1:
-            raise InputError(
-                f"protected attribute {self.name!r} needs exactly one of `above`, `values`, "
-                f"`levels` and `continuous`, got above={self.above!r}, values={self.values!r}, "
-                f"levels={self.levels!r}, continuous={self.continuous!r}"
-            )
-        if not self.carriers:
-            object.__setattr__(self, "carriers", (self.column,))
-
-    @property
-    def branch(self) -> Branch:
-        """What an attribute branch for it predicts."""
-        if self.continuous:
-            return Branch(self.name, "continuous")
-        return Branch.of_groups(self.name, 2 if self.levels is None else len(self.levels))
-
-    def of(self, frame: pd.DataFrame) -> NDArray[np.float64]:
-        """Return the number of each row's group (1 for the privileged of two), shape (N,).
-
-        The column's number itself for a continuous attribute; nan where it is missing.
-        """
-        column = frame[self.column]
-        if self.continuous:
-            return np.asarray(pd.to_numeric(column), dtype=np.float64)
-        if self.levels is not None:
-            codes = pd.Index(self.levels).get_indexer(pd.Index(column))
-            return np.where(codes < 0, np.nan, codes)
-        privileged = (
-            column > self.above if self.above is not None else column.isin(self.values or ())
-        )
-        return np.where(column.isna(), np.nan, privileged.to_numpy(dtype=np.float64))
-
-
-@dataclass(frozen=True)
 class Table:
     """Rows of data with the parts that the columns play.
 
@@ -127,7 +55,7 @@ class Table:
         Columns that a network may see, protected or not.
     target : Target
         The column to predict.
-    protected : tuple of Protected
+    protected : tuple of SensitiveAttribute
         The attributes to protect, in order; K of them.
     weights : str, optional
         Column of instance weights.
@@ -153,7 +81,7 @@ class Table:
     frame: pd.DataFrame
     features: tuple[str, ...]
     target: Target
-    protected: tuple[Protected, ...] = ()
+    protected: tuple[SensitiveAttribute, ...] = ()
     weights: str | None = None
     groups: str | None = None
     scores: str | None = None
@@ -221,7 +149,7 @@ class Table:
         return favorable
 
     def a(self) -> NDArray[np.float64]:
-        """Return each row's group by each protected attribute, see `Protected.of`, shape (N, K)."""
+        """Return each row's group by each protected attribute, see `SensitiveAttribute.of`, shape (N, K)."""
         columns = [p.of(self.frame) for p in self.protected]
         return np.stack(columns, axis=1) if columns else np.zeros((len(self), 0))
 

@@ -1,8 +1,8 @@
-"""Steps of training that a GPU records once and then repeats.
+"""Training steps that a GPU records once and then repeats (CUDA graphs).
 
-A step is about a hundred small operations. Launching them from Python takes longer than a GPU takes
-to do them, unless a pack is very wide; a recorded step (a CUDA graph) is one launch. What differs
-from step to step has to lie in the same tensors every time.
+A step is about a hundred small operations. Unless a pack is very wide, launching them from Python takes
+longer than computing them; a recorded step is one launch. Everything that differs from step to step has
+to be in the same tensors every time.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# Steps of each size that are taken as usual first: what is made once in the first step must not be
-# made in the recorded one, and libraries choose their kernels.
+# Steps of each size before one is recorded: objects that are created once must exist before the
+# recording, and libraries choose their kernels in the first steps.
 FIRST = 3
 
 
@@ -27,20 +27,20 @@ class _Recorded:
 
 
 class Replay:
-    """Takes steps, as usual at first, then by repeating what was recorded of one.
+    """Call a step, directly at first, then by repeating a recorded one.
 
     Parameters
     ----------
     step : callable
-        Gets the rows of a minibatch for every member, int64 of shape (P, B), and takes a step; all
-        else that it reads and writes lies in tensors that stay.
+        Gets the rows of a minibatch for every member, int64 of shape (P, B); everything else that it
+        reads and writes must be in tensors that stay the same.
     """
 
     def __init__(self, step: Callable[[Tensor], None]) -> None:
         self._step = step
         self._taken: dict[int, int] = {}
         self._recorded: dict[int, _Recorded] = {}
-        # Nothing is left between two steps, so those of all sizes can use the same memory.
+        # Steps leave no temporary data behind, so all sizes can share the same memory.
         self._pool: Any = torch.cuda.graph_pool_handle()
         self._stream = _stream(torch.cuda.current_device())
 
@@ -50,7 +50,7 @@ class Replay:
         taken = self._taken.get(size, 0)
         self._taken[size] = taken + 1
         if taken < FIRST:
-            # On the stream that records, to which autograd's nodes belong from then on.
+            # On the stream of the recording, which autograd's nodes belong to from then on.
             self._stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(self._stream):
                 self._step(rows)
@@ -71,5 +71,5 @@ class Replay:
 
 @cache
 def _stream(device: int) -> torch.cuda.Stream:
-    """Return a device's stream for records: libraries keep tens of megabytes for every stream."""
+    """Return a device's stream for recordings, shared since libraries allocate megabytes for each."""
     return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]

@@ -1,8 +1,8 @@
-"""Which units of a pack are dropped in a step.
+"""Dropout of a pack.
 
-Each member's masks come from a generator of its own, so that they do not depend on its company. On a
-CPU they are drawn from numpy's, the fastest that is at hand; on another device a hash of a key and
-each unit's number takes their place, since a thousand generators could not keep up with it.
+Each member's masks are drawn by a generator of its own, so that they do not depend on the rest of the
+pack. On a CPU they are numpy's, which are the fastest; on another device they are a hash of a key and
+each unit's number, since a thousand generators would be slower than training.
 """
 
 from __future__ import annotations
@@ -22,26 +22,25 @@ from grad_ext.seeds import numpy_generator
 if TYPE_CHECKING:
     from grad_ext.engine.kernels import Drawn
 
-# Shares are exact to one in this many.
+# The resolution of shares.
 LEVELS = 2**16
-# Keys that are drawn and sent to a device at once, one a step and member.
+# Keys that are drawn and sent to a device at once, one for each step and member.
 KEYS = 1024
 
 
 class Dropout:
-    """What the outputs of a pack's layers are multiplied by when some of their units are dropped.
+    """Dropout factors of the outputs of a pack's layers: 0, or what keeps the mean.
 
-    Attribute branches keep all units.
+    Attribute branches have no dropout.
 
     Parameters
     ----------
     network : Network
-        Whose layers; those of a module of the user's are its own.
+        The network, whose own layers have dropout; a user's module brings its own.
     seeds : sequence of P ints
-        A seed a member.
+        One seed for each member.
     share : float
-        Of the units that are dropped, to one in 2**16; the others are scaled up so that the mean
-        stays.
+        Share of the units that are dropped, to one in 2**16.
     """
 
     def __init__(self, network: Network, seeds: Sequence[int], share: float) -> None:
@@ -53,13 +52,13 @@ class Dropout:
         self._like = network.flat
         self._scale = LEVELS / (LEVELS - self._least)
         self._masks: dict[int, list[Tensor]] = {}
-        # Where the keys of the step lie, and those of the next ones.
+        # The step's keys, always the same tensor for a recorded step, and those of the next steps.
         self._key = torch.zeros(len(seeds), 2, dtype=torch.int32, device=network.device)
         self._keys: list[Tensor] = []
 
     def advance(self) -> None:
-        """Begin a step: the next masks are others."""
-        # On a CPU the generators themselves go on.
+        """Begin a step, with new masks."""
+        # On a CPU the generators advance by drawing.
         if self._like.device.type != "cpu":
             self._next_key()
 
@@ -71,9 +70,9 @@ class Dropout:
         self._key.copy_(self._keys.pop(0))
 
     def masks(self, rows: int) -> Sequence[Tensor | Drawn]:
-        """Return the next masks, for each layer a tensor of shape (P, H, rows) or what draws it.
+        """Return the step's masks, for each layer a tensor of shape (P, H, rows) or how to draw it.
 
-        They lie where the last ones did: fresh memory for every step would cost more than they do.
+        The tensors are reused: allocating them in every step would cost more than drawing them.
         """
         if fuses(self._like, rows):
             return self._drawn(rows)
@@ -86,7 +85,7 @@ class Dropout:
         return self._masks[rows]
 
     def _drawn(self, rows: int) -> list[Drawn]:
-        """Return what the kernels draw masks by, which are those of `_hash`."""
+        """Return how the kernels draw the masks, which equal those of `_hash`."""
         from grad_ext.engine.kernels import Drawn
 
         drawn, start = [], 0
@@ -97,15 +96,15 @@ class Dropout:
 
     def _draw(self, rows: int) -> None:
         values = rows * sum(units for _, units in self._layers)
-        kind = self._like.numpy().dtype.type
+        dtype = self._like.numpy().dtype.type
         for member, generator in enumerate(self._generators):
-            # 16 bits a unit and row, four at a time: the fastest draw that is fine enough.
+            # 16 bits for each unit and row, four at a time: the fastest draw that is precise enough.
             drawn = generator.random_raw(-(-values // 4)).view(np.uint16)
             start = 0
             for mask, (_, units) in zip(self._masks[rows], self._layers, strict=True):
                 stop = start + units * rows
-                kept = drawn[start:stop].reshape(units, rows) >= self._least
-                np.multiply(kept, kind(self._scale), out=mask.numpy()[member, :units])
+                keeps = drawn[start:stop].reshape(units, rows) >= self._least
+                np.multiply(keeps, dtype(self._scale), out=mask.numpy()[member, :units])
                 start = stop
 
     def _hash(self, rows: int) -> None:
@@ -113,6 +112,6 @@ class Dropout:
         for mask, (_, units) in zip(self._masks[rows], self._layers, strict=True):
             stop = start + units * rows
             number = torch.arange(start, stop, dtype=torch.int32, device=key.device)
-            kept = (keyed(number, key) & (LEVELS - 1)) >= self._least
-            mask[:, :units] = kept.view(len(key), units, rows) * self._scale
+            keeps = (keyed(number, key) & (LEVELS - 1)) >= self._least
+            mask[:, :units] = keeps.view(len(key), units, rows) * self._scale
             start = stop

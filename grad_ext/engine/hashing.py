@@ -1,24 +1,23 @@
-"""Random numbers on a device by a hash of a key and each number's place.
+"""Random numbers on a device by a hash of a key and each number's position.
 
-A generator for every member of a pack, which makes a member's draws its own, is too slow where a
-thousand of them have to keep up with a GPU. A hash has no state: any number of draws are made at
-once, each by its key and its place alone.
+A thousand generators, one for every member of a pack, are too slow for a GPU. A hash has no state: any
+number of draws are made at once, each from its key and its position alone.
 """
 
 from __future__ import annotations
 
 from torch import Tensor
 
-# The hash "lowbias32" of C. Wellons ("Prospecting for hash functions", 2018): shifts and factors, of
-# which the second is written as torch's signed integers have it.
+# The hash "lowbias32" of C. Wellons ("Prospecting for hash functions", 2018): shifts and factors, the
+# second as a signed integer of torch.
 FACTORS = (0x7FEB352D, 0x846CA68B - 2**32)
 SHIFTS = (16, 15, 16)
 
 
 def mixed(bits: Tensor) -> Tensor:
-    """Return int32 bits, well mixed: a permutation of all of them."""
+    """Return the hash of int32 numbers, a permutation of all of them."""
     for shift, factor in zip(SHIFTS, (*FACTORS, 1), strict=True):
-        # torch shifts the sign in, which does not belong to the bits.
+        # torch's shift copies the sign, so the upper bits are masked.
         bits = (bits ^ ((bits >> shift) & (2 ** (32 - shift) - 1))) * factor
     return bits
 
@@ -29,9 +28,9 @@ def keyed(numbers: Tensor, keys: Tensor) -> Tensor:
     Parameters
     ----------
     numbers : int32 Tensor of shape (N,)
-        Places, each but once.
+        Positions, each only once.
     keys : int32 Tensor of shape (P, 2)
-        Of each member; two in two rounds, so that equal numbers under two keys have nothing in
-        common.
+        Two keys of each member, for two rounds, so that the bits of equal numbers under different
+        keys are independent.
     """
     return mixed(mixed(numbers ^ keys[:, :1]) ^ keys[:, 1:])

@@ -1,9 +1,9 @@
 """A user's own torch module as the trunk of P networks.
 
-The paper's branches sit on the output of any network. Here the network below them is a
-`torch.nn.Module` that maps rows (B, D) to units (B, H); what lies above it, the losses and the
-optimiser stay those of `grad_ext.engine.network`. The module's weights live among the network's own
-parameters, with the pack axis first, and are handed to it through `torch.func.functional_call`.
+The paper's branches can be put on the output of any network. This one is a `torch.nn.Module` that maps
+rows (B, D) to units (B, H); branches, losses and the optimiser are unchanged. The module's weights are
+parameters of `grad_ext.engine.network.Network`, with the pack axis first, and it gets them through
+`torch.func.functional_call`.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from grad_ext.seeds import derive
 Factory = Callable[[int], nn.Module]
 Size = tuple[int, ...]
 
-# Rows of the passes that find out what a module does; enough for a batch normalisation.
+# Rows of the passes that test a module; enough for a batch normalisation.
 PROBE_ROWS = 16
-# Two ways through one module in float32 may differ by rounding, but not by this.
+# Largest difference by rounding between two ways to compute one module in float32.
 TOLERANCE = 1e-3
-# torch's global generator and a module's weights are borrowed for the time of a call: one at a time.
+# Only one call at a time may use torch's global generator and a module's weights.
 _BORROWED = threading.RLock()
 
 
 @contextmanager
 def _generator(seed: int, *names: str) -> Iterator[None]:
-    """Seed torch's global generator inside the block, and give it back as it was."""
+    """Seed torch's global generator inside the block, and restore it afterwards."""
     with _BORROWED, torch.random.fork_rng(devices=[]):
         # Not torch.manual_seed, which would seed the generators of all devices.
         torch.default_generator.manual_seed(derive(seed, *names))
@@ -44,34 +44,35 @@ def _generator(seed: int, *names: str) -> Iterator[None]:
 
 
 class ModuleTrunk:
-    """What a network needs to know of a user's module, and the initial weights of P of them.
+    """A user's module as a trunk, and the initial weights of P of them.
 
     **Packs.** A module without buffers that draws no random numbers is trained in packs, through
-    `torch.func.vmap`: its numbers are those it would have alone up to rounding, which an
-    adversarial game amplifies step by step. Any other (batch normalisation, dropout, operations
-    that vmap cannot batch), and a single one, is called member by member: then its numbers do not
-    depend on its company, bit for bit, as those of the default trunk. Which of the two it is, is
-    tried out at the start. Scoring is always member by member.
+    `torch.func.vmap`: results equal those of training alone up to rounding, which an adversarial
+    game amplifies step by step. Any other module (batch normalisation, dropout, operations that vmap
+    cannot batch), and a single one, is called member by member: then results do not depend on the
+    rest of the pack, bit for bit, as with the default trunk. Which of the two is possible is tested
+    at the start. Scoring is always member by member.
 
     **Randomness.** torch's global generator, from which modules draw their initial weights and
-    their dropout, is seeded by the member's own seed (and step) for the time of a call and then
-    put back as it was. Generators of other libraries and devices are left alone, so a module that
-    asks those is not repeatable.
+    their dropout, is seeded by the member's own seed (and step) during a call and then restored.
+    Generators of other libraries and devices are not seeded, so a module that uses those is not
+    repeatable.
 
-    **State.** Parameters that require gradients are trained; others are kept as they are. Buffers
-    follow the training passes. A module has to follow its input's precision, since fitted models
-    score in float64, and to treat every row by itself in evaluation mode. Its last layer needs no
-    bias: the branches' first batch normalisation cancels it, and Adam moves it by rounding alone.
+    **State.** Parameters that require gradients are trained; others do not change. Buffers are
+    updated by the training passes. A module must compute in its input's precision, since fitted
+    models score in float64, and treat every row by itself in evaluation mode. Its last layer needs
+    no bias: the branches' first batch normalisation cancels it, and Adam changes it by rounding
+    alone.
 
     Parameters
     ----------
     factory : callable
         Gets the number of features D and returns a `torch.nn.Module` that maps float tensors of
-        shape (B, D) to float tensors of shape (B, H). Lazy layers are welcome.
+        shape (B, D) to float tensors of shape (B, H). Lazy layers are allowed.
     features : int
         D.
     seeds : sequence of int
-        One a member, of its initial weights.
+        One seed for each member's initial weights.
 
     Attributes
     ----------
@@ -82,10 +83,10 @@ class ModuleTrunk:
     parameters : dict of str to tuple of int
         Shape of every trained parameter of one member, by its name in the module.
     fixed : dict of str to tuple of (tuple of int, torch.dtype)
-        Shape and dtype of every untrained parameter and buffer; floats are brought to the
+        Shape and dtype of every untrained parameter and buffer; floats are converted to the
         network's precision.
     initial : dict of str to Tensor of shape (P, ...)
-        What all of them begin with; empty in the copy that a network keeps.
+        Initial values of all of them; empty in a network's copy.
 
     Raises
     ------
@@ -139,11 +140,11 @@ class ModuleTrunk:
         return bare
 
     def __getstate__(self) -> dict[str, Any]:
-        # The module that was called may hold on to activations, which cannot be copied.
+        # The working copy may hold activations, which cannot be copied.
         return {**vars(self), "_working": None}
 
     def outputs(self, x: Tensor, tensors: Mapping[str, Tensor], seeds: Sequence[int]) -> Tensor:
-        """Return what every member's module says of its own minibatch, in training mode.
+        """Return the output of every member's module for its own minibatch, in training mode.
 
         Parameters
         ----------
@@ -151,9 +152,9 @@ class ModuleTrunk:
             A minibatch for each member.
         tensors : mapping of str to Tensor of shape (P, ...)
             Parameters, untrained parameters and buffers by their names in the module; the buffers
-            are moved.
+            are updated.
         seeds : sequence of P ints
-            Of what the modules draw.
+            Seeds of the modules' random numbers.
 
         Returns
         -------
@@ -162,31 +163,31 @@ class ModuleTrunk:
         Raises
         ------
         InputError
-            If what comes out is no float tensor of shape (B, H).
+            If the output is not a float tensor of shape (B, H).
         """
         self._steps += 1
         if self.packed:
             return self._together(x, tensors)
-        said = []
+        outputs = []
         for seed, rows, (values, buffers) in zip(seeds, x, self._members(tensors), strict=True):
             with _generator(seed, "trunk", str(self._steps)):
-                said.append(self._call(values, rows, training=True).T)
+                outputs.append(self._call(values, rows, training=True).T)
             with torch.no_grad():
-                # A module may write into its buffers or put others in their place.
+                # A module may write into its buffers or replace them.
                 for name, buffer in buffers.items():
                     buffer.copy_(values[name])
-        return torch.stack(said)
+        return torch.stack(outputs)
 
     @torch.no_grad()
     def representations(self, rows: Tensor, tensors: Mapping[str, Tensor]) -> Tensor:
-        """Return what every member's module says of the same rows, in evaluation mode.
+        """Return the output of every member's module for the same rows, in evaluation mode.
 
         Parameters
         ----------
         rows : Tensor of shape (N, D)
-            Rows that all members represent.
+            Rows, the same for all members.
         tensors : mapping of str to Tensor of shape (P, ...)
-            As in `outputs`; nothing is moved.
+            As in `outputs`; buffers are not updated.
 
         Returns
         -------
@@ -195,18 +196,18 @@ class ModuleTrunk:
         Raises
         ------
         InputError
-            If what comes out is no float tensor of shape (N, H).
+            If the output is not a float tensor of shape (N, H).
         """
-        said = []
+        outputs = []
         for values, _ in self._members(tensors):
             with _generator(0, "scores"):
-                said.append(self._call(values, rows, training=False).T)
-        return torch.stack(said)
+                outputs.append(self._call(values, rows, training=False).T)
+        return torch.stack(outputs)
 
     def _members(
         self, tensors: Mapping[str, Tensor]
     ) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
-        """Yield every member's tensors, of the buffers copies, and its buffers themselves."""
+        """Yield every member's tensors, with copies of the buffers, and the buffers themselves."""
         for row in zip(*(tensor.unbind() for tensor in tensors.values()), strict=True):
             values = dict(zip(tensors, row, strict=True))
             buffers = {name: values[name] for name in self._buffers}
@@ -217,18 +218,18 @@ class ModuleTrunk:
             return self._call(values, rows, training=True)
 
         with _BORROWED:
-            said: Tensor = vmap(one)(dict(tensors), x)
-        return said.transpose(1, 2).contiguous()
+            outputs: Tensor = vmap(one)(dict(tensors), x)
+        return outputs.transpose(1, 2).contiguous()
 
     def _call(self, values: dict[str, Tensor], rows: Tensor, training: bool) -> Tensor:
-        """Run the module with the given tensors; buffers among them become what it left."""
+        """Run the module with the given tensors; buffers among them are updated."""
         if self._working is None:
             self._working = copy.deepcopy(self._module)
         module = self._working.train(training)
         return _checked(functional_call(module, values, (rows,), strict=True), rows)
 
     def _check(self, features: int, expected: Tensor) -> None:
-        """Refuse a module that computes with other tensors than those it is handed."""
+        """Check that the module computes with the tensors it is given, and in their precision."""
         rows = torch.zeros(PROBE_ROWS, features)
         try:
             got = self.representations(rows, self.initial)[0].T
@@ -261,47 +262,47 @@ class ModuleTrunk:
                 raise InputError("trunk: the module's output carries no gradient")
 
     def _trainable(self) -> dict[str, Tensor]:
-        """Return the initial tensors, of the parameters copies that require gradients."""
+        """Return the initial tensors, with copies of the parameters that require gradients."""
         fresh = {name: self.initial[name].clone().requires_grad_() for name in self.parameters}
         return self.initial | fresh
 
     def _packs(self, features: int, seeds: Sequence[int]) -> bool:
-        """Return whether the members together, forward and backward, say what each says alone."""
+        """Return whether the pack has the outputs that its members have alone, and gradients."""
         one_hot = torch.eye(features).repeat(-(-PROBE_ROWS // features), 1)[:PROBE_ROWS]
         x = one_hot.expand(len(seeds), -1, -1)
         tensors = self._trainable()
         leaves = [tensors[name] for name in self.parameters]
         try:
-            # vmap refuses random numbers, and warns of what it does one by one anyway.
+            # vmap refuses random numbers, and warns of operations that it does one by one.
             with _generator(0, "probe"), warnings.catch_warnings():
                 warnings.simplefilter("error")
                 together = self._together(x, tensors)
                 torch.autograd.grad(together.sum(), leaves, allow_unused=True)
-            apart = self.bare().outputs(x, tensors, seeds)
-        # Nobody has a list of what vmap cannot do, and what the module cannot do has been seen.
+            alone = self.bare().outputs(x, tensors, seeds)
+        # There is no list of what vmap cannot do, and `_check` has tested the module itself.
         except Exception:  # noqa: BLE001
             return False
-        return torch.allclose(together, apart, TOLERANCE, TOLERANCE)
+        return torch.allclose(together, alone, TOLERANCE, TOLERANCE)
 
 
 def _built(factory: Factory, features: int, seed: int) -> tuple[nn.Module, Tensor]:
-    """Return one member's module in float32, and what it says of rows of zeros, (B, H)."""
+    """Return one member's module in float32, and its output (B, H) for rows of zeros."""
     rows = torch.zeros(PROBE_ROWS, features)
     with _generator(seed, "weights", "trunk"):
-        made = factory(features)
-        if not isinstance(made, nn.Module):
+        built = factory(features)
+        if not isinstance(built, nn.Module):
             raise InputError(
-                f"trunk: expected a function that returns a torch.nn.Module, got {made!r}"
+                f"trunk: expected a function that returns a torch.nn.Module, got {built!r}"
             )
         try:
             # Lazy layers draw their weights in their first pass, and cannot be copied before it.
-            if any(map(is_lazy, (*made.parameters(), *made.buffers()))):
+            if any(map(is_lazy, (*built.parameters(), *built.buffers()))):
                 with torch.no_grad():
-                    made.eval()(rows)
+                    built.eval()(rows)
             # A copy, since the function may return a module that is the user's own.
-            module = copy.deepcopy(made).float().eval()
+            module = copy.deepcopy(built).float().eval()
             with _generator(0, "scores"), torch.no_grad():
-                said = module(rows)
+                output = module(rows)
         except Exception as error:
             raise InputError(
                 f"trunk: expected a module that can be copied and takes rows of shape "
@@ -309,23 +310,23 @@ def _built(factory: Factory, features: int, seed: int) -> tuple[nn.Module, Tenso
             ) from error
     if any(value.is_complex() for value in module.parameters()):
         raise InputError("trunk: expected real parameters, got complex ones")
-    return module, _checked(said, rows)
+    return module, _checked(output, rows)
 
 
-def _checked(said: object, rows: Tensor) -> Tensor:
-    """Return what a module said, if it is a float tensor of shape (B, H)."""
-    if not isinstance(said, Tensor):
+def _checked(output: object, rows: Tensor) -> Tensor:
+    """Return a module's output, if it is a float tensor of shape (B, H)."""
+    if not isinstance(output, Tensor):
         raise InputError(
-            f"trunk: expected a module that returns a tensor, got {type(said).__name__}"
+            f"trunk: expected a module that returns a tensor, got {type(output).__name__}"
         )
-    if said.ndim != 2 or len(said) != len(rows) or not said.shape[1]:
+    if output.ndim != 2 or len(output) != len(rows) or not output.shape[1]:
         raise InputError(
             f"trunk: expected a module that returns shape ({len(rows)}, H) for "
-            f"{tuple(rows.shape)}, got {tuple(said.shape)}"
+            f"{tuple(rows.shape)}, got {tuple(output.shape)}"
         )
-    if not said.is_floating_point():
-        raise InputError(f"trunk: expected a module that returns floats, got {said.dtype}")
-    return said
+    if not output.is_floating_point():
+        raise InputError(f"trunk: expected a module that returns floats, got {output.dtype}")
+    return output
 
 
 def _stacked(modules: Sequence[nn.Module]) -> dict[str, Tensor]:

@@ -1,7 +1,7 @@
 """The reversed gradient: identity forward, times -1 or minus a strength backward.
 
 Ganin et al. (2016), "Domain-Adversarial Training of Neural Networks", section 4; Raff and
-Sylvester, GRAD, section 2. Here torch begins.
+Sylvester, GRAD, section 2.
 """
 
 from typing import Any
@@ -22,18 +22,17 @@ class _Reverse(torch.autograd.Function):
 
 
 def reverse(x: Tensor, strength: float = 1.0) -> Tensor:
-    """Return the input itself, whose gradient is reversed on its way back.
+    """Return the input, whose gradient is reversed in the backward pass.
 
-    Its derivative is minus `strength` times the identity, so what is trained above it to do
-    something well trains what lies below it to make that hard. Second derivatives are those of the
-    map that the gradient describes, ``-strength * x``.
+    The derivative is minus `strength` times the identity: layers above it are trained to minimise a
+    loss, layers below it to maximise it. Second derivatives are those of ``-strength * x``.
 
     Parameters
     ----------
     x : Tensor of any shape
         A hidden layer's output.
     strength : float, default 1.0
-        What the reversed gradient is multiplied by.
+        Factor of the reversed gradient.
 
     Returns
     -------

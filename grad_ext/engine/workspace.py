@@ -1,7 +1,7 @@
-"""Memory that the steps of training use again and again.
+"""Memory that training reuses from step to step.
 
-torch's allocator on a CPU gives large tensors back to the system, whose pages then have to be cleared
-and mapped anew in every step: that takes longer than to fill them.
+On a CPU, torch's allocator returns large tensors to the system, and their pages have to be cleared and
+mapped again in every step, which takes longer than filling them.
 """
 
 from __future__ import annotations
@@ -10,36 +10,36 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-# Kept tensors: those of two sizes of minibatch for all layers of a deep network. Rows that come in
-# ever other numbers, call by call, must not fill the memory.
+# Enough for two sizes of minibatch in all layers of a deep network. Calls with ever different numbers
+# of rows must not fill the memory.
 MOST = 256
 
 
 class Workspace:
-    """Tensors by what they are for and their size.
+    """Tensors by purpose and size.
 
-    What was taken is overwritten by whoever takes it next, so it serves within a step.
+    A tensor is overwritten by the next caller that takes the same one, so it is valid within a step.
     """
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[object, ...], Tensor] = {}
+        self._tensors: dict[tuple[object, ...], Tensor] = {}
 
-    def take(self, what: str, size: Sequence[int], like: Tensor) -> Tensor:
-        """Return a tensor of a size, whose content is anything.
+    def take(self, purpose: str, size: Sequence[int], like: Tensor) -> Tensor:
+        """Return an uninitialised tensor.
 
         Parameters
         ----------
-        what : str
-            What it is for: within a step, everything needs a name of its own.
+        purpose : str
+            Within a step, every use needs a name of its own.
         size : sequence of int
             Its shape.
         like : Tensor
-            Whose type and device it has.
+            A tensor of the same dtype and device.
         """
-        key = (what, *size)
-        found = self._kept.get(key)
-        if found is None or found.device != like.device or found.dtype != like.dtype:
-            if len(self._kept) >= MOST:
-                self._kept.clear()
-            found = self._kept[key] = like.new_empty(size)
-        return found
+        key = (purpose, *size)
+        tensor = self._tensors.get(key)
+        if tensor is None or tensor.device != like.device or tensor.dtype != like.dtype:
+            if len(self._tensors) >= MOST:
+                self._tensors.clear()
+            tensor = self._tensors[key] = like.new_empty(size)
+        return tensor

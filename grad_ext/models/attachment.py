@@ -20,9 +20,10 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from grad_ext import checks
+from grad_ext.constraints import DEFAULT_CONSTRAINT, constraint_named
 from grad_ext.engine.reversal import reverse
 from grad_ext.errors import InputError, unknown
-from grad_ext.outputs import CONSTRAINTS, Branch, Task, check_constraint
+from grad_ext.outputs import Branch
 from grad_ext.seeds import seed_from, torch_generator
 from grad_ext.training.settings import LAMBDA
 
@@ -38,7 +39,7 @@ def attach(
     lam: float | Mapping[str, float] = LAMBDA,
     hidden: Sequence[int] = (40, 40),
     pool: Callable[[Any], Tensor] | None = None,
-    constraint: str = CONSTRAINTS[0],
+    constraint: str = DEFAULT_CONSTRAINT,
     classes: int = 2,
     random_state: object = None,
 ) -> Attachment:
@@ -70,9 +71,11 @@ def attach(
         Gets the submodule's raw output and returns the representation, of shape (N, H). By default
         outputs of shape (N, H) are taken as they are, rank 3 is a sequence (N, T, H) and averaged
         over T, ranks 4 and 5 are feature maps (N, C, ...) and averaged over space.
-    constraint : {'demographic_parity', 'equalized_odds', 'equal_opportunity'}
-        Which rows the branches tell the groups apart among: all, those of each label, for which
-        they end in a head each, or those of the label 1. The latter two need the labels in `loss`.
+    constraint : str, default 'demographic_parity'
+        The rows among which the branches predict the groups, a name in
+        `grad_ext.constraints.CONSTRAINTS`: all rows (demographic_parity), the rows of each label,
+        which have a head each (equalized_odds), or those of the label 1 (equal_opportunity). All but
+        the first need the labels in `loss`.
     classes : int, default 2
         How many labels there are, for a constraint that looks at them.
     random_state : int, None, numpy.random.RandomState or numpy.random.Generator
@@ -156,7 +159,7 @@ class Attachment(nn.Module):
         if pool is not None and not callable(pool):
             raise InputError(f"pool must be a callable or None, got {pool!r}")
         seed = seed_from(random_state)
-        heads = self.classes if constraint == "equalized_odds" else 1
+        heads = constraint_named(self.constraint).heads(self.classes)
         self.branches = nn.ModuleDict(
             {
                 _key(name): _branch(self.hidden, heads * _outputs(groups), seed, name)
@@ -230,12 +233,12 @@ class Attachment(nn.Module):
         h = self._seen()
         _check_names("the protected attributes", a, self.protected)
         truth = {name: _values(name, a[name], g, h) for name, g in self.protected.items()}
-        counted, own = self._labels(y, h)
+        counted, heads = self._strata(y, h)
         # Mixed precision ends here: half the digits are too few for a loss times a hundred.
         with torch.autocast(h.device.type, enabled=False):
             return {
                 name: _mean_loss(
-                    _spoken(self.branches[_key(name)](h), own, _outputs(groups)),
+                    _spoken(self.branches[_key(name)](h), heads, _outputs(groups)),
                     truth[name][0],
                     truth[name][1] & counted,
                     groups,
@@ -243,16 +246,17 @@ class Attachment(nn.Module):
                 for name, groups in self.protected.items()
             }
 
-    def _labels(self, y: Tensor | None, h: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Return which rows the constraint counts, and which head speaks of each if there are several."""
-        if self.constraint == CONSTRAINTS[0]:
+    def _strata(self, y: Tensor | None, h: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return which rows the constraint compares, and the head of each if there are several."""
+        constraint = constraint_named(self.constraint)
+        if not constraint.uses_labels:
             return torch.ones(len(h), dtype=torch.bool, device=h.device), None
         if y is None:
             raise InputError(f"constraint {self.constraint!r} needs the rows' labels: loss(a, y)")
         labels, known = _values("the labels", y, self.classes, h)
-        if self.constraint == "equal_opportunity":
-            return known & (labels == 1), None
-        return known, labels.long()
+        strata = torch.from_numpy(constraint.table(self.classes)).to(h.device)[labels.long()]
+        heads = strata.clamp_min(0) if constraint.heads(self.classes) > 1 else None
+        return known & (strata >= 0), heads
 
     def initialise(self, *args: Any, **kwargs: Any) -> Self:
         """Give the branches their sizes now, by a pass of the module that leaves no trace.
@@ -562,11 +566,10 @@ def _checked_protected(protected: object) -> dict[str, int | str]:
 
 
 def _checked_constraint(constraint: str, classes: int) -> tuple[str, int]:
-    if constraint not in CONSTRAINTS:
-        raise unknown("constraint", constraint, CONSTRAINTS)
+    rule = constraint_named(constraint)
     if not checks.is_whole(classes, 2):
         raise InputError(f"classes: expected the number of labels, at least 2, got {classes!r}")
-    check_constraint(constraint, Task(Branch.of_groups("target", int(classes)), ()))
+    rule.check(Branch.of_groups("target", int(classes)))
     return constraint, int(classes)
 
 

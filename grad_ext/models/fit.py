@@ -23,14 +23,14 @@ from grad_ext.engine.module_trunk import Factory
 from grad_ext.engine.network import Network
 from grad_ext.errors import ConstantPredictionWarning, InputError
 from grad_ext.method import GRAD, FittedGRAD
-from grad_ext.outputs import Branch, Task
+from grad_ext.outputs import Binary, Task
 from grad_ext.seeds import numpy_generator
 from grad_ext.training.checkpoint import Rule, last, rule_named
 from grad_ext.training.loop import history_of, shape_of
 from grad_ext.training.settings import Settings
 from grad_ext.training.targets import targets_of
 from grad_ext.training.trainer import Trainer
-from grad_ext.training.validation import figures, last_readout
+from grad_ext.training.validation import last_readout, validation_metrics
 from grad_ext.trial import Trial
 
 Floats = NDArray[np.float64]
@@ -264,7 +264,7 @@ class Online:
         with one_thread():
             self._losses.append(self._trainer.epoch(X, targets))
             readout = last_readout(self._network, X, arrays)
-            self._judged.append(figures(self._network, readout, X, arrays))
+            self._judged.append(validation_metrics(self._network, readout, X, arrays))
         history = history_of(self._losses, self._judged)
         exact = Network.from_state(self._network.shape, self._network.state(), torch.float64)
         calls = np.array([len(self._losses)])
@@ -284,7 +284,7 @@ def check_rows(rows: Samples, positions: NDArray[np.intp]) -> None:
         raise InputError(
             f"expected at least 2 samples that differ and have weight, got {len(positions)} sample"
         )
-    if rows.task.target.kind in ("binary", "categorical"):
+    if rows.task.target.classes:
         present = np.unique(rows.y[positions])
         if len(present) < 2:
             raise InputError(
@@ -292,15 +292,15 @@ def check_rows(rows: Samples, positions: NDArray[np.intp]) -> None:
                 f"got {len(present)}"
             )
     for branch, column in zip(rows.task.attributes, rows.a.T, strict=True):
-        check_groups(branch.name, column[positions], branch.kind == "continuous")
+        check_groups(branch.name, column[positions], not branch.classes)
 
 
 def _divided(
     rows: Samples, positions: NDArray[np.intp], share: float, seed: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     y, a = rows.y[positions], rows.a[positions]
-    labels = np.zeros(len(y)) if rows.task.target.kind in ("continuous", "features") else y
-    plain = [branch.kind == "continuous" for branch in rows.task.attributes]
+    labels = y if rows.task.target.classes else np.zeros(len(y))
+    plain = [not branch.classes for branch in rows.task.attributes]
     strata = cells(labels, a, plain)
     # The only row of its label and groups is for training: held out, it could not be learned. The
     # others are held out a little more often instead.
@@ -325,14 +325,14 @@ def constant(fitted: FittedGRAD, seen: list[Arrays], lam: float | tuple[float, .
     InputError
         If its scores are not numbers.
     """
-    if fitted.readout is None and fitted.network.shape.target.kind == "features":
+    if fitted.readout is None and fitted.network.shape.target.reconstructs:
         return False
     said = np.concatenate([fitted.scores(arrays.X)[0] for arrays in seen], axis=1)
     if not np.isfinite(said).all():
         raise InputError(
             "training diverged: the scores are not numbers; a smaller learning_rate or lam may help"
         )
-    if seen[0].task.target.kind == "continuous":
+    if not seen[0].task.target.classes:
         return False
     labels = said[0] >= 0.5 if len(said) == 1 else said.argmax(axis=0)
     if len(np.unique(labels)) > 1:
@@ -354,7 +354,7 @@ def table_rows(table: Table, use_protected: bool) -> Samples:
         y=table.y().astype(np.float64),
         a=table.a(),
         w=table.w(),
-        task=Task(Branch("target", "binary"), tuple(p.branch for p in table.protected)),
+        task=Task(Binary("target"), tuple(p.branch for p in table.protected)),
         hidden=carriers,
     )
 

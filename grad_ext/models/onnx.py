@@ -287,7 +287,7 @@ def _probabilities(graph: _Graph, h: str, fitted: FittedGRAD) -> str:
         logits = _affine(graph, h, weight[:, :units], weight[:, units])
     else:
         logits = _head(graph, h, fitted)
-        if fitted.network.shape.target.kind == "categorical":
+        if fitted.network.shape.target.classes > 2:
             return graph.node("Softmax", logits, axis=1)
     favorable = graph.node("Sigmoid", logits)
     other = graph.node("Sub", graph.constant(np.array([[1.0]])), favorable)

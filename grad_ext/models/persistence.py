@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,14 +35,15 @@ from grad_ext.codec import (
     value_to_json,
 )
 from grad_ext.data.encoding import Bin, Categorical, Encoder, Numeric
-from grad_ext.data.sensitive import Attribute
+from grad_ext.data.sensitive import SensitiveAttribute
 from grad_ext.engine.logistic import WIDTH_STEP, Readout
-from grad_ext.engine.network import Network, Shape
+from grad_ext.engine.network import Network
+from grad_ext.engine.shape import Shape
 from grad_ext.errors import InputError, unknown
 from grad_ext.files import write_atomically
 from grad_ext.method import FittedGRAD
 from grad_ext.models.fit import Model
-from grad_ext.outputs import Branch, Kind
+from grad_ext.outputs import Branch, branch_of
 from grad_ext.training.checkpoint import History
 
 FORMAT = 1
@@ -213,7 +214,7 @@ def _learned(fitted: Any) -> dict[str, Any]:
     return learned
 
 
-def _attribute_to_json(attribute: Attribute) -> dict[str, Any]:
+def _attribute_to_json(attribute: SensitiveAttribute) -> dict[str, Any]:
     what = f"a group of the attribute {attribute.name!r}"
     levels = attribute.levels
     return {
@@ -229,7 +230,7 @@ def _shape_to_json(shape: Shape) -> dict[str, Any]:
         "branch": [int(units) for units in shape.branch],
         "target": _branch_to_json(shape.target),
         "attributes": [_branch_to_json(branch) for branch in shape.attributes],
-        "reads": shape.reads,
+        "adversary_input": shape.adversary_input,
         "heads": int(shape.heads),
     }
 
@@ -403,12 +404,13 @@ def _learned_from_json(given: Mapping[str, Any]) -> dict[str, Any]:
     return learned
 
 
-def _attribute_from_json(given: Any) -> Attribute:
+def _attribute_from_json(given: Any) -> SensitiveAttribute:
     name = entry(given, "name", str)
     if given.get("levels") is None:
-        return Attribute(name, None)
+        return SensitiveAttribute(name, name, continuous=True)
     levels = entry(given, "levels", list)
-    return Attribute(name, tuple(scalar_from_json(level, "levels") for level in levels))
+    found = tuple(scalar_from_json(level, "levels") for level in levels)
+    return SensitiveAttribute(name, name, levels=found)
 
 
 def _shape_from_json(given: Mapping[str, Any]) -> Shape:
@@ -421,7 +423,7 @@ def _shape_from_json(given: Mapping[str, Any]) -> Shape:
         branch=_sizes(given, "branch"),
         target=_branch_from_json(given.get("target")),
         attributes=attributes,
-        reads=entry(given, "reads", str),
+        adversary_input=entry(given, "adversary_input", str),
         # Files that were written before there were several have none.
         heads=entry(given, "heads", int) if "heads" in given else 1,
     )
@@ -436,13 +438,7 @@ def _sizes(given: Mapping[str, Any], key: str) -> tuple[int, ...]:
 
 def _branch_from_json(given: Any) -> Branch:
     name, kind = entry(given, "name", str), entry(given, "kind", str)
-    outputs = entry(given, "outputs", int)
-    if kind not in get_args(Kind):
-        raise unknown("kind of branch", kind, get_args(Kind))
-    single = kind in ("binary", "continuous")
-    if outputs < 1 or (single and outputs > 1):
-        raise InputError(f"a {kind} branch cannot have {outputs} outputs")
-    return Branch(name, cast(Kind, kind), outputs)
+    return branch_of(kind, name, entry(given, "outputs", int))
 
 
 def _part_from_json(given: Any) -> Numeric | Categorical:
@@ -505,13 +501,13 @@ def _check_agreement(
     if estimator and shape.attributes not in ((), branches):
         raise InputError("the network's attribute branches are not those of attributes_")
     kind, classes = _target_of(name, parameters, learned)
-    if kind != shape.target.kind or (kind == "categorical" and shape.target.outputs != classes):
+    if kind != shape.target.kind or shape.target.classes not in (0, classes):
         raise InputError(f"a network that predicts {shape.target} is not one of this {name}")
-    if shape.heads not in (1, classes):
+    if shape.heads > max(1, classes):
         raise InputError(
-            f"heads: expected one, or one for each of {classes} labels, got {shape.heads}"
+            f"heads: expected at most one for each of {classes} labels, got {shape.heads}"
         )
-    return 0 if kind != "features" or classes < 2 else 1 if classes == 2 else classes
+    return 0 if not shape.target.reconstructs or classes < 2 else 1 if classes == 2 else classes
 
 
 def _check_names(learned: Mapping[str, Any], columns: int) -> None:
@@ -523,7 +519,7 @@ def _check_names(learned: Mapping[str, Any], columns: int) -> None:
 
 def _target_of(
     name: str, parameters: Mapping[str, Any], learned: Mapping[str, Any]
-) -> tuple[Kind, int]:
+) -> tuple[str, int]:
     """Return the kind of target that a class asks for, and the number of classes."""
     if name == "GRADInProcessing":
         return ("features" if parameters.get("variant") == "auto" else "binary"), 2

@@ -29,7 +29,7 @@ from sklearn.utils.validation import (
 
 from grad_ext import checks
 from grad_ext.data.sensitive import (
-    Attribute,
+    SensitiveAttribute,
     attributes_of,
     crossed,
     index_frame,
@@ -39,7 +39,7 @@ from grad_ext.data.sensitive import (
 from grad_ext.engine.module_trunk import Factory
 from grad_ext.errors import InputError
 from grad_ext.models.fit import VALIDATION, Model, Online, Samples, fit_rows, lam_by_attribute
-from grad_ext.outputs import Branch, Task
+from grad_ext.outputs import Branch, Continuous, Features, Task
 from grad_ext.seeds import seed_from
 from grad_ext.training.checkpoint import Rule
 from grad_ext.training.settings import DECIDED, LAMBDA, Settings
@@ -75,6 +75,8 @@ class _GRADEstimator(BaseEstimator):  # type: ignore[misc]
         extrapolation: float | None = None,
         balance_groups: bool | None = None,
         checkpoint: str | Rule | None = None,
+        lr_schedule: str = Settings.lr_schedule,
+        warmup_schedule: str = Settings.warmup_schedule,
         validation: float = VALIDATION,
         intersections: bool = False,
         continuous: Sequence[str] = (),
@@ -101,6 +103,8 @@ class _GRADEstimator(BaseEstimator):  # type: ignore[misc]
         self.extrapolation = extrapolation
         self.balance_groups = balance_groups
         self.checkpoint = checkpoint
+        self.lr_schedule = lr_schedule
+        self.warmup_schedule = warmup_schedule
         self.validation = validation
         self.intersections = intersections
         self.continuous = continuous
@@ -117,6 +121,8 @@ class _GRADEstimator(BaseEstimator):  # type: ignore[misc]
             constraint=self.constraint,
             trunk=Settings.trunk if callable(self.trunk) else tuple(self.trunk),
             branch=tuple(self.branch),
+            lr_schedule=self.lr_schedule,
+            warmup_schedule=self.warmup_schedule,
             **{**decided, "checkpoint": None if callable(self.checkpoint) else self.checkpoint},
         )
 
@@ -161,7 +167,7 @@ class _GRADEstimator(BaseEstimator):  # type: ignore[misc]
     ) -> Self:
         settings = self._settings()
         sensitive = self._sensitive(X, sensitive_features, len(frame))
-        self.attributes_: tuple[Attribute, ...] = attributes_of(sensitive, self.continuous)
+        self.attributes_: tuple[SensitiveAttribute, ...] = attributes_of(sensitive, self.continuous)
         self._say_if_unprotected()
         task = Task(target, tuple(attribute.branch for attribute in self.attributes_))
         a = numbers(sensitive, self.attributes_)
@@ -278,9 +284,10 @@ class GRADClassifier(ClassifierMixin, _GRADEstimator):  # type: ignore[misc]
     recipe : {'paper', 'steady'}
         The training recipe. It decides the settings from `encoding` to `checkpoint` that are None;
         `grad_ext.training.settings.Settings` says what each is and what it is in which recipe.
-    constraint : {'demographic_parity', 'equalized_odds', 'equal_opportunity'}
-        What predictions are not to tell the groups apart by: all rows, the rows of each label, or
-        those of the favorable label, the second of two, alone.
+    constraint : str, default 'demographic_parity'
+        The rows among which predictions must be independent of the groups, a name in
+        `grad_ext.constraints.CONSTRAINTS`: all rows (demographic_parity), the rows of each label
+        (equalized_odds), or those of the favorable label, the second of two (equal_opportunity).
     encoding : {'standard', 'quantile'}, optional
         How columns of numbers are encoded.
     epochs : int, optional
@@ -311,6 +318,8 @@ class GRADClassifier(ClassifierMixin, _GRADEstimator):  # type: ignore[misc]
         Which epoch to keep: ``paper`` (lowest Discrimination on validation rows, ties by accuracy),
         ``delta``, ``balanced_delta``, ``last``, ``accuracy@0.05`` (highest accuracy at a
         Discrimination of at most 0.05), or a function of a `grad_ext.training.checkpoint.History`.
+    lr_schedule, warmup_schedule : str, default 'cosine' and 'logistic'
+        How the learning rates fall and the reversal grows, names in `grad_ext.engine.schedules`.
     validation : float, default 0.2
         Share of the rows held out to choose the epoch by, if `fit` is given no validation rows; none
         are where the last epoch is kept anyway, as it is by default.
@@ -337,7 +346,7 @@ class GRADClassifier(ClassifierMixin, _GRADEstimator):  # type: ignore[misc]
         The epoch that was kept, counted from 1.
     constant_ : bool
         Whether the model gives every row it was fitted on the same label.
-    attributes_ : tuple of grad_ext.data.sensitive.Attribute
+    attributes_ : tuple of grad_ext.data.sensitive.SensitiveAttribute
         The protected attributes and their groups.
     n_features_in_, feature_names_in_
         As in scikit-learn.
@@ -377,6 +386,8 @@ class GRADClassifier(ClassifierMixin, _GRADEstimator):  # type: ignore[misc]
         extrapolation: float | None = None,
         balance_groups: bool | None = None,
         checkpoint: str | Rule | None = None,
+        lr_schedule: str = Settings.lr_schedule,
+        warmup_schedule: str = Settings.warmup_schedule,
         validation: float = VALIDATION,
         intersections: bool = False,
         continuous: Sequence[str] = (),
@@ -405,6 +416,8 @@ class GRADClassifier(ClassifierMixin, _GRADEstimator):  # type: ignore[misc]
             extrapolation=extrapolation,
             balance_groups=balance_groups,
             checkpoint=checkpoint,
+            lr_schedule=lr_schedule,
+            warmup_schedule=warmup_schedule,
             validation=validation,
             intersections=intersections,
             continuous=continuous,
@@ -566,7 +579,7 @@ class GRADRegressor(RegressorMixin, _GRADEstimator):  # type: ignore[misc]
         """Train on rows; parameters as `GRADClassifier.fit`, with numbers for `y`."""
         frame = self._frame(X, reset=True)
         w = _sample_weight(sample_weight, frame)
-        target = Branch("target", "continuous")
+        target = Continuous("target")
         values = self._numbers(y, len(frame))
         return self._fit(X, frame, values, target, sensitive_features, w, validation)
 
@@ -615,7 +628,8 @@ class GRADEncoder(TransformerMixin, _GRADEstimator):  # type: ignore[misc]
         frame = self._frame(X, reset=True)
         w = _sample_weight(sample_weight, frame)
         self.classes_: NDArray[Any] | None = None
-        target, codes = Branch("target", "features"), np.zeros(len(frame), dtype=np.intp)
+        target: Branch = Features("target")
+        codes = np.zeros(len(frame), dtype=np.intp)
         if y is not None and type_of_target(y) in ("binary", "multiclass"):
             labels = _labels(y, len(frame), self)
             self.classes_, codes = np.unique(labels, return_inverse=True)

@@ -188,9 +188,9 @@ def _training(model: Any, trained_on: str) -> list[str]:
 
 
 def _groups(branch: Any) -> str:
-    if branch.kind == "continuous":
+    if not branch.classes:
         return "a number"
-    return f"{2 if branch.kind == 'binary' else branch.outputs} groups"
+    return f"{branch.classes} groups"
 
 
 def _performance(predictions: Predictions | None, seed: int) -> list[str]:

@@ -1,9 +1,8 @@
-"""Which epoch to keep: pure functions over a History.
+"""Rules for the epoch whose weights are kept: pure functions of a History.
 
-A rule gives every epoch of every member a list of scores, the first deciding and the later ones
-breaking ties, the higher the better; of equal epochs the last is kept, which has learned longer. Training asks the rule
-after each epoch and keeps a copy of the weights of the best so far, so a rule may look at an epoch
-and the ones before it only.
+A rule returns scores of every epoch and member, the higher the better: the first decides, the later ones
+break ties. Of equal epochs the last is kept, which was trained longer. Training applies the rule after
+each epoch and copies the weights of the best so far, so a rule must not depend on later epochs.
 """
 
 from __future__ import annotations
@@ -21,20 +20,20 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class History:
-    """How training went, by epoch and member.
+    """Losses and validation metrics of training, by epoch and member.
 
     Attributes
     ----------
     loss : array of shape (E, P)
         Mean loss of the target over the epoch's training rows (nats, or squared units).
     attribute_loss : array of shape (E, K, P)
-        The same of each attribute branch (no branches, no entries), not multiplied by λ.
+        The same for each attribute branch, not multiplied by λ.
     accuracy : array of shape (E, P)
-        On the validation rows, by predicted labels; R² for a predicted number.
+        On the validation rows; R² for a predicted number.
     balanced_accuracy : array of shape (E, P)
-        On the validation rows: the mean of the classes' accuracies; R² for a predicted number.
+        On the validation rows: the mean of the recalls of the classes; R² for a predicted number.
     positive_rate : array of shape (E, P)
-        On the validation rows: share of favorable labels, of the last class, or the mean number.
+        On the validation rows: share of the favorable label or last class, or the mean number.
     discrimination : array of shape (E, P)
         On the validation rows, the mean over attributes.
     discrimination_by_attribute : array of shape (E, K, P)
@@ -52,7 +51,7 @@ class History:
     def in_units(self, location: float, scale: float) -> History:
         """Return the history of a predicted number in its own units.
 
-        Training sees it less its mean `location` and divided by its standard deviation `scale`.
+        Training subtracts its mean `location` and divides by its standard deviation `scale`.
         """
         return replace(
             self,
@@ -67,36 +66,35 @@ Rule = Callable[[History], list[Floats]]
 
 
 def paper(history: History) -> list[Floats]:
-    """Lowest validation Discrimination, ties by accuracy (GRAD paper, section 2).
+    """Score epochs by lowest Discrimination, ties by accuracy (GRAD paper, section 2).
 
-    A constant prediction has Discrimination 0, so this rule likes it best: see docs/recipe.md.
+    A constant prediction has a Discrimination of 0, so this rule prefers it: see docs/recipe.md.
     """
     return [-history.discrimination, history.accuracy]
 
 
 def delta(history: History) -> list[Floats]:
-    """Highest accuracy minus Discrimination, on the validation rows."""
+    """Score epochs by accuracy minus Discrimination."""
     return [history.accuracy - history.discrimination]
 
 
 def balanced_delta(history: History) -> list[Floats]:
-    """Highest balanced accuracy minus Discrimination, which a constant does not win."""
+    """Score epochs by balanced accuracy minus Discrimination, 0.5 for a constant prediction."""
     return [history.balanced_accuracy - history.discrimination]
 
 
 def last(history: History) -> list[Floats]:
-    """The last epoch."""
+    """Score epochs by their number."""
     epochs = np.arange(len(history.loss), dtype=np.float64)
     return [np.broadcast_to(epochs[:, None], history.loss.shape)]
 
 
 @dataclass(frozen=True)
 class AccuracyWithin:
-    """Highest accuracy of the epochs with Discrimination at most `limit`.
+    """Score epochs by accuracy if their Discrimination is at most `limit`.
 
-    Of a predicted number, `limit` is in standard deviations of the target.
-
-    Where no epoch keeps to the limit, the lowest Discrimination.
+    If no epoch is within the limit, the one of the lowest Discrimination is kept. For a predicted
+    number, `limit` is in standard deviations of the target.
     """
 
     limit: float
@@ -139,9 +137,9 @@ def rule_named(name: str) -> Rule:
 
 
 def best_epoch(history: History, rule: Rule) -> NDArray[np.intp]:
-    """Return the epoch that a rule keeps, counted from 0, for each member, shape (P,).
+    """Return the epoch that a rule keeps for each member, counted from 0, shape (P,).
 
-    Epochs whose score is nan (a model that diverged) lose against all others.
+    An epoch whose score is nan (a model that diverged) is worse than all others.
     """
     keys = [np.nan_to_num(key, nan=-np.inf) for key in rule(history)]
     epochs, members = keys[0].shape

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from grad_ext.constraints import CONSTRAINTS, DEFAULT_CONSTRAINT
+from grad_ext.engine.schedules import LR_SCHEDULES, WARMUP_SCHEDULES
 from grad_ext.errors import InputError, unknown
-from grad_ext.outputs import CONSTRAINTS, READS
+from grad_ext.outputs import ADVERSARY_INPUTS
 from grad_ext.training.checkpoint import rule_named
 
 VARIANTS = ("pred", "auto")
 ENCODINGS = ("standard", "quantile")
-MULTIPLIED = ("loss", "reversal")
+LAM_SCALES = ("loss", "reversal")
 LAMBDA = 100.0
-# What each recipe decides; docs/recipe.md has the reasons at length. An attribute_learning_rate of
-# None is that of the other branches.
+# The values of each recipe; docs/recipe.md has the reasons. An attribute_learning_rate of None is
+# that of the other branches.
 BY_RECIPE: Mapping[str, Mapping[str, Any]] = {
     "paper": {
         "encoding": "standard",
@@ -54,8 +56,8 @@ BY_RECIPE: Mapping[str, Mapping[str, Any]] = {
         "checkpoint": "last",
     },
 }
-# Where it decides otherwise for GRAD-Auto, whose target is all of the features: the trunk has 40
-# units for them, and what it drops or spends on a number's many columns is missing in them.
+# Other values for GRAD-Auto, whose target is all of the features: the trunk has 40 units for them,
+# which dropout and the many columns of a quantile encoding would use up.
 FOR_AUTO: Mapping[str, Mapping[str, Any]] = {
     "paper": {},
     "steady": {"encoding": "standard", "dropout": 0.0},
@@ -63,88 +65,96 @@ FOR_AUTO: Mapping[str, Mapping[str, Any]] = {
 RECIPES = tuple(BY_RECIPE)
 # Settings that each recipe has a value for.
 DECIDED = tuple(BY_RECIPE["paper"])
-# Stands in the constructor for the recipe's value, which takes its place at once.
+# Default of a setting that the recipe decides; `Settings.__post_init__` replaces it.
 _RECIPES: Any = None
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The static settings: trials with equal ones can be trained in one pack.
+    """The static settings: trials with equal settings can be trained in one pack.
 
-    Those that a recipe decides may be left out or None, and become the recipe's; what is given
-    changes the recipe in this one point. The values are always the resolved ones, so for another
-    recipe or variant make new settings: `dataclasses.replace` would keep the old one's.
+    Settings that the recipe decides may be left out or None; a value that is given overrides the
+    recipe's. The attributes are always the resolved values, so for another recipe or variant make
+    new settings: `dataclasses.replace` would keep the values of the old recipe.
 
     Attributes
     ----------
     variant : {'pred', 'auto'}
         What the target branch predicts: the label, or the features without the protected ones.
     recipe : {'paper', 'steady'}
-        The training recipe: the paper's (GRAD, section 2) to the letter, or one whose last epoch
-        can be kept, for whatever λ. The following settings are given as paper | steady.
-    constraint : {'demographic_parity', 'equalized_odds', 'equal_opportunity'}
-        What the attribute branches may not tell the groups apart by: all rows; the rows of each
-        label, which they are told (Zhang et al. 2018); or the rows of the favorable label alone.
-        Then groups whose labels differ may be predicted differently.
+        The training recipe: exactly the paper's (GRAD, section 2), or one whose last epoch can be
+        kept, for every λ. The following defaults are given as paper | steady.
+    constraint : str, default 'demographic_parity'
+        The rows among which predictions must be independent of the attributes, a name in
+        `grad_ext.constraints.CONSTRAINTS`: all rows (demographic_parity), the rows of each label
+        (equalized_odds), or those of the favorable label (equal_opportunity; Zhang et al. 2018).
     trunk, branch : tuple of int
         Hidden units of the trunk's and of each branch's layers.
     use_protected : bool
-        Let the network see the columns that hold a protected attribute.
+        Whether the columns of protected attributes are features of the network.
     encoding : {'standard', 'quantile'}, standard | quantile, for Auto standard
         How columns of numbers are encoded: standardised, or also piecewise linearly between their
-        quantiles and with a column for each value that many rows share, since a network sees in
-        standardised numbers too little of what tells the labels apart (Gorishniy et al. 2022, "On
-        Embeddings for Numerical Features in Tabular Deep Learning").
+        quantiles and with a column for each value that many rows share, since networks predict
+        poorly from standardised numbers alone (Gorishniy et al. 2022, "On Embeddings for Numerical
+        Features in Tabular Deep Learning").
     epochs : int, 50 | 30
         Passes over the training rows.
     batch_size : int, 64 | 256
-        Rows of a minibatch, about: an epoch's rows are dealt into minibatches of nearly equal size,
-        of at most an eighth of the rows.
+        About the number of rows of a minibatch: an epoch's rows are divided into minibatches of
+        nearly equal size, of at most an eighth of the rows.
     learning_rate : float, 0.001 | 0.003
-        Of Adam.
+        Learning rate of Adam.
     attribute_learning_rate : float, that of the others | 0.01
-        Of the attribute branches: what they have learned has to follow a trunk that moves (Heusel et
+        Learning rate of the attribute branches, which have to follow the changing trunk (Heusel et
         al. 2017, "GANs Trained by a Two Time-Scale Update Rule").
     beta1 : float, 0.9 | 0
         Adam's decay of the mean gradient. Momentum makes a game between branches oscillate (Gidel et
         al. 2019, "Negative Momentum for Improved Game Dynamics").
     final_lr_fraction : float, 1 | 0.02
-        Share of every learning rate that is left at the end of its cosine decay (Loshchilov and
-        Hutter 2017, "SGDR"), step by step; 1 keeps it constant. At a constant rate the game never
-        comes to rest, and the last epoch is one of many that differ.
+        Share of the learning rates at the end of the schedule; 1 keeps them constant. At a constant
+        rate the game does not converge, and the last epoch is one of many that differ.
     dropout : float, 0 | 0.2, for Auto 0
         Share of the units dropped after each layer of the trunk and the target branch (Srivastava
-        et al. 2014, "Dropout"). The attribute branches keep all of theirs, to see what they can.
+        et al. 2014, "Dropout"). The attribute branches have no dropout.
     adversary_input : {'representation', 'prediction'}, representation | prediction
-        What the attribute branches see: the trunk's output, or what the target branch says, as a
-        probability and as nearly the label (`grad_ext.engine.backprop.seen`). The latter are one linear
-        layer each, and their gradient is reversed into the target branch and through it into the
-        trunk (Zhang et al. 2018, "Mitigating Unwanted Biases with Adversarial Learning"): what must
-        not tell the groups apart is the prediction, and to hide them from all else as well costs
-        what the labels are told by. For a representation (Auto) it is the trunk's output anyway.
+        What the attribute branches get: the trunk's output, or the prediction, as a probability and
+        as nearly the label (`grad_ext.engine.score_view`). With the prediction each is one linear
+        layer, and its gradient is reversed into the target branch and through it into the trunk
+        (Zhang et al. 2018, "Mitigating Unwanted Biases with Adversarial Learning"): only the
+        prediction must be independent of the groups, and hiding them from the whole representation
+        costs accuracy. For Auto it is always the representation.
     lam_scales : {'loss', 'reversal'}, loss | reversal
         What the strength s(λ) multiplies: the attribute losses, and so the attribute branches' own
         steps too, or only the gradient that is reversed into the trunk (Ganin et al. 2016,
         "Domain-Adversarial Training of Neural Networks").
     saturation : tuple of float, none | (35, 1)
-        A limit and a midpoint: s(λ) = limit · λ / (λ + midpoint); without them s(λ) = λ. The reversed
-        gradient's noise grows with λ and beyond some strength drowns the target's gradient. Results
-        that hardly change between λ = 100 and 1000 are then so by construction.
+        A limit and a midpoint: s(λ) = limit · λ / (λ + midpoint); without them s(λ) = λ. The noise of
+        the reversed gradient grows with λ and beyond some strength exceeds the target's gradient. By
+        construction, results hardly change between λ = 100 and 1000.
     warmup : float, 0 | 10
-        How fast the reversal grows to its strength: by 2 / (1 + exp(-warmup · p)) - 1 at a share p of
-        all steps (Ganin et al. 2016), so that the target is learned before it is contested; 0 is
-        the whole strength from the first step on.
+        How fast the reversal grows to its strength, by default by 2 / (1 + exp(-warmup · p)) - 1 at a
+        share p of all steps (Ganin et al. 2016), so that the target is learned first; 0 is the full
+        strength from the first step on.
     extrapolation : float, 0 | 0.6
-        How far ahead the reversed gradient looks, of branches that read the score: it comes through
-        the branch's weights and this many times what they lie ahead of their mean over the last ten
-        steps or so. A branch that follows late makes the game circle around its end, above all
-        where groups and labels go together; going by where it is about to be damps that (Daskalakis
-        et al. 2018, "Training GANs with Optimism").
+        For attribute branches that get the prediction: the reversed gradient is computed with their
+        weights plus this many times their difference from the average over about the last ten
+        steps. This damps the oscillation of the game, above all if groups and labels are correlated
+        (Daskalakis et al. 2018, "Training GANs with Optimism").
     balance_groups : bool, False | True
-        Weight the attribute losses so that each group counts alike, also a rare one.
+        Weight the attribute losses so that each group has the same weight, also a rare one.
     checkpoint : str, paper | last
         The rule for the epoch to keep: paper, delta, balanced_delta, last, or accuracy@0.05 for the
         highest accuracy at a Discrimination of at most 0.05.
+    lr_schedule : str, default 'cosine'
+        How the learning rates fall to their final fraction, a name in
+        `grad_ext.engine.schedules.LR_SCHEDULES` (Loshchilov and Hutter 2017, "SGDR").
+    warmup_schedule : str, default 'logistic'
+        How the reversal grows, a name in `grad_ext.engine.schedules.WARMUP_SCHEDULES`.
+
+    Raises
+    ------
+    InputError
+        If a value cannot be used.
 
     Examples
     --------
@@ -160,7 +170,7 @@ class Settings:
     trunk: tuple[int, ...] = (40, 40)
     branch: tuple[int, ...] = (40, 40)
     use_protected: bool = False  # open in the paper
-    constraint: str = CONSTRAINTS[0]
+    constraint: str = DEFAULT_CONSTRAINT
     encoding: str = _RECIPES
     epochs: int = _RECIPES
     batch_size: int = _RECIPES
@@ -176,6 +186,8 @@ class Settings:
     extrapolation: float = _RECIPES
     balance_groups: bool = _RECIPES
     checkpoint: str = _RECIPES
+    lr_schedule: str = "cosine"
+    warmup_schedule: str = "logistic"
 
     def __post_init__(self) -> None:
         if self.recipe not in RECIPES:
@@ -192,7 +204,7 @@ class Settings:
             raise InputError(f"checkpoint must be the name of a rule, got {self.checkpoint!r}")
         rule_named(self.checkpoint)
         for name, known in _CHOICES.items():
-            if getattr(self, name) not in known:
+            if getattr(self, name) not in tuple(known):
                 raise unknown(name, getattr(self, name), known)
         for name in ("epochs", "batch_size"):
             value = getattr(self, name)
@@ -205,29 +217,31 @@ class Settings:
         object.__setattr__(self, "saturation", _saturation(self.saturation))
 
     def with_variant(self, variant: str) -> Settings:
-        """Return these settings for another variant: what the recipe decided, it decides again."""
-        here, there = Settings(self.variant, self.recipe), Settings(variant, self.recipe)
+        """Return these settings for another variant, with the recipe's values for that variant."""
+        own, other = Settings(self.variant, self.recipe), Settings(variant, self.recipe)
         changed = {
-            name: getattr(there, name)
+            name: getattr(other, name)
             for name in DECIDED
-            if getattr(self, name) == getattr(here, name)
+            if getattr(self, name) == getattr(own, name)
         }
         return replace(self, variant=variant, **changed)
 
     def strength(self, lam: float) -> float:
-        """Return s(λ), what an attribute's loss or reversed gradient is multiplied by."""
+        """Return s(λ), the factor of an attribute's loss or reversed gradient."""
         if not self.saturation:
             return lam
         limit, midpoint = self.saturation
         return limit * lam / (lam + midpoint)
 
 
-_CHOICES = {
+_CHOICES: Mapping[str, Iterable[str]] = {
     "variant": VARIANTS,
     "constraint": CONSTRAINTS,
     "encoding": ENCODINGS,
-    "adversary_input": READS,
-    "lam_scales": MULTIPLIED,
+    "adversary_input": ADVERSARY_INPUTS,
+    "lam_scales": LAM_SCALES,
+    "lr_schedule": LR_SCHEDULES,
+    "warmup_schedule": WARMUP_SCHEDULES,
 }
 _ABOVE_0 = "above 0", lambda x: 0 < x < math.inf
 _SHARE = "of at least 0 and below 1", lambda x: 0 <= x < 1

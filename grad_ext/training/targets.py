@@ -1,4 +1,4 @@
-"""What the branches are to predict of the training rows, and the weight of each row in each loss."""
+"""What the branches should predict of the training rows, and the weight of each row in each loss."""
 
 from __future__ import annotations
 
@@ -10,39 +10,41 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from grad_ext.constraints import DEFAULT_CONSTRAINT, constraint_named
 from grad_ext.data.encoding import Arrays
 from grad_ext.data.split import check_groups
 from grad_ext.errors import InputError
-from grad_ext.outputs import Branch, check_constraint
+from grad_ext.outputs import Branch
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Targets:
-    """What the branches are to say of the training rows.
+    """What the branches should predict of the training rows.
 
     Attributes
     ----------
     values : list of M Tensors
-        Of shape (N,), floats or, for groups, int64; None for the features themselves.
+        Of shape (N,), floats or int64 class numbers; None for the features themselves.
     weights : Tensor of shape (M, N)
-        Of each row in each branch's loss: 0 where the attribute is missing or the constraint does
-        not look, 1 on average over the others.
-    labels : int64 Tensor of shape (N,), optional
-        What the attribute branches are told, for the constraint of equalized odds.
+        Weight of each row in the loss of each branch: 0 if the attribute is missing or the
+        constraint does not compare the row, 1 on average over the others.
+    strata : int64 Tensor of shape (N,), optional
+        The stratum of each row, whose head of the attribute branches predicts it, if the constraint
+        has several.
     """
 
     values: list[Tensor | None]
     weights: Tensor
-    labels: Tensor | None = None
+    strata: Tensor | None = None
 
     def on(self, device: torch.device) -> Targets:
-        """Return the same on a device."""
+        """Return a copy on a device."""
         return Targets(
-            [None if goal is None else goal.to(device) for goal in self.values],
+            [None if values is None else values.to(device) for values in self.values],
             self.weights.to(device),
-            None if self.labels is None else self.labels.to(device),
+            None if self.strata is None else self.strata.to(device),
         )
 
 
@@ -51,81 +53,77 @@ def targets_of(
     branches: Sequence[Branch],
     dtype: torch.dtype,
     balance_groups: bool = False,
-    constraint: str = "demographic_parity",
+    constraint: str = DEFAULT_CONSTRAINT,
 ) -> Targets:
-    """Return what the branches are to say, the target's first.
+    """Return what the branches should predict, the target's first.
 
-    With `balance_groups` the weights of an attribute's groups have equal sums: among all rows,
-    those of the favorable label, or those of each label, as the constraint has it.
+    With `balance_groups` the weights of an attribute's groups have equal sums within each stratum of
+    the constraint.
     """
-    told = constraint == "equalized_odds"
+    rule = constraint_named(constraint)
+    strata = rule.strata_of(arrays.y, arrays.task.target)
     values: list[Tensor | None] = []
     weights = []
     columns = [arrays.y, *arrays.a.T[: len(branches) - 1]]
     for m, (branch, column) in enumerate(zip(branches, columns, strict=True)):
-        present = np.ones(len(column), bool) if branch.kind == "features" else ~np.isnan(column)
+        counted = branch.present(column)
+        if m:
+            counted = counted & (strata >= 0)
         w = arrays.w if m or arrays.target_w is None else arrays.target_w
-        if m and constraint == "equal_opportunity":
-            present = present & (arrays.y == 1.0)
-        w = w * present
-        if balance_groups and m and branch.kind in ("binary", "categorical"):
-            w = balanced(w, column, arrays.y if told else None)
-        weights.append(w / (w[present].mean() if w.any() else 1.0))
-        filled = np.where(present, column, 0.0)
-        if branch.kind == "features":
-            values.append(None)
-        elif branch.kind == "categorical":
-            values.append(torch.tensor(filled, dtype=torch.int64))
+        w = w * counted
+        if balance_groups and m and branch.classes:
+            w = balanced(w, column, strata)
+        weights.append(w / (w[counted].mean() if w.any() else 1.0))
+        truth = branch.truth(np.where(counted, column, 0.0), w)
+        if truth is not None:
+            kind = torch.int64 if truth.dtype == np.int64 else dtype
+            values.append(torch.tensor(truth, dtype=kind))
         else:
-            if branch.kind == "continuous":
-                filled = standardised(filled, w)
-            values.append(torch.tensor(filled, dtype=dtype))
-    labels = torch.tensor(arrays.y, dtype=torch.int64) if told and len(branches) > 1 else None
-    return Targets(values, torch.tensor(np.stack(weights), dtype=dtype), labels)
+            values.append(None)
+    several = len(branches) > 1 and rule.heads(arrays.task.target.classes) > 1
+    heads = torch.from_numpy(np.maximum(strata, 0)) if several else None
+    return Targets(values, torch.tensor(np.stack(weights), dtype=dtype), heads)
 
 
-def balanced(weight: Floats, groups: Floats, labels: Floats | None = None) -> Floats:
-    """Return weights of the same sum for every group; nan is no group, and gets none.
+def balanced(weight: Floats, groups: Floats, strata: NDArray[np.int64]) -> Floats:
+    """Return weights with the same sum for every group of a stratum.
 
-    With `labels`, of the same sum for every group among the rows of each label.
+    Parameters
+    ----------
+    weight : array of shape (N,)
+        0 where there is no group or no stratum.
+    groups : array of shape (N,)
+        Group numbers; nan if missing.
+    strata : int64 array of shape (N,)
+        Stratum of each row.
     """
     codes = np.nan_to_num(groups).astype(np.intp)
-    if labels is not None:
-        codes += labels.astype(np.intp) * (codes.max() + 1)
+    codes += np.maximum(strata, 0) * (codes.max() + 1)
     sums = np.bincount(codes, weights=weight)
     return weight / np.where(sums > 0.0, sums, 1.0)[codes]
 
 
-def standardised(values: Floats, weight: Floats) -> Floats:
-    """Return numbers less their weighted mean, divided by their weighted standard deviation."""
-    mean, scale = location_and_scale(values, weight)
-    return (values - mean) / scale
-
-
-def location_and_scale(values: Floats, weight: Floats) -> tuple[float, float]:
-    """Return the weighted mean and standard deviation, 1 for a constant."""
-    if not weight.any():
-        return 0.0, 1.0
-    mean = float(np.average(values, weights=weight))
-    variance = float(np.average((values - mean) ** 2, weights=weight))
-    return mean, variance**0.5 or 1.0
-
-
 def check_cells(constraint: str, arrays: Arrays) -> None:
-    """Refuse rows that show nothing of what a constraint compares.
+    """Check that a constraint has groups to compare.
 
     Raises
     ------
     InputError
-        If a label that the constraint looks at has rows of one group only, or the task does not
-        allow the constraint: see `grad_ext.outputs.check_constraint`.
+        If the rows of a stratum are of one group only, or the task does not allow the constraint:
+        see `grad_ext.constraints.Constraint.check`.
     """
-    check_constraint(constraint, arrays.task)
-    looked_at = {"demographic_parity": [], "equal_opportunity": [1.0]}
-    for label in looked_at.get(constraint, np.unique(arrays.y)):
-        rows = (arrays.y == label) & (arrays.w > 0.0)
+    rule, target = constraint_named(constraint), arrays.task.target
+    rule.check(target)
+    if not rule.uses_labels:
+        return
+    strata, table = rule.strata_of(arrays.y, target), rule.table(target.classes)
+    # A stratum without rows is left out, but there must be one with rows.
+    present = np.unique(strata[strata >= 0])
+    for stratum in present if len(present) else [0]:
+        rows = (strata == stratum) & (arrays.w > 0.0)
+        labels = ", ".join(map(str, np.flatnonzero(table == stratum)))
         for branch, column in zip(arrays.task.attributes, arrays.a.T, strict=True):
             try:
-                check_groups(branch.name, column[rows], branch.kind == "continuous")
+                check_groups(branch.name, column[rows], not branch.classes)
             except InputError as error:
-                raise InputError(f"constraint {constraint!r}, label {label:g}: {error}") from None
+                raise InputError(f"constraint {constraint!r}, label {labels}: {error}") from None

@@ -1,15 +1,14 @@
 """A pack in training: one step after another.
 
 The loss is the paper's (GRAD, section 2): the target's loss plus λ times the sum of the attributes',
-whose gradient is reversed on its way into the trunk; Adam. Where `Settings.lam_scales` is
-'reversal', λ acts on that way alone. Members never couple: the losses are summed over the pack,
-nothing is clipped or stopped across it, and every member has its own order of rows and dropped units.
-A member that diverges to nan does not affect the others.
+whose gradient is reversed on its way into the trunk; Adam. If `Settings.lam_scales` is 'reversal', λ
+multiplies only the reversed gradient. Members never couple: the losses are summed over the pack,
+nothing is clipped or stopped across it, and every member has its own row order and dropout. A member
+that diverges to nan does not affect the others.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -18,36 +17,36 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from grad_ext.engine.backprop import ForwardBackward
 from grad_ext.engine.batches import BatchSampler, minibatches
 from grad_ext.engine.cuda_graph import Replay
 from grad_ext.engine.dropout import Dropout
-from grad_ext.engine.losses import loss_and_gradient
 from grad_ext.engine.network import Network
-from grad_ext.training.optim import Adam
+from grad_ext.engine.optim import Adam
+from grad_ext.engine.schedules import LR_SCHEDULES, WARMUP_SCHEDULES
 from grad_ext.training.settings import Settings
 from grad_ext.training.targets import Targets
 
 Floats = NDArray[np.float64]
-# Share of it that the moving average keeps at every step: it covers the last ten or so.
+# Decay of the moving average of the adversary's weights: an average of about the last ten steps.
 EMA_DECAY = 0.9
 
 
 class Trainer:
-    """A pack in training: the network, and what else changes from step to step.
+    """A pack in training: the network, and everything that changes from step to step.
 
     Parameters
     ----------
     network : Network
-        P members, which the epochs move.
+        P members, which the epochs train.
     lams : sequence of P sequences of K numbers
         λ of each member for each attribute.
     seeds : sequence of int
-        The seed of each member's row order and dropped units.
+        The seed of each member's row order and dropout.
     settings : Settings
-        Minibatches and rates, shared by the pack.
+        Minibatches and learning rates, shared by the pack.
     steps : int, optional
-        How many there will be, by which the rates decay and the reversal grows; both are constant
-        if not given.
+        The number of steps, for the schedules; learning rate and reversal are constant without it.
     """
 
     def __init__(
@@ -64,7 +63,7 @@ class Trainer:
             [[settings.strength(lam) for lam in member[: branches - 1]] for member in lams],
             dtype=network.flat.dtype,
         )
-        # What multiplies the branches' losses, (P, M), and what the reversed gradients.
+        # Factors of the branches' losses, (P, M), and of the reversed gradients.
         weights = torch.ones(network.members, branches, dtype=network.flat.dtype)
         if settings.lam_scales == "loss":
             weights[:, 1:] = strength
@@ -72,46 +71,49 @@ class Trainer:
         self._weights = weights.to(network.device)
         self._reversal = network.reversal(strength).to(network.device)
         self._steps, self._done = steps, 0
-        # What is the step's own: learning rate, and share of the reversal's strength. On a GPU they
-        # stay the same two tensors, so that a recorded step finds them.
+        # The step's learning rate, and share of the reversal's strength. On a GPU they are always the
+        # same two tensors, which a recorded step reads.
         self._rate: Tensor | float = 0.0
         self._share: Tensor | float = 1.0
         if network.device.type == "cuda":
             self._rate = network.flat.new_zeros((), dtype=torch.float32)
             self._share = network.flat.new_ones(())
-        # The rows that a GPU has recorded a step on, what sums the losses then, and the record.
+        # On a GPU: the rows of the recorded step, the tensor of its summed losses, and the record.
         self._recorded: tuple[Tensor, Tensor, Callable[[Tensor], None]] | None = None
-        self._orders = BatchSampler(seeds, network.device)
-        self._optimiser = Adam(network, settings, steps)
+        self._sampler = BatchSampler(seeds, network.device)
+        self._passes = ForwardBackward(network)
+        ratio = settings.attribute_learning_rate / settings.learning_rate
+        ratios = network.by_branch(1.0, ratio) if ratio != 1.0 else None
+        self._optimiser = Adam(network, settings.beta1, ratios)
         self._dropout = Dropout(network, seeds, settings.dropout) if settings.dropout else None
-        # The mean of late of the weights of the branches that read the score.
-        reads = network.shape.reads == "prediction" and branches > 1
-        self._ema = network.readers().detach().clone() if reads else None
+        # Moving average of the weights of the branches that get the prediction.
+        averages = network.shape.reads_prediction and branches > 1
+        self._ema = network.adversary_weights().detach().clone() if averages else None
 
     def epoch(self, X: Tensor, targets: Targets, visible: Tensor | None = None) -> Floats:
-        """Take every member through the rows once.
+        """Train every member on all rows once.
 
         Parameters
         ----------
         X : Tensor of shape (N, D)
             Encoded features.
-        goals : Targets
-            What the branches are to say of them.
+        targets : Targets
+            What the branches should predict of them.
         visible : Tensor of int, optional
             Columns that are reconstructed (Auto); all of them if not given.
 
         Returns
         -------
         array of shape (P, M)
-            The branches' mean losses.
+            The mean loss of each branch.
         """
-        order = self._orders.next(len(X))
+        order = self._sampler.next(len(X))
         slices = minibatches(len(X), self._settings.batch_size)
         total = X.new_zeros(self._network.members, len(targets.values))
         take: Callable[[Tensor], None] = partial(
             self._work, X, targets, total=total, visible=visible
         )
-        # What a module of the user's does may not be such that it can be recorded.
+        # A user's module may do things that cannot be recorded.
         if X.device.type == "cuda" and self._network.trunk is None:
             if self._recorded is None or self._recorded[0] is not X:
                 self._recorded = X, total, Replay(take)
@@ -130,27 +132,27 @@ class Trainer:
         total: Tensor,
         visible: Tensor | None = None,
     ) -> None:
-        """Take every member through one minibatch.
+        """Train every member on one minibatch.
 
         Parameters
         ----------
-        X, goals, visible
-            As `epoch` has them.
+        X, targets, visible
+            As for `epoch`.
         rows : int64 Tensor of shape (P, B)
             Each member's minibatch.
         total : Tensor of shape (P, M)
-            To which each branch's summed losses are added.
+            The summed losses of each branch are added to it.
         """
         self._begin()
         self._work(X, targets, rows, total, visible)
 
     def finish(self) -> None:
-        """Let go of what a GPU recorded: its memory would stay until a cycle of references is found."""
+        """Release the recorded step: otherwise its GPU memory is only freed by garbage collection."""
         self._recorded = None
 
     def _begin(self) -> None:
-        """Note what is the step's own."""
-        rate, share = self._optimiser.rate(self._done), self._grown()
+        """Set everything that depends on the number of the step."""
+        rate, share = self.learning_rate(), self.reversal_share()
         self._rate = self._rate.fill_(rate) if isinstance(self._rate, Tensor) else rate
         self._share = self._share.fill_(share) if isinstance(self._share, Tensor) else share
         if self._dropout is not None:
@@ -160,51 +162,61 @@ class Trainer:
     def _work(
         self, X: Tensor, targets: Targets, rows: Tensor, total: Tensor, visible: Tensor | None
     ) -> None:
-        """Take the step that has begun; all that it reads and writes on a device lies in tensors."""
+        """Compute the step that has begun; a recorded step reads and writes the same tensors."""
         network, (members, size) = self._network, rows.shape
         index = rows.flatten()
-        x = network.passes.room.take("rows", (len(index), X.shape[1]), X)
+        x = self._passes.workspace.take("rows", (len(index), X.shape[1]), X)
         x = torch.index_select(X, 0, index, out=x).view(members, size, -1)
         masks = self._dropout.masks(size) if self._dropout else ()
-        labels = None
-        if targets.labels is not None:
-            labels = targets.labels.index_select(0, index).view(members, 1, size)
-        outputs = network.outputs(x, self._ramped(), masks, labels, self._ahead())
+        strata = None
+        if targets.strata is not None:
+            strata = targets.strata.index_select(0, index).view(members, 1, size)
+        weights = self._extrapolated()
+        logits = self._passes.forward(x, self._scaled_reversal(), masks, strata, weights)
         gradients = []
         with torch.no_grad():
             for m, branch in enumerate(network.shape.branches):
-                goal = targets.values[m]
-                if goal is not None:
-                    goal = goal.index_select(0, index).view(members, 1, size)
+                values = targets.values[m]
+                if values is not None:
+                    truth = values.index_select(0, index).view(members, 1, size)
                 else:
-                    seen = x if visible is None else x.index_select(2, visible)
-                    goal = seen.transpose(1, 2)
+                    columns = x if visible is None else x.index_select(2, visible)
+                    truth = columns.transpose(1, 2)
                 weight = targets.weights[m].index_select(0, index).view(members, size)
-                loss, gradient = loss_and_gradient(branch.kind, outputs[m], goal)
+                loss, gradient = branch.loss_and_gradient(logits[m], truth)
                 total[:, m] += (loss * weight).sum(1)
                 scale = weight * (self._weights[:, m : m + 1] / size)
                 gradients.append(gradient * scale.unsqueeze(1))
-        network.backward(gradients)
+        self._passes.backward(gradients)
         self._optimiser.step(self._rate)
 
-    def _ahead(self) -> Tensor | None:
-        """Return the readers' weights as far ahead as their trend of late goes, (P, R, S)."""
+    def _extrapolated(self) -> Tensor | None:
+        """Return the adversary's weights, extrapolated from their moving average, (P, R, S)."""
         if not self._settings.extrapolation or self._ema is None:
             return None
-        now = self._network.readers().detach()
-        ahead = now + self._settings.extrapolation * (now - self._ema)
-        # Two roundings each: one for both would depend on the place in the pack.
+        now = self._network.adversary_weights().detach()
+        extrapolated = now + self._settings.extrapolation * (now - self._ema)
+        # Two roundings each: a fused one would depend on the place in the pack.
         self._ema.copy_(self._ema * EMA_DECAY + now * (1.0 - EMA_DECAY))
-        return ahead
+        return extrapolated
 
-    def _grown(self) -> float:
-        """Return the share of its strength to which the reversal has grown."""
+    def learning_rate(self) -> float:
+        """Return the learning rate of the next step."""
+        rate = self._settings.learning_rate
+        if self._steps is None:
+            return rate
+        schedule = LR_SCHEDULES[self._settings.lr_schedule]
+        return rate * schedule(self._done, self._steps, self._settings.final_lr_fraction)
+
+    def reversal_share(self) -> float:
+        """Return the share of the reversal's strength in the next step."""
         if not self._settings.warmup or self._steps is None:
             return 1.0
-        return 2.0 / (1.0 + math.exp(-self._settings.warmup * self._done / self._steps)) - 1.0
+        schedule = WARMUP_SCHEDULES[self._settings.warmup_schedule]
+        return schedule(self._done, self._steps, self._settings.warmup)
 
-    def _ramped(self) -> Tensor:
-        """Return what the step's gradients are multiplied by on their way into the trunk."""
+    def _scaled_reversal(self) -> Tensor:
+        """Return the factors of the step's gradients on their way into the trunk."""
         if not self._settings.warmup or self._steps is None:
             return self._reversal
         return torch.where(self._reversal < 0.0, self._reversal * self._share, self._reversal)

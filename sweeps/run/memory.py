@@ -46,7 +46,7 @@ def model_bytes(trial: Trial, training: Arrays) -> int:
     parameters = sum(math.prod(size) for size in shape.parameters().values())
     rows, features = training.X.shape
     batch = max(p.stop - p.start for p in minibatches(rows, trial.settings.batch_size))
-    units = sum(shape.trunk) + len(shape.stacked) * sum(shape.branch) + sum(shape.ends)
+    units = sum(shape.trunk) + len(shape.stacked) * sum(shape.branch) + sum(shape.head_sizes)
     step = batch * (HELD * units + 2 * features)
     # Scores of a block of rows, a layer's input and output, and of all rows of the validation part,
     # of which there are fewer than of these.

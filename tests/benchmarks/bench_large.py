@@ -20,12 +20,12 @@ NAMES = ("loss", "accuracy", "balanced_accuracy", "discrimination")
 
 
 def written(trials, encoded, keep, say):
-    from grad_ext.evaluation import judge
+    from grad_ext.evaluation import evaluate_predictions
     from grad_ext.trial import Record
 
     rng = np.random.default_rng(trials[0].seed)
     scores = rng.random((len(trials), len(encoded.test.y)))
-    figures = judge(scores, encoded.test.only(trials[0].protected), encoded.graph)
+    figures = evaluate_predictions(scores, encoded.test.only(trials[0].protected), encoded.graph)
     records = []
     for p, trial in enumerate(trials):
         metrics = {name: float(values[p]) for name, values in figures.items()}

@@ -10,7 +10,7 @@ from grad_ext.data.encoding import Arrays
 from grad_ext.data.split import split
 from grad_ext.evaluation import prepare
 from grad_ext.method import GRAD
-from grad_ext.outputs import Branch, Task
+from grad_ext.outputs import Binary, Task
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Trial
 
@@ -19,7 +19,7 @@ ROUNDS, EPOCHS = 5, 20
 
 def with_attributes(arrays, count):
     """Return the arrays with so many copies of their first attribute."""
-    task = Task(arrays.task.target, tuple(Branch(f"a{k}", "binary") for k in range(count)))
+    task = Task(arrays.task.target, tuple(Binary(f"a{k}") for k in range(count)))
     return Arrays(arrays.X, arrays.y, np.repeat(arrays.a[:, :1], count, axis=1), arrays.w, task)
 
 

@@ -5,8 +5,9 @@ import time
 import torch
 
 from grad_ext.engine.batches import one_thread
-from grad_ext.engine.network import Network, Shape
-from grad_ext.outputs import Branch
+from grad_ext.engine.network import Network
+from grad_ext.engine.shape import Shape
+from grad_ext.outputs import Binary
 from grad_ext.training.settings import RECIPES, Settings
 from grad_ext.training.targets import Targets
 from grad_ext.training.trainer import Trainer
@@ -23,7 +24,7 @@ def trainer(settings, members):
     X = torch.randn(rows, FEATURES, generator=generator)
     labels = [torch.randint(0, 2, (rows,), generator=generator).float() for _ in range(2)]
     targets = Targets(labels, torch.ones(2, rows))
-    attributes = (Branch("a", "binary"),)
+    attributes = (Binary("a"),)
     network = Network(Shape(FEATURES, (40, 40), (40, 40), attributes=attributes), range(members))
     training = Trainer(network, [(100.0,)] * members, range(members), settings, steps=10**6)
     return lambda: training.epoch(X, targets)

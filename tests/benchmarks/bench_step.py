@@ -10,8 +10,9 @@ import time
 import torch
 
 from grad_ext.engine.batches import one_thread
-from grad_ext.engine.network import Network, Shape
-from grad_ext.outputs import Branch
+from grad_ext.engine.network import Network
+from grad_ext.engine.shape import Shape
+from grad_ext.outputs import Binary
 from grad_ext.training.settings import Settings
 from grad_ext.training.targets import Targets
 from grad_ext.training.trainer import Trainer
@@ -28,7 +29,7 @@ def step_of(members):
     X = torch.randn(rows, FEATURES, generator=draw)
     labels = [torch.randint(0, 2, (rows,), generator=draw).float() for _ in range(2)]
     targets = Targets(labels, torch.ones(2, rows))
-    shape = Shape(FEATURES, (UNITS, UNITS), (UNITS, UNITS), attributes=(Branch("a", "binary"),))
+    shape = Shape(FEATURES, (UNITS, UNITS), (UNITS, UNITS), attributes=(Binary("a"),))
     settings = Settings(recipe="paper", batch_size=BATCH)
     network = Network(shape, range(members))
     training = Trainer(network, [(100.0,)] * members, range(members), settings, steps=10**6)

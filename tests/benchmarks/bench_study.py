@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-TESTS = str(Path(__file__).parents[2])
+TESTS = str(Path(__file__).parents[1])
 sys.path.insert(0, TESTS)
 
 from oracle import PlainGRAD, train_steps

@@ -15,11 +15,11 @@ import numpy as np
 
 from grad_ext import load_dataset
 from grad_ext.adapters.registry import BASELINES
+from grad_ext.constraints import CONSTRAINTS, DEFAULT_CONSTRAINT
 from grad_ext.data.split import split
 from grad_ext.errors import ConstantPredictionWarning
 from grad_ext.evaluation import evaluate, prepare
 from grad_ext.method import GRAD
-from grad_ext.outputs import CONSTRAINTS
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Trial
 
@@ -66,7 +66,7 @@ def records(name, dataset, encoded_splits, seeds, lam):
             chosen = Settings()
         else:
             method, hyperparameter, count = GRAD(), 0.0 if name == PLAIN else lam, seeds
-            constraint = CONSTRAINTS[0] if name == PLAIN else name
+            constraint = DEFAULT_CONSTRAINT if name == PLAIN else name
             chosen = Settings(recipe="steady", constraint=constraint)
         trials = [
             Trial(dataset, protected, hyperparameter, seed, at, chosen) for seed in range(count)

@@ -12,8 +12,9 @@ from grad_ext import load_dataset
 from grad_ext.cli import main
 from grad_ext.data import DATA_SETS, embedded
 from grad_ext.data.encoding import Encoder, arrays
+from grad_ext.data.sensitive import SensitiveAttribute
 from grad_ext.data.split import check_trainable, hold_out, split, strata
-from grad_ext.data.table import Protected, Table, Target
+from grad_ext.data.table import Table, Target
 from grad_ext.errors import InputError
 
 
@@ -32,7 +33,7 @@ def small(**changes):
         "frame": frame,
         "features": ("x", "c", "flag", "g"),
         "target": Target("y", 1, 2),
-        "protected": (Protected("g", "g", values=("m",)),),
+        "protected": (SensitiveAttribute("g", "g", values=("m",)),),
     }
     return Table(**{**values, **changes})
 
@@ -111,7 +112,9 @@ def test_rows_of_no_group_are_left_out_on_demand():
     known = table.known()
     assert known.frame["x"].tolist() == [1, 3, 6]
     assert known.n_test == 2
-    many = small(frame=table.frame, protected=(Protected("g", "g", levels=("m", "f")),), n_test=2)
+    many = small(
+        frame=table.frame, protected=(SensitiveAttribute("g", "g", levels=("m", "f")),), n_test=2
+    )
     assert many.known().frame["x"].tolist() == [1, 3]
     assert many.known().n_test == 1
     assert len(small().known()) == 4
@@ -260,12 +263,12 @@ def weighted(w):
 def test_groups_numbers_and_missing_values_of_protected_attributes():
     column = pd.DataFrame({"g": ["m", None, "f", "x"], "n": [1.5, np.nan, 3.0, 4.0]})
     nan = np.nan
-    two = Protected("g", "g", values=("m",))
+    two = SensitiveAttribute("g", "g", values=("m",))
     np.testing.assert_array_equal(two.of(column), [1, nan, 0, 0])
-    np.testing.assert_array_equal(Protected("n", "n", above=2).of(column), [0, nan, 1, 1])
-    many = Protected("g", "g", levels=("f", "m", "q"))
+    np.testing.assert_array_equal(SensitiveAttribute("n", "n", above=2).of(column), [0, nan, 1, 1])
+    many = SensitiveAttribute("g", "g", levels=("f", "m", "q"))
     np.testing.assert_array_equal(many.of(column), [1, nan, 0, nan])
-    number = Protected("n", "n", continuous=True)
+    number = SensitiveAttribute("n", "n", continuous=True)
     np.testing.assert_array_equal(number.of(column), [1.5, nan, 3, 4])
     kinds = [(p.branch.kind, p.branch.outputs) for p in (two, many, number)]
     assert kinds == [("binary", 1), ("categorical", 3), ("continuous", 1)]
@@ -284,7 +287,7 @@ BAD_TABLES = {
     "no such weights": (lambda: small(weights="w"), "no column 'w'"),
     "label as feature": (lambda: small(features=("x", "y")), "the label, 'y', must not be a feature"),
     "unit as feature": (lambda: small(groups="c"), "the unit of the rows, 'c', must not be"),
-    "no rule": (lambda: Protected("g", "g"), "exactly one of `above`, `values`"),
+    "no rule": (lambda: SensitiveAttribute("g", "g"), "exactly one of `above`, `values`"),
     "NaN": (
         lambda: Encoder().fit(FRAME.assign(x=[1, np.nan, 3, 4])),
         "feature 'x': expected finite numbers, got nan in 1 of 4 rows",

@@ -14,6 +14,7 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from command import PATIENCE
 
 from grad_ext.data.fetch import RawFile, cache_folder, download, find, folders, obtain, read
 from grad_ext.errors import InputError
@@ -74,7 +75,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(content[:half])
         if self.path == "/slow.csv":
             self.server.half_way.set()
-            self.server.go_on.wait(60)
+            self.server.go_on.wait(PATIENCE)
         if self.path != "/short.csv":
             self.wfile.write(content[half:])
 
@@ -170,10 +171,10 @@ def test_an_interrupted_download_leaves_nothing(server, cache):
     )
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
     with process:
-        assert server.half_way.wait(60)
+        assert server.half_way.wait(PATIENCE)
         assert (cache / "people.csv").exists() is False
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=PATIENCE)
     assert "KeyboardInterrupt" in errors
     assert held(cache) == []
     # The next one succeeds.

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from grad_ext.data import load_dataset, load_table
 from grad_ext.data.encoding import Encoder, arrays
 from grad_ext.data.options import table_from_options
-from grad_ext.data.table import Protected
+from grad_ext.data.sensitive import SensitiveAttribute
 from grad_ext.errors import InputError
 
 LOANS = """\
@@ -52,7 +52,7 @@ def test_roles_by_hand(loans):
     assert list(table.inputs().columns) == ["amount", "purpose", "race"]
     assert table.y().tolist() == [False, True, True, True, False, False]
     # Of three women one paid, of three men two: men are the privileged.
-    assert table.protected[0] == Protected("sex", "sex", values=("m",))
+    assert table.protected[0] == SensitiveAttribute("sex", "sex", values=("m",))
     np.testing.assert_array_equal(table.a().T, [[0, 1, 1, 0, 0, 1], [30, 20, 60, 25, 26, 40]])
     assert table.w().tolist() == [1, 2, 1, 1, 3, 1]
     assert table.g().tolist() == [0, 1, 0, 2, 1, 3]
@@ -93,7 +93,7 @@ GROUPS = {
     "several named": ("race=a|c", [1, 0, 1, 1, 0, 1]),
     "a cut": ("age>25", [1, 0, 1, 0, 1, 1]),
     "a number named": ("age=20|60", [0, 1, 1, 0, 0, 0]),
-    "a rule of one's own": (Protected("old", "age", above=50), [0, 0, 1, 0, 0, 0]),
+    "a rule of one's own": (SensitiveAttribute("old", "age", above=50), [0, 0, 1, 0, 0, 0]),
 }
 
 

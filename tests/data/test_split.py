@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from grad_ext import load_dataset
+from grad_ext.data.sensitive import SensitiveAttribute
 from grad_ext.data.split import split
-from grad_ext.data.table import Protected, Table, Target
+from grad_ext.data.table import Table, Target
 from grad_ext.errors import InputError
 
 PARTS = ("train", "valid", "test")
@@ -32,7 +33,7 @@ def visits(units=800, seed=0):
         frame=frame,
         features=("visit",),
         target=Target("label", "yes", "no"),
-        protected=(Protected("group", "group", values=(1,)),),
+        protected=(SensitiveAttribute("group", "group", values=(1,)),),
         groups="patient",
     )
 

@@ -5,6 +5,11 @@ what it prints; a ``console`` block's lines that begin with ``$ grad-ext`` are h
 in this process, since starting one takes longer than most of them: `command.grad_ext` has the tests
 of the command in a process of its own. For the same reason studies train on one CPU here, which
 changes nothing that they show.
+
+Another processor rounds otherwise, and training multiplies what rounding does until a model differs
+as one of another seed would. A comment before a ``text`` block says by how much its figures may
+differ for that: `<!-- figures within 0.2 on any processor -->`. It was measured with initial weights
+that were moved by a few of their last bits. What an audit concludes from such figures is left out.
 """
 
 import contextlib
@@ -23,8 +28,14 @@ PAGES = [
     ROOT / "CONTRIBUTING.md",
     *(page for page in sorted((ROOT / "docs").rglob("*.md")) if "_build" not in page.parts),
 ]
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-NUMBER = re.compile(r"-?\d+\.\d+")
+BLOCK = re.compile(
+    r"^(?:<!-- figures within (\S+) on any processor -->\n)?```(\w+)\n(.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+NUMBER = re.compile(r"-?\d+\.\d*")
+# What a figure may differ by of which no page says more: solvers stop a step earlier or later.
+LAST_DIGITS = 0.011
+CONCLUSION = re.compile(r"; (it can|even off) .*")
 
 STUDY = re.compile(r"sweep (?!status)|compare|reproduce")
 
@@ -36,25 +47,27 @@ def run(line):
         assert main(shlex.split(line + one)) == 0, line
 
 
-def agree(printed, promised):
-    """The same words and, to what another processor's rounding may do to training, numbers."""
-    assert NUMBER.sub("#", printed).strip() == NUMBER.sub("#", promised).strip()
-    for got, said in zip(NUMBER.findall(printed), NUMBER.findall(promised), strict=True):
-        assert float(got) == pytest.approx(float(said), abs=0.05), printed
+def agree(printed, promised, within):
+    """Compare words, whatever space is between them, and figures that may differ by so much."""
+    assert NUMBER.sub("#", printed).split() == NUMBER.sub("#", promised).split()
+    for got, expected in zip(NUMBER.findall(printed), NUMBER.findall(promised), strict=True):
+        assert float(got) == pytest.approx(float(expected), abs=within), printed
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_examples(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     namespace, printed = {"__name__": "example"}, ""
-    for kind, code in BLOCK.findall(page.read_text()):
+    for within, kind, code in BLOCK.findall(page.read_text()):
         if kind == "python":
             out = io.StringIO()
             with contextlib.redirect_stdout(out):
                 exec(compile(code, str(page), "exec"), namespace)  # noqa: S102
             printed = out.getvalue()
         elif kind == "text":
-            agree(printed, code)
+            if within:
+                printed, code = (CONCLUSION.sub("", text) for text in (printed, code))
+            agree(printed, code, float(within or LAST_DIGITS))
         elif kind == "console":
             for line in code.splitlines():
                 if line.startswith("$ grad-ext"):

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from command import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "docs" / "examples").glob("plot_*.py"))
@@ -33,7 +34,7 @@ def test_it_runs_and_draws(example, tmp_path):
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]

@@ -19,7 +19,8 @@ if DEVICE == "cpu":
 from grad_ext.engine.dense import fuses
 from grad_ext.engine.dropout import Dropout
 from grad_ext.engine.kernels import MOST_ROWS, Drawn, backward, forward
-from grad_ext.engine.network import Network, Shape
+from grad_ext.engine.network import Network
+from grad_ext.engine.shape import Shape
 
 MOMENTUM, EPS = 0.1, 1e-5
 
@@ -79,9 +80,9 @@ def dropout_of(seeds, share, trunk=(6, 5), branch=(4,)):
 
 
 def _attribute():
-    from grad_ext.outputs import Branch
+    from grad_ext.outputs import Binary
 
-    return Branch("a", "binary")
+    return Binary("a")
 
 
 @pytest.mark.parametrize("rows", [16, 112])

@@ -10,6 +10,7 @@ import sys
 
 import pytest
 import torch
+from command import PATIENCE
 
 import grad_ext.training.loop
 from grad_ext.evaluation import evaluate
@@ -121,7 +122,7 @@ def test_a_pack_without_room_is_halved_and_the_width_learned(german_problem, tmp
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        timeout=300,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]

@@ -17,41 +17,44 @@ from grad_ext.data.encoding import Arrays
 from grad_ext.engine.batches import BatchSampler, by_hash
 from grad_ext.engine.dropout import Dropout
 from grad_ext.engine.hashing import FACTORS, SHIFTS, mixed
-from grad_ext.engine.network import Network, Shape
+from grad_ext.engine.network import Network
+from grad_ext.engine.shape import Shape
 from grad_ext.method import GRAD
-from grad_ext.outputs import Branch, Task
+from grad_ext.outputs import Binary, Categorical, Continuous, Features, Task
 from grad_ext.training.settings import Settings
 from grad_ext.training.targets import Targets
 from grad_ext.training.trainer import Trainer
-from grad_ext.training.validation import judge, judge_there
+from grad_ext.training.validation import score_metrics
 from grad_ext.trial import Trial
 
 ROWS, FEATURES, MEMBERS = 64, 7, 3
-ATTRIBUTES = (Branch("a", "binary"), Branch("b", "categorical", 3), Branch("c", "continuous"))
+ATTRIBUTES = (Binary("a"), Categorical("b", 3), Continuous("c"))
 TARGETS = {
-    "binary": Branch("target", "binary"),
-    "categorical": Branch("target", "categorical", 4),
-    "continuous": Branch("target", "continuous"),
-    "features": Branch("target", "features", 5),
+    "binary": Binary("target"),
+    "categorical": Categorical("target", 4),
+    "continuous": Continuous("target"),
+    "features": Features("target", 5),
 }
 
 
-def targets(target, told):
-    """Return goals of every kind on the CPU."""
+def targets(target, heads):
+    """Return targets of every kind on the CPU."""
 
     def values(branch):
-        if branch.kind == "features":
+        if branch.reconstructs:
             return None
-        return torch.zeros(ROWS, dtype=torch.int64 if branch.kind == "categorical" else None)
+        return torch.zeros(ROWS, dtype=torch.int64 if branch.classes > 2 else None)
 
     branches = (target, *ATTRIBUTES)
-    labels = torch.zeros(ROWS, dtype=torch.int64) if told else None
-    return Targets([values(branch) for branch in branches], torch.ones(len(branches), ROWS), labels)
+    strata = torch.zeros(ROWS, dtype=torch.int64) if heads > 1 else None
+    return Targets([values(branch) for branch in branches], torch.ones(len(branches), ROWS), strata)
 
 
-def stepped(target, settings, reads, told, away=lambda targets: targets.on(torch.device("meta"))):
+def stepped(
+    target, settings, adversary_input, heads, away=lambda targets: targets.on(torch.device("meta"))
+):
     shape = Shape(
-        FEATURES, (6, 6), (5,), TARGETS[target], ATTRIBUTES, reads=reads, heads=2 if told else 1
+        FEATURES, (6, 6), (5,), TARGETS[target], ATTRIBUTES, False, adversary_input, heads
     )
     network = Network(shape, range(MEMBERS)).on("meta")
     trainer = Trainer(network, [(1.0, 2.0, 3.0)] * MEMBERS, range(MEMBERS), settings, steps=10)
@@ -60,15 +63,17 @@ def stepped(target, settings, reads, told, away=lambda targets: targets.on(torch
     X = torch.zeros(ROWS, FEATURES, device="meta")
     rows = torch.zeros(MEMBERS, 32, dtype=torch.int64, device="meta")
     for _ in range(2):
-        trainer.step(X, away(targets(TARGETS[target], told)), rows, total, visible)
+        trainer.step(X, away(targets(TARGETS[target], heads)), rows, total, visible)
     return network
 
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("recipe", ["paper", "steady"])
 def test_a_step_stays_on_its_device(target, recipe):
-    reads = "prediction" if recipe == "steady" and target != "features" else "representation"
-    network = stepped(target, Settings(recipe=recipe), reads, told=target == "categorical")
+    score = recipe == "steady" and target != "features"
+    adversary_input = "prediction" if score else "representation"
+    heads = 2 if target == "categorical" else 1
+    network = stepped(target, Settings(recipe=recipe), adversary_input, heads)
     assert {value.device.type for value in network.state().values()} == {"meta"}
     assert network.scores(torch.zeros(20, FEATURES)).shape == (MEMBERS, TARGETS[target].outputs, 20)
     assert network.representations(torch.zeros(20, FEATURES)).device.type == "meta"
@@ -76,7 +81,7 @@ def test_a_step_stays_on_its_device(target, recipe):
 
 def test_a_tensor_left_behind_is_found():
     with pytest.raises(RuntimeError, match="device"):
-        stepped("binary", Settings(), "prediction", told=False, away=lambda targets: targets)
+        stepped("binary", Settings(), "prediction", 1, away=lambda targets: targets)
 
 
 @pytest.mark.parametrize("variant", ["pred", "auto"])
@@ -226,7 +231,7 @@ def test_figures_counted_on_a_device_are_the_figures(rows, weighted):
     said = torch.rand(6, 1, rows, generator=torch.Generator().manual_seed(1))
     # Two constant models, and one that diverged.
     said[3], said[4], said[5, 0, 7] = 0.9, 0.1, float("nan")
-    found, expected = judge_there(said, arrays), judge(said.numpy(), arrays)
+    found, expected = score_metrics(said, arrays), score_metrics(said.numpy(), arrays)
     assert found.keys() == expected.keys()
     for name, values in expected.items():
         np.testing.assert_allclose(found[name][..., :5], values[..., :5], rtol=0, atol=1e-12)
@@ -241,6 +246,6 @@ def test_without_attributes_or_a_class_as_on_the_cpu():
     one_class = replace(arrays, y=np.ones(30))
     one_group = replace(arrays, a=np.ones((30, 1)), task=Task(TARGETS["binary"], ATTRIBUTES[:1]))
     for rows in (bare, one_class, one_group):
-        found, expected = judge_there(said, rows), judge(said.numpy(), rows)
+        found, expected = score_metrics(said, rows), score_metrics(said.numpy(), rows)
         for name, values in expected.items():
             np.testing.assert_allclose(found[name], values, rtol=0, atol=1e-12)

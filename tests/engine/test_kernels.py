@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from command import PATIENCE
 
 HERE, APART = Path(__file__).parent, Path(sys.prefix, "kernels")
 pytestmark = pytest.mark.skipif(
@@ -26,7 +27,7 @@ def run(*command):
         text=True,
         cwd=HERE.parent,
         env={**os.environ, "PYTHONPATH": str(APART)},
-        timeout=300,
+        timeout=PATIENCE,
         check=False,
     )
 

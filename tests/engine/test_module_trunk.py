@@ -11,12 +11,14 @@ import torch
 from oracle import PlainGRAD, copy_weights, layers, train_steps
 from torch import nn
 
+from grad_ext.engine.backprop import ForwardBackward
 from grad_ext.engine.batches import minibatches
 from grad_ext.engine.module_trunk import ModuleTrunk
-from grad_ext.engine.network import Network, Shape
+from grad_ext.engine.network import Network
+from grad_ext.engine.shape import Shape
 from grad_ext.errors import InputError
 from grad_ext.method import GRAD
-from grad_ext.outputs import Branch
+from grad_ext.outputs import Binary
 from grad_ext.seeds import torch_generator
 from grad_ext.training.checkpoint import last, paper
 from grad_ext.training.loop import shape_of, train
@@ -217,12 +219,13 @@ def test_untrained_parameters_stay_and_buffers_that_are_replaced_are_kept(german
 def test_gradients_of_attribute_branches_arrive_reversed(packed):
     trunk = ModuleTrunk(smooth, 6, [0, 1])
     trunk.packed = packed
-    shape = Shape(6, (5,), (), attributes=(Branch("age", "binary"),), module=True)
+    shape = Shape(6, (5,), (), attributes=(Binary("age"),), module=True)
     network = Network(shape, [0, 1], torch.float64, trunk)
     x = torch.rand(2, 16, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     for branch, sign in ((0, 1.0), (1, -1.0)):
-        said = network.outputs(x)
-        network.backward([torch.full_like(one, m == branch) for m, one in enumerate(said)])
+        passes = ForwardBackward(network)
+        logits = passes.forward(x, network.reversal(torch.ones(2, 1, dtype=torch.float64)))
+        passes.backward([torch.full_like(one, m == branch) for m, one in enumerate(logits)])
         head = network.parameters[f"{shape.names[branch]}.head.weight"][1].detach()
         module = smooth(6).double()
         module.load_state_dict({n: network.state()[f"trunk.{n}"][1] for n in trunk.parameters})

@@ -1,6 +1,5 @@
 """The pack against the plain model, and each member against every other company it could keep."""
 
-import math
 import os
 import subprocess
 import sys
@@ -13,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import PlainGRAD, copy_weights, train_steps
 
-from grad_ext.engine.backprop import LARGEST_LOGIT, SHARPNESS, seen, shares, unseen
+from grad_ext.engine.backprop import ForwardBackward
 from grad_ext.engine.batches import minibatches
-from grad_ext.engine.network import Network, Shape
+from grad_ext.engine.network import Network
+from grad_ext.engine.shape import Shape
 from grad_ext.errors import InputError
 from grad_ext.method import GRAD
-from grad_ext.outputs import Branch
+from grad_ext.outputs import Binary
 from grad_ext.seeds import torch_generator
 from grad_ext.training.checkpoint import paper
 from grad_ext.training.loop import shape_of, train
@@ -90,11 +90,12 @@ def test_the_first_step_agrees_to_float32_rounding(german_problem):
     plain = PlainGRAD(training.X.shape[1], attributes=2).double()
     copy_weights(plain, network, 1)
     x = torch.from_numpy(training.X[:64].copy())
-    outputs = network.outputs(x.expand(2, *x.shape))
+    passes = ForwardBackward(network)
+    outputs = passes.forward(x.expand(2, *x.shape), network.reversal(torch.ones(2, 2)))
     gradients = [torch.zeros_like(output) for output in outputs]
     for gradient in gradients:
         gradient[1] = 1.0
-    network.backward(gradients)
+    passes.backward(gradients)
     target, attributes = plain.train()(x.double())
     (target.sum() + sum(a.sum() for a in attributes)).backward()
     torch.testing.assert_close(outputs[0][1, 0].double(), target, rtol=1e-4, atol=1e-5)
@@ -167,7 +168,7 @@ def test_a_diverging_member_leaves_its_neighbours_untouched(german_problem):
 
 
 def test_the_plain_network_starts_where_grad_does():
-    with_branch = Network(Shape(6, (4,), (3,), attributes=(Branch("age", "binary"),)), [5])
+    with_branch = Network(Shape(6, (4,), (3,), attributes=(Binary("age"),)), [5])
     without = Network(Shape(6, (4,), (3,)), [5])
     for name, value in without.parameters.items():
         theirs = with_branch.parameters[name]
@@ -222,14 +223,15 @@ def test_trials_of_one_pack_share_their_settings(german_problem):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("instructions", [("avx2", "AVX2"), ("default", "SSE4_2")])
+@pytest.mark.parametrize("instructions", [("avx2", "AVX2", "AVX2"), ("default", "SSE4_2", "SSE41")])
 def test_company_does_not_show_with_narrower_vectors_either(instructions):
-    """The bit-for-bit tests again, with torch and MKL confined to another instruction set."""
-    torch_level, mkl_level = instructions
+    """The bit-for-bit tests again, with torch, MKL and oneDNN confined to other instructions."""
+    torch_level, mkl_level, onednn_level = instructions
     environment = {
         **os.environ,
         "ATEN_CPU_CAPABILITY": torch_level,
         "MKL_ENABLE_INSTRUCTIONS": mkl_level,
+        "ONEDNN_MAX_CPU_ISA": onednn_level,
     }
     chosen = ["-k", "bit_for_bit or threads", "-p", "no:cacheprovider", __file__]
     done = subprocess.run(
@@ -238,40 +240,3 @@ def test_company_does_not_show_with_narrower_vectors_either(instructions):
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:]
     assert "56 passed" in done.stdout
-
-
-def test_what_is_seen_of_the_score_by_hand():
-    said = torch.tensor([[[0.0, math.log(3), -math.log(3), 100.0, -100.0]]], dtype=torch.float64)
-    z = seen("binary", said)
-    # Probabilities 1/2, 3/4, 1/4; and of five times the logit, 243 to 1.
-    expected = [[0.0, 1.0, -1.0, 2.0, -2.0], [0.0, 4 * 243 / 244 - 2, 4 / 244 - 2, 2.0, -2.0]]
-    torch.testing.assert_close(z[0], torch.tensor(expected, dtype=torch.float64))
-    back = unseen("binary", said, shares("binary", said), torch.ones_like(z))
-    # 4 p (1 - p), five times as much of the sharper one, and nothing where it is cut off.
-    slope = 4 * (3 / 16 + 5 * 243 / 244**2)
-    expected = torch.tensor([[[6.0, slope, slope, 0.0, 0.0]]], dtype=torch.float64)
-    torch.testing.assert_close(back, expected)
-    three = torch.tensor([[[0.0], [math.log(2)], [0.0]]], dtype=torch.float64)
-    sharp = [1 / 34, 32 / 34, 1 / 34]
-    expected = torch.tensor([*(4 * p - 2 for p in [0.25, 0.5, 0.25, *sharp])], dtype=torch.float64)
-    torch.testing.assert_close(seen("categorical", three)[0, :, 0], expected)
-    assert seen("continuous", said) is said
-    assert unseen("continuous", said, [], back) is back
-
-
-@pytest.mark.parametrize("kind", ["binary", "categorical"])
-def test_what_is_seen_goes_back_as_autograd_has_it(kind):
-    draw = torch.Generator().manual_seed(0)
-    size = (2, 1 if kind == "binary" else 3, 50)
-    # Some of them beyond where they are cut off.
-    said = 30.0 * torch.randn(size, dtype=torch.float64, generator=draw)
-    said[..., :25] /= 30.0
-    z = seen(kind, said)
-    above = torch.randn(z.shape, dtype=torch.float64, generator=draw)
-    leaf = said.clone().requires_grad_()
-    logits = [(sharpness * leaf).clamp(-LARGEST_LOGIT, LARGEST_LOGIT) for sharpness in SHARPNESS]
-    each = [torch.sigmoid(x) if kind == "binary" else torch.softmax(x, 1) for x in logits]
-    plain = 4.0 * torch.cat(each, 1) - 2.0
-    plain.backward(above)
-    torch.testing.assert_close(z, plain.detach())
-    torch.testing.assert_close(unseen(kind, said, shares(kind, said), above), leaf.grad)

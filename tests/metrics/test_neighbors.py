@@ -65,12 +65,9 @@ def test_against_the_matrix_of_all_distances(
         patch.setattr(neighbors, "STRIDE", stride)
         patch.setattr(neighbors, "COARSE", coarse)
         patch.setattr(neighbors, "BLOCK_BYTES", block)
-        patch.setattr(neighbors, "WORTH_A_TREE", 1)
+        patch.setattr(neighbors, "TREE_ROWS", 1 if tree else len(X) + 1)
+        patch.setattr(neighbors, "TREE_DIMENSIONS", np.inf)
         patch.setattr(neighbors, "SPARE", 2)
-        patch.setattr(neighbors, "QUICK", 0.0)
-        # Of the two ways that are timed, the tree's first, the one chosen here is the faster.
-        seconds = iter([not tree, tree])
-        patch.setattr(neighbors, "_seconds", lambda call: next(seconds))
         graph = neighbor_graph(X, k, include_self, ties, device)
     expected = slow_graph(X, k, include_self, ties)
     np.testing.assert_allclose(graph.toarray(), expected, atol=1e-12)
@@ -79,15 +76,17 @@ def test_against_the_matrix_of_all_distances(
     np.testing.assert_array_equal(graph.mean(np.ones(len(X))), 1.0)
 
 
+@pytest.mark.parametrize("tree", [True, False])
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("scale", [1.0, 1e-3, 1e6])
-def test_thousands_of_points_go_through_the_least_of_columns(device, scale):
-    """More points than the square of the stride, so that columns are looked at by their least."""
+def test_thousands_of_points_by_either_way(device, scale, tree, monkeypatch):
+    """More points than the square of the stride, so that products look at the least of columns."""
+    monkeypatch.setattr(neighbors, "TREE_DIMENSIONS", np.inf if tree else 0.0)
     rng = np.random.default_rng(0)
     X = np.column_stack([rng.normal(size=4500) * scale, rng.integers(0, 2, (4500, 6))])
     assert len(X) >= neighbors.STRIDE**2
     graph = neighbor_graph(X, device=device)
-    assert len(X) >= neighbors.WORTH_A_TREE
+    assert len(X) >= neighbors.TREE_ROWS
     theirs = NearestNeighbors(n_neighbors=5, algorithm="brute").fit(X)
     near = theirs.kneighbors(return_distance=False)
     y = rng.integers(0, 2, 4500)
@@ -221,3 +220,12 @@ def test_a_process_remembers_its_last_graphs(monkeypatch):
 def test_bad_input(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_the_dimensions_that_points_spread_over():
+    rng = np.random.default_rng(0)
+    flat = np.column_stack([np.tile([0.0, 1.0], 50), np.repeat([0.0, 1.0], 50), np.zeros(100)])
+    assert neighbors._dimensions(flat) == pytest.approx(2.0)
+    assert neighbors._dimensions(np.ones((3, 4))) == 0.0
+    stretched = rng.normal(size=(500, 20)) * np.r_[1e3, np.ones(19)]
+    assert 1.0 < neighbors._dimensions(stretched) < 1.01

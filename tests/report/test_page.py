@@ -138,7 +138,7 @@ def models(browser):
 def wait(browser, holds):
     from selenium.webdriver.support.ui import WebDriverWait
 
-    WebDriverWait(browser, 10).until(lambda _: holds())
+    WebDriverWait(browser, 120).until(lambda _: holds())
 
 
 def test_a_point_is_named_and_chosen(browser, page):

@@ -211,7 +211,7 @@ def test_a_table_of_ones_own_is_given_in_python(tmp_path):
     [
         (["nowhere", "1"], "expected the folder of a study"),
         (["{folder}", "1", "--save", "."], "a folder"),
-        (["{folder}", "1", "--save", "not/there"], "expected a file in a folder that is there"),
+        (["{folder}", "1", "--save", "not/there"], "--save: expected a file"),
         (["{folder}", "1", "--label", "x"], "belongs to a file of your own"),
         (["{folder}", "1", "--data", "x.csv", "--label", "x"], "leave out --data"),
     ],

@@ -10,8 +10,8 @@ from typing import Any, Literal
 import pandas as pd
 from matplotlib.figure import Figure
 
+from grad_ext.constraints import DEFAULT_CONSTRAINT
 from grad_ext.files import writable_folder, write_atomically
-from grad_ext.outputs import CONSTRAINTS
 from grad_ext.report.explorer import Source
 from grad_ext.report.figures.study import (
     frontier_figure,
@@ -179,7 +179,7 @@ def title(record: Record) -> str:
     """Return what a study is about, in one line."""
     trial = record.trial
     constraint = trial.settings.constraint
-    by = "" if constraint == CONSTRAINTS[0] else f" by {constraint.replace('_', ' ')}"
+    by = "" if constraint == DEFAULT_CONSTRAINT else f" by {constraint.replace('_', ' ')}"
     return f"{trial.method} on {trial.dataset}, protecting {' and '.join(trial.protected)}{by}"
 
 

@@ -16,7 +16,8 @@ from grad_ext.adapters.aif360.datasets import (
     to_aif360,
     to_aif360_sklearn,
 )
-from grad_ext.data.table import Protected, Table, Target
+from grad_ext.data.sensitive import SensitiveAttribute
+from grad_ext.data.table import Table, Target
 from grad_ext.errors import InputError
 from grad_ext.metrics.group import discrimination
 
@@ -128,12 +129,12 @@ def tables(draw):
     frame["w"] = rng.uniform(size=n)
     frame["s"] = rng.uniform(size=n)
     rules = [
-        Protected("sex", "sex", values=("m",)),
-        Protected("age", "age", above=40),
-        Protected("years", "age", continuous=True),
-        Protected("count", "count", levels=(0, 1, 2, 3, 4)),
-        Protected("purpose", "purpose", levels=tuple(levels)),
-        Protected("few", "count", values=(0, 1)),
+        SensitiveAttribute("sex", "sex", values=("m",)),
+        SensitiveAttribute("age", "age", above=40),
+        SensitiveAttribute("years", "age", continuous=True),
+        SensitiveAttribute("count", "count", levels=(0, 1, 2, 3, 4)),
+        SensitiveAttribute("purpose", "purpose", levels=tuple(levels)),
+        SensitiveAttribute("few", "count", values=(0, 1)),
     ]
     chosen = draw(st.lists(st.sampled_from(rules), min_size=1, max_size=3, unique=True))
     return Table(
@@ -284,9 +285,9 @@ def test_many_groups_and_numbers_by_hand():
         ("race", "age", "code"),
         Target("y", 1, 0),
         (
-            Protected("race", "race", levels=("w", "b", "o")),
-            Protected("age", "age", continuous=True),
-            Protected("code", "code", levels=(7, 8, 9)),
+            SensitiveAttribute("race", "race", levels=("w", "b", "o")),
+            SensitiveAttribute("age", "age", continuous=True),
+            SensitiveAttribute("code", "code", levels=(7, 8, 9)),
         ),
     )
     data = table.to_aif360()
@@ -338,7 +339,7 @@ def small(**changes):
         "frame": SMALL,
         "features": ("x", "c", "g"),
         "target": Target("y", 1, 0),
-        "protected": (Protected("g", "g", values=(1,)),),
+        "protected": (SensitiveAttribute("g", "g", values=(1,)),),
     }
     return Table(**{**values, **changes})
 
@@ -349,7 +350,7 @@ BAD = {
     "missing text": (lambda: small(frame=SMALL.assign(c=["a", None])).to_aif360(), "feature 'c'.*got 1"),
     "no group": (lambda: small(frame=SMALL.assign(g=[np.nan, 1])).to_aif360(), "1 of 2 rows belong to no"),
     "name of a feature": (
-        lambda: small(protected=(Protected("x", "g", values=(1,)),)).to_aif360(),
+        lambda: small(protected=(SensitiveAttribute("x", "g", values=(1,)),)).to_aif360(),
         "'x': a feature of that name",
     ),
     "two names": (
@@ -361,7 +362,7 @@ BAD = {
     "nothing to protect": (lambda: to_aif360_sklearn(small(protected=())), "at least one protected"),
     "no label": (lambda: from_aif360_sklearn(INDEXED, SMALL["y"][:1]), "as many labels as rows, got 1"),
     "one label": (lambda: from_aif360_sklearn(INDEXED, SMALL["y"] * 0), "labels of two values, got 1"),
-    "which label": (lambda: from_aif360_sklearn(INDEXED, SMALL["c"]), "say which is favorable"),
+    "which label": (lambda: from_aif360_sklearn(INDEXED, SMALL["c"]), "favorable"),
     "no such label": (lambda: from_aif360_sklearn(INDEXED, SMALL["c"], favorable="z"), "unknown label 'z'"),
     "no such level": (lambda: from_aif360_sklearn(INDEXED, SMALL["y"], prot_attr="h"), "unknown level"),
 }  # fmt: skip

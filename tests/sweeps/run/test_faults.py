@@ -10,15 +10,17 @@ import time
 import pandas as pd
 import psutil
 import pytest
-from command import BIN, grad_ext
+from command import BIN, PATIENCE, grad_ext, wait_until
 
 from grad_ext.sweeps.folder import read_records
+from grad_ext.sweeps.run.resources import available_cpus
 from grad_ext.sweeps.run.status import status
 
-# Twelve packs of one model, long enough to be interrupted.
+# Twelve packs of one model, two at a time, so that it is not done before it is interrupted.
 STUDY = (
     "sweep", "grid", "--set", "lam=1,100", "--set", "hidden=8,16", "--seeds", "3", "--epochs", "15",
-    "--recipe", "paper", "--pack-size", "1", "--out", "study",
+    "--recipe", "paper", "--pack-size", "1", "--num-cpus", str(min(2, available_cpus())),
+    "--out", "study",
 )  # fmt: skip
 MODELS = 12
 
@@ -52,10 +54,7 @@ class Driver:
         return len(list(self.records.glob("*.jsonl")))
 
     def wait_for(self, models):
-        deadline = time.monotonic() + 240
-        while self.done() < models and self.process.poll() is None:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_until(lambda: self.done() >= models or self.process.poll() is not None)
 
     def family(self):
         return psutil.Process(self.process.pid).children(recursive=True)
@@ -104,7 +103,7 @@ def test_killed_interfered_with_and_finished(undisturbed, tmp_path):
         assert f"running: process {driver.process.pid} on " in looked.stdout
         driver.workers()[0].kill()
         driver.process.send_signal(signal.SIGCONT)
-        _, errors = driver.process.communicate(timeout=240)
+        _, errors = driver.process.communicate(timeout=PATIENCE)
         assert driver.process.returncode == 0, errors
     assert results(tmp_path / "study") == undisturbed
     assert "was lost and is tried again" in (tmp_path / "study" / "study.log").read_text()
@@ -128,7 +127,7 @@ def test_killed_ten_times_at_random_moments(undisturbed, tmp_path):
     assert results(tmp_path / "study") == undisturbed
     assert {p.name for p in (tmp_path / "study").glob(".*")} == {".lock"}
     # Ray notices within a minute or so that its driver is gone.
-    _, alive = psutil.wait_procs(started, timeout=300)
+    _, alive = psutil.wait_procs(started, timeout=PATIENCE)
     assert not alive
 
 
@@ -202,7 +201,7 @@ def test_a_node_of_a_cluster_that_is_killed_costs_no_model(undisturbed, tmp_path
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        timeout=500,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr

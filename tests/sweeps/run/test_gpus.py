@@ -1,5 +1,7 @@
 """The process that looks at this machine's GPUs while Ray starts."""
 
+import signal
+
 import torch
 
 from grad_ext.sweeps.run.gpus import Looking, free_memory
@@ -20,6 +22,8 @@ def test_a_process_looks_and_is_done():
 
 def test_one_that_is_not_needed_any_more_is_ended():
     looking = Looking()
+    # Held, so that it is not done before.
+    looking._process.send_signal(signal.SIGSTOP)
     looking.stop()
     assert looking._process.returncode not in (None, 0)
     assert looking.result() == ()

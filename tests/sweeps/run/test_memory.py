@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import torch
+from command import PATIENCE
 
 from grad_ext.sweeps.run.memory import Widths, fitting, is_out_of_memory, model_bytes, roomy
 from grad_ext.sweeps.run.packs import parts
@@ -70,7 +71,7 @@ def test_a_pack_without_room_is_halved_and_the_width_learned(tmp_path):
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        timeout=300,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from command import BIN, grad_ext
+from command import BIN, grad_ext, wait_until
 from ray import cloudpickle
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import RandomForestClassifier
@@ -435,9 +435,7 @@ def test_a_killed_comparison_is_finished_by_the_same_command(finished, tmp_path)
         command, cwd=tmp_path, start_new_session=True, stdout=subprocess.DEVNULL
     )
     records = tmp_path / "study" / "records"
-    deadline = time.monotonic() + 200
-    while time.monotonic() < deadline and len(list(records.glob("*.jsonl"))) < 2:
-        time.sleep(0.02)
+    wait_until(lambda: len(list(records.glob("*.jsonl"))) >= 2)
     os.killpg(driver.pid, signal.SIGKILL)
     driver.wait()
     time.sleep(3.0)

@@ -59,7 +59,7 @@ COMMAND = (
 def planned_by(command, monkeypatch):
     """Return the plan that a command line stands for, which is not run."""
     plans = []
-    monkeypatch.setattr(sweep, "_carry", lambda plan, *_: plans.append(plan) or 0)
+    monkeypatch.setattr(sweep, "run_plan", lambda plan, *_: plans.append(plan) or 0)
     assert main(command.split()) == 0
     return plans[0]
 
