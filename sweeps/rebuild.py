@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from grad_ext.errors import InputError
-from grad_ext.report.figures import WRITTEN
-from grad_ext.report.page import write_together
+from grad_ext.report.figures.style import WRITTEN
+from grad_ext.report.pages.study import write_together
 from grad_ext.sweeps.folder import StudyDirectory
 from grad_ext.sweeps.studies.kinds import kind_of
 from grad_ext.trial import Record

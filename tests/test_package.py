@@ -28,8 +28,11 @@ HEAVY = (
 FLOORS = (
     *("errors", "files", "checks", "seeds", "codec", "outputs", "constraints"),
     *("engine.schedules", "training.checkpoint", "training.settings", "trial", "data", "metrics"),
-    *("engine", "training", "method", "evaluation", "models", "auditing", "report", "adapters"),
-    *("sweeps", "cli"),
+    *("engine", "training", "method", "evaluation", "models"),
+    *("report", "report.published", "report.tables", "report.statistics", "report.findings"),
+    *("report.sentences", "report.text_tables", "report.figures", "report.assets", "report.html"),
+    *("report.explorer", "report.card", "report.pages"),
+    *("auditing", "adapters", "sweeps", "cli"),
 )
 # The only imports that look up, all inside functions: see docs/architecture.md.
 LOOK_UP = {("grad_ext.data.table", "grad_ext.adapters.aif360.datasets")}

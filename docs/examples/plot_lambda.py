@@ -10,9 +10,10 @@ from grad_ext import load_dataset
 from grad_ext.data.split import split
 from grad_ext.evaluation import evaluate, prepare
 from grad_ext.method import GRAD
-from grad_ext.report.figures import lambda_figure
+from grad_ext.report.figures.study import lambda_figure
+from grad_ext.report.findings import lambdas
+from grad_ext.report.sentences import sentences
 from grad_ext.report.tables import results
-from grad_ext.report.verdict import verdict
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Trial
 
@@ -29,7 +30,7 @@ figure = lambda_figure(frame, "GRAD-Pred on German credit, protecting age")
 # %%
 # Bands are the 10th to the 90th percentile over seeds. In words, with what to distrust:
 
-for sentence in verdict(frame):
+for sentence in sentences([*lambdas.findings(frame), *lambdas.caveats(frame)]):
     print("-", sentence)
 
 # %%

@@ -10,7 +10,7 @@ from grad_ext import load_dataset
 from grad_ext.data.split import split
 from grad_ext.evaluation import evaluate, prepare
 from grad_ext.method import GRAD
-from grad_ext.report.figures import plane_figure
+from grad_ext.report.figures.study import plane_figure
 from grad_ext.report.tables import results
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Trial

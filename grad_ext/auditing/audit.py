@@ -13,13 +13,16 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from grad_ext.auditing.probes import PROBES, labels_of_units, probe_metrics
-from grad_ext.auditing.show import figure, lines, words
 from grad_ext.auditing.sources import Subject, subject
 from grad_ext.data.sensitive import MOST_GROUPS, attributes_of, crossed
 from grad_ext.errors import InputError, unknown
 from grad_ext.files import write_atomically
 from grad_ext.metrics.bootstrap import LEVEL
-from grad_ext.report.figures import render
+from grad_ext.report.figures.audit import audit_figure
+from grad_ext.report.figures.style import render
+from grad_ext.report.findings.audit import leakage
+from grad_ext.report.sentences import sentences
+from grad_ext.report.text_tables.audit import audit_lines
 from grad_ext.seeds import derive
 
 if TYPE_CHECKING:
@@ -55,15 +58,15 @@ class Audit:
         For each source the probe with the higher AUC is reported. A source leaks an attribute if the
         whole confidence interval of that AUC is above 0.5.
         """
-        return [*words(self.table), *self.notes]
+        return [*sentences(leakage(self.table)), *self.notes]
 
     def lines(self) -> tuple[list[str], list[list[str]]]:
         """Return the heading and the lines of the table as text, a line per attribute and source."""
-        return lines(self.table)
+        return audit_lines(self.table)
 
     def figure(self, title: str = "Attribute leakage") -> Figure:
         """Return a figure of the AUCs and balanced accuracies with their confidence intervals."""
-        return figure(self.table, title)
+        return audit_figure(self.table, title)
 
     def write(self, folder: str | Path, title: str = "Attribute leakage") -> tuple[Path, Path]:
         """Write audit.csv, audit.png and audit.svg, and return the paths of the first two.

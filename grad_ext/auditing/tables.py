@@ -20,7 +20,7 @@ from grad_ext.data.table import Table
 from grad_ext.errors import unknown
 from grad_ext.method import GRAD
 from grad_ext.models.tables import favorable_predictions, model_inputs
-from grad_ext.report.card import Judged
+from grad_ext.report.card import Predictions
 from grad_ext.trial import Trial
 
 ROWS = ("test", "all")
@@ -170,7 +170,7 @@ def audit_training(trial: Trial, parts: Split, table: Table, *, folds: int = FOL
     )
 
 
-def predictions_on(model: Any, table: Table, rows: str) -> Judged | None:
+def predictions_on(model: Any, table: Table, rows: str) -> Predictions | None:
     """Return a fitted model's predictions on a table, as `grad_ext.report.card.model_card` takes them.
 
     Parameters
@@ -184,7 +184,7 @@ def predictions_on(model: Any, table: Table, rows: str) -> Judged | None:
 
     Returns
     -------
-    Judged or None
+    Predictions or None
         None if the model does not predict labels.
 
     Raises
@@ -195,7 +195,7 @@ def predictions_on(model: Any, table: Table, rows: str) -> Judged | None:
     predictions = favorable_predictions(model, table)
     if predictions is None:
         return None
-    return Judged(
+    return Predictions(
         rows,
         table.y(),
         predictions,

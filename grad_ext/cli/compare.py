@@ -82,8 +82,10 @@ def compare(
 
     from grad_ext.cli.studies import counts, run_study
     from grad_ext.data.options import listed
-    from grad_ext.report.comparison import at_chosen, majority, summary_lines
-    from grad_ext.report.comparison_words import findings
+    from grad_ext.report.findings.comparison import caveats, findings, studied
+    from grad_ext.report.sentences import sentences
+    from grad_ext.report.statistics.comparison import at_chosen, majority
+    from grad_ext.report.text_tables.comparison import summary_lines
     from grad_ext.sweeps.run.limits import Limits, memory_from_text
     from grad_ext.sweeps.run.resources import Resources
     from grad_ext.sweeps.studies.comparison import open_comparison
@@ -109,12 +111,14 @@ def compare(
     if code := run_study(opened.directory, lambda: opened.run(Resources(num_cpus), progress)):
         return code
     comparison = opened.result(formats)
-    rows, sentences = at_chosen(comparison.frame), findings(comparison.frame)
+    frame = comparison.frame
+    rows = at_chosen(frame)
+    texts = sentences([*studied(frame), *findings(frame), *caveats(frame)])
     about = opened.directory.about
     out = output()
     title = f"{about['dataset']}, protected: {', '.join(about['protected'])}"
-    out.table(title, *summary_lines(comparison.frame))
-    out.sentences(sentences)
+    out.table(title, *summary_lines(frame))
+    out.sentences(texts)
     out.line("")
     out.paths({"Study folder": comparison.folder, "Report": comparison.page})
     out.document(
@@ -124,7 +128,7 @@ def compare(
             **counts(opened.directory),
             "rows": rows,
             "majority": majority(rows),
-            "sentences": sentences,
+            "sentences": texts,
         }
     )
     return 0

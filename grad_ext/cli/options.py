@@ -61,7 +61,7 @@ def figure_formats(text: str) -> tuple[str, ...]:
         If there is no such format.
     """
     from grad_ext.data.options import listed
-    from grad_ext.report.figures import checked_formats
+    from grad_ext.report.figures.style import checked_formats
 
     return tuple(checked_formats(listed(text)))
 

@@ -339,26 +339,29 @@ def run_plan(plan: StudyPlan, resources: ResourceOptions, run: RunOptions) -> in
 def _show(outcome: SettingsOutcome) -> None:
     """Print the tables of a study, and the paths of its folder and report."""
     from grad_ext.cli.studies import counts
-    from grad_ext.report.settings import lines_by, majorities
-    from grad_ext.report.tables import CASE, and_joined, by_curve, by_lambda, lines
-    from grad_ext.report.verdict import verdict
+    from grad_ext.report.findings import lambdas, models
+    from grad_ext.report.sentences import sentences
+    from grad_ext.report.statistics.models import by_lambda
+    from grad_ext.report.tables import CASE, by_curve, majorities, names_text
+    from grad_ext.report.text_tables.models import row_lines, settings_lines
     from grad_ext.sweeps.folder import StudyDirectory
 
     out = output()
     if outcome.curve:
         first = outcome.frame.iloc[-1]
-        attributes = and_joined(first["protected"])
+        attributes = names_text(first["protected"])
         title = f"{first['method']} on {first['dataset']}, protected: {attributes}"
         for name, rows in by_curve(outcome.frame, outcome.curves):
-            out.table(f"{title}, {name}" if name else title, *lines(by_lambda(rows)))
-        sentences = verdict(outcome.frame, outcome.curves)
+            out.table(f"{title}, {name}" if name else title, *row_lines(by_lambda(rows)))
+        data = outcome.frame, outcome.curves
+        texts = sentences([*lambdas.findings(*data), *lambdas.caveats(*data)])
     else:
         # The result of a search is its Pareto front; results.csv has the other points.
         for (dataset, protected), rows in outcome.main_points.groupby(CASE, sort=True):
-            title = f"{dataset}, protected: {and_joined(protected)}"
-            out.table(title, *lines_by(rows, outcome.varied, outcome.objectives))
-        sentences = [f"{MEANS} {outcome.said}"]
-    out.sentences(sentences)
+            title = f"{dataset}, protected: {names_text(protected)}"
+            out.table(title, *settings_lines(rows, outcome.varied, outcome.objectives))
+        texts = [f"{MEANS} {text}" for text in sentences([models.frontier_size(outcome)])]
+    out.sentences(texts)
     out.line("")
     out.paths({"Study folder": outcome.folder, "Report": outcome.page})
     out.document(
@@ -370,6 +373,6 @@ def _show(outcome: SettingsOutcome) -> None:
             "varied": outcome.varied,
             "rows": outcome.points,
             "majority": majorities(outcome.frame),
-            "sentences": sentences,
+            "sentences": texts,
         }
     )

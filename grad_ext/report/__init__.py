@@ -1,1 +1,1 @@
-"""From records to what a person reads: tables.py, words.py, figures.py, page.py, in that order."""
+"""Reports of studies: tables -> statistics -> findings -> sentences and figures -> pages."""

@@ -1,8 +1,8 @@
-"""A model card: what a model is and was trained on, what it does to whom, and what it is not for.
+"""Model cards: a model's training, its metrics for each group, attribute leakage and limits.
 
-After Mitchell et al. (2019), "Model Cards for Model Reporting". A model's file knows its columns,
-groups, settings and epochs, but no row: what it is judged on has to be given, and the card says who
-vouches for what.
+After Mitchell et al. (2019), "Model Cards for Model Reporting". A model's file contains its columns,
+groups, settings and epochs, but no rows: the rows to evaluate it on have to be given, and the card
+states where each statement comes from.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -20,23 +20,32 @@ from numpy.typing import ArrayLike, NDArray
 from grad_ext.data.columns import Numeric
 from grad_ext.data.sensitive import attributes_of
 from grad_ext.errors import InputError
-from grad_ext.metrics.bootstrap import intervals
-from grad_ext.report.tables import called, words_of
+from grad_ext.metrics.bootstrap import LEVEL, intervals
+from grad_ext.report.tables import MAJORITY_LABEL, label, value_text
+from grad_ext.report.text_tables.cells import TextTable
 
-if TYPE_CHECKING:
-    from grad_ext.auditing.audit import Audit
-
-LEVEL = 0.95
-# Fewer rows of a group than this say little about it.
+# The card warns of groups with fewer rows.
 FEW = 50
-SHOWN = ("accuracy", "balanced_accuracy", "discrimination", "delta", "positive_rate")
-# What Markdown would read as more than text; as entities, which it shows as they are.
+CARD_METRICS = ("accuracy", "balanced_accuracy", "discrimination", "delta", "positive_rate")
+# Characters with a meaning in Markdown, as entities, which it shows as they are.
 SPECIAL = str.maketrans({c: f"&#{ord(c)};" for c in "&<>*`[]|\\"} | {"\n": " ", "\r": " "})
 
 
+class AuditResult(Protocol):
+    """The sentences and the table of an audit, as `grad_ext.auditing.audit.Audit` has them."""
+
+    def words(self) -> list[str]:
+        """Return the findings as sentences."""
+        ...
+
+    def lines(self) -> TextTable:
+        """Return the heading and the lines of the table."""
+        ...
+
+
 @dataclass(frozen=True)
-class Judged:
-    """A model's predictions on rows, and who those are.
+class Predictions:
+    """A model's predictions on rows, and the groups of those rows.
 
     Attributes
     ----------
@@ -64,8 +73,8 @@ class Judged:
 def model_card(
     model: Any,
     name: str,
-    judged: Judged | None = None,
-    found: Audit | None = None,
+    predictions: Predictions | None = None,
+    audit: AuditResult | None = None,
     trained_on: str = "",
     seed: int = 0,
 ) -> str:
@@ -77,14 +86,14 @@ def model_card(
         A fitted model, as `grad_ext.models.persistence.load` returns it.
     name : str
         What to call it.
-    judged : Judged, optional
-        What it predicts on rows; without it the card says that nobody has judged it.
-    found : Audit, optional
-        What `grad_ext.audit` found.
+    predictions : Predictions, optional
+        Its predictions on rows to evaluate it on; the card states if there are none.
+    audit : Audit, optional
+        What `grad_ext.audit` returned.
     trained_on : str, optional
-        Which rows it was trained on, in the words of who trained it. The file does not know.
+        The training data, as described by the caller; the file does not contain it.
     seed : int, default 0
-        Of the intervals.
+        The seed of the intervals.
 
     Raises
     ------
@@ -107,9 +116,9 @@ def model_card(
     parts = [
         f"# Model card: {_text(name)}",
         *_training(model, trained_on),
-        *_performance(judged, seed),
-        *_leakage(found),
-        *_limits(model, judged, found),
+        *_performance(predictions, seed),
+        *_leakage(audit),
+        *_limits(model, predictions, audit),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -117,7 +126,7 @@ def model_card(
 def rendered(card: str) -> str:
     """Return a card as HTML, in which nothing of it can be a tag."""
     html: str = MarkdownIt("commonmark", {"html": False}).enable("table").render(card)
-    # Only our own tables are tags here.
+    # The tables are the only tags, since HTML in a card is escaped.
     for tag, around in (
         ("<table>", '<div class="table" tabindex="0"><table>'),
         ("</table>", "</table></div>"),
@@ -129,7 +138,7 @@ def rendered(card: str) -> str:
 def cards(folder: Path) -> list[str]:
     """Return the cards in a study's folder, or in one directly below, as HTML: ``*.card.md``."""
     paths = sorted([*folder.glob("*.card.md"), *folder.glob("*/*.card.md")])
-    # A card's headings stand below those of the page.
+    # Headings of a card are one level below those of the page.
     texts = [path.read_text(encoding="utf-8") for path in paths]
     return [
         rendered(f"\n{text}".replace("\n## ", "\n### ").replace("\n# ", "\n## ")) for text in texts
@@ -149,7 +158,7 @@ def _training(model: Any, trained_on: str) -> list[str]:
     fitted, parts = model.model_.fitted, model.model_.encoder.parts_
     shape, history = fitted.network.shape, fitted.history
     numeric = [_text(part.column) for part in parts if isinstance(part, Numeric)]
-    words = [
+    categories = [
         f"{_text(part.column)} ({len(part.levels)} levels)"
         for part in parts
         if not isinstance(part, Numeric)
@@ -162,20 +171,20 @@ def _training(model: Any, trained_on: str) -> list[str]:
         ["predicts", _text(shape.target.kind)],
         ["protects", ", ".join(attributes) or "nothing: the plain network"],
         ["columns of numbers", ", ".join(numeric) or "none"],
-        ["columns of categories", ", ".join(words) or "none"],
+        ["columns of categories", ", ".join(categories) or "none"],
         [
             "settings given",
-            ", ".join(f"{called(n)} {_text(words_of(v))}" for n, v in settings.items()),
+            ", ".join(f"{label(n)} {_text(value_text(v))}" for n, v in settings.items()),
         ],
         ["epochs", f"{len(history.loss)}, of which {int(fitted.epochs[0])} was kept"],
         ["seed", str(getattr(model, "seed_", "not known"))],
     ]
-    said = (
+    trained = (
         f"Rows, by the word of who made this card: {_text(trained_on)}"
         if trained_on
         else "Which rows it was trained on is not in the model's file, and nobody said."
     )
-    return ["## What it is and was trained on", _table(["", "as its file says"], rows), said]
+    return ["## What it is and was trained on", _table(["", "as its file says"], rows), trained]
 
 
 def _groups(branch: Any) -> str:
@@ -184,71 +193,75 @@ def _groups(branch: Any) -> str:
     return f"{branch.classes} groups"
 
 
-def _performance(judged: Judged | None, seed: int) -> list[str]:
+def _performance(predictions: Predictions | None, seed: int) -> list[str]:
     title = "## What it does, and to whom"
-    if judged is None:
+    if predictions is None:
         return [title, "It was not judged for this card."]
-    y, said = (np.asarray(v).astype(float) for v in (judged.y_true, judged.y_pred))
-    if y.shape != said.shape or y.ndim != 1:
+    y, labels = (np.asarray(v).astype(float) for v in (predictions.y_true, predictions.y_pred))
+    if y.shape != labels.shape or y.ndim != 1:
         raise InputError(
-            f"expected labels and predictions of one length, got {y.shape}, {said.shape}"
+            f"expected labels and predictions of one length, got {y.shape}, {labels.shape}"
         )
     table = intervals(
         y,
-        said,
-        sensitive_features=judged.sensitive_features,
-        sample_weight=judged.sample_weight,
-        continuous=judged.continuous,
-        groups=judged.groups,
+        labels,
+        sensitive_features=predictions.sensitive_features,
+        sample_weight=predictions.sample_weight,
+        continuous=predictions.continuous,
+        groups=predictions.groups,
         level=LEVEL,
         seed=seed,
     )
-    w = np.ones(len(y)) if judged.sample_weight is None else np.asarray(judged.sample_weight, float)
+    w = (
+        np.ones(len(y))
+        if predictions.sample_weight is None
+        else np.asarray(predictions.sample_weight, float)
+    )
     share = float(np.average(y, weights=w))
     right = max(share, 1.0 - share)
     constant = {"accuracy": right, "balanced_accuracy": 0.5, "discrimination": 0.0, "delta": right}
     constant["positive_rate"] = float(share >= 0.5)
     body = [
-        [called(n), _interval(*table.loc[n]), f"{constant[n]:.3f}"]
-        for n in SHOWN
+        [label(n), _interval(*table.loc[n]), f"{constant[n]:.3f}"]
+        for n in CARD_METRICS
         if n in table.index
     ]
     parts = [
         title,
-        f"{_text(judged.rows)} {len(y):,} rows; 95 % intervals for the choice of the rows.",
-        _table(["figure", "this model", "majority class"], body),
+        f"{_text(predictions.rows)} {len(y):,} rows; 95 % intervals for the choice of the rows.",
+        _table(["figure", "this model", MAJORITY_LABEL], body),
         "Each group by itself; the favorable label is the positive one. Wilson's intervals"
         + (
             ", of rows, though rows of one unit are alike: too narrow"
-            if judged.groups is not None
+            if predictions.groups is not None
             else ""
         )
-        + (", without the instance weights" if judged.sample_weight is not None else "")
+        + (", without the instance weights" if predictions.sample_weight is not None else "")
         + ".",
     ]
-    for attribute in attributes_of(judged.sensitive_features, judged.continuous):
+    for attribute in attributes_of(predictions.sensitive_features, predictions.continuous):
         if attribute.levels is None:
             continue
-        column = judged.sensitive_features[attribute.name]
+        column = predictions.sensitive_features[attribute.name]
         lines = []
         for level in attribute.levels:
             inside = (column == level).to_numpy()
-            lines.append([_text(level), *_group(y[inside] > 0.5, said[inside] > 0.5)])
+            lines.append([_text(level), *_group(y[inside] > 0.5, labels[inside] > 0.5)])
         heading = [_text(attribute.name), "rows", "accuracy", "positive rate"]
         parts.append(_table([*heading, "true positive rate", "false positive rate"], lines))
     return parts
 
 
-def _group(y: NDArray[np.bool_], said: NDArray[np.bool_]) -> list[str]:
+def _group(y: NDArray[np.bool_], labels: NDArray[np.bool_]) -> list[str]:
     """Return the cells of one group's line."""
-    shares = (y == said, said, said[y], said[~y])
+    shares = (y == labels, labels, labels[y], labels[~y])
     return [f"{len(y):,}", *map(_share, shares)]
 
 
 def _share(hits: NDArray[np.bool_]) -> str:
     if not len(hits):
         return "–"
-    # Late, since it takes long to import, and studies import this module.
+    # Imported late, since it is slow and studies import this module.
     from scipy import stats
 
     test = stats.binomtest(int(hits.sum()), len(hits))
@@ -262,52 +275,52 @@ def _interval(value: float, low: float, high: float) -> str:
     return f"{value:.3f}" if np.isnan(low) else f"{value:.3f} ({low:.3f} to {high:.3f})"
 
 
-def _leakage(found: Audit | None) -> list[str]:
+def _leakage(audit: AuditResult | None) -> list[str]:
     title = "## What can still be read off it"
-    if found is None:
+    if audit is None:
         return [title, "It was not audited for this card."]
-    heading, body = found.lines()
+    heading, body = audit.lines()
     cells = [[_text(cell) for cell in line] for line in body]
-    return [title, *map(_text, found.words()), _table([_text(h) for h in heading], cells)]
+    return [title, *map(_text, audit.words()), _table([_text(h) for h in heading], cells)]
 
 
-def _limits(model: Any, judged: Judged | None, found: Audit | None) -> list[str]:
-    said = []
+def _limits(model: Any, predictions: Predictions | None, audit: AuditResult | None) -> list[str]:
+    sentences = []
     if model.model_.constant:
-        said.append(
+        sentences.append(
             "It gave every row that it was fitted on the same label. Its Discrimination of 0 and "
             "Consistency of 1 mean nothing, and it is of no use."
         )
     if not model.model_.fitted.network.shape.attributes:
-        said.append("It has no attribute branch, and protects nobody.")
-    if judged is None:
-        said.append("Without figures on rows that it was not trained on, do not use it.")
+        sentences.append("It has no attribute branch, and protects nobody.")
+    if predictions is None:
+        sentences.append("Without figures on rows that it was not trained on, do not use it.")
     else:
-        y, labels = (np.asarray(v).astype(float) for v in (judged.y_true, judged.y_pred))
+        y, labels = (np.asarray(v).astype(float) for v in (predictions.y_true, predictions.y_pred))
         share = max(y.mean(), 1.0 - y.mean())
         right = (y == labels).mean()
         if right <= share:
-            said.append(
+            sentences.append(
                 f"It is right for {right:.3f} of these rows, the majority class for {share:.3f}."
             )
-        said.append(
+        sentences.append(
             "The figures hold for rows like these, if it was not trained on them: its file cannot tell."
         )
-        for name, column in judged.sensitive_features.items():
-            if name not in judged.continuous:
+        for name, column in predictions.sensitive_features.items():
+            if name not in predictions.continuous:
                 counts = column.value_counts()
                 small = [f"{level} ({n})" for level, n in counts.items() if n < FEW]
                 if small:
-                    said.append(
+                    sentences.append(
                         f"Few rows, so little is known: {_text(name)} {_text(', '.join(small))}."
                     )
-    if found is None:
-        said.append("Whether the attributes can be read off its scores was not looked at.")
-    said += [
+    if audit is None:
+        sentences.append("Whether the attributes can be read off its scores was not looked at.")
+    sentences += [
         (
             "Discrimination compares rates of labels. That it is low says nothing of error rates, of "
             "other attributes, or of groups within groups, unless they are listed above."
         ),
         "Decisions about people need more than a card.",
     ]
-    return ["## Limits", "\n".join(f"- {sentence}" for sentence in said)]
+    return ["## Limits", "\n".join(f"- {sentence}" for sentence in sentences)]

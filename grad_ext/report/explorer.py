@@ -2,7 +2,7 @@
 
 The script is ours, 69 kB, and not a library's: plotly.js would add 4.8 MB to every report of
 every study and takes seconds to load, and pictures on a canvas say nothing to a screen reader, so
-the table, the keyboard and the words beside them would have to be written all the same.
+the table, the keyboard and the descriptions would have to be written all the same.
 """
 
 from __future__ import annotations
@@ -19,23 +19,25 @@ import pandas as pd
 from grad_ext.data.catalog import DATA_SETS
 from grad_ext.report.assets import asset, script
 from grad_ext.report.tables import (
-    CHANCE,
+    CASE,
     LABELS,
     MAIN,
-    decides,
+    MAJORITY_LABEL,
+    REPEATS,
+    determines,
+    independently_varying,
     majority_row,
-    telling,
+    value_text,
     varying,
-    with_figures,
-    words_of,
+    with_metrics,
 )
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Record
 
 FACTS = ("epoch", "seconds", "predict_seconds", "peak_bytes", "error")
 FLAGS = ("constant", "diverged", "chosen")
-# Of results.csv what is neither a setting nor a figure nor a fact.
-BESIDES = (
+# Columns of results.csv that are neither settings nor metrics nor facts.
+NEITHER = (
     "title",
     "hyperparameter",
     "algorithm",
@@ -112,18 +114,16 @@ def payload(
     frame: pd.DataFrame, records: Sequence[Record], sources: Sequence[Source]
 ) -> dict[str, Any]:
     """Return what the script is to show; parameters as those of `explorer`."""
-    frame, differing = with_figures(frame), varying(records)
+    frame, differing = with_metrics(frame), varying(records)
     if "error" not in frame:
         frame = frame.assign(error=[record.error for record in records])
     columns = [*_settings(frame, records, differing), *_figures(frame), *_facts(frame)]
     tops = frame.groupby(_about(frame), sort=False, dropna=False)
     majority = []
     for key, rows in tops:
-        name = (
-            "majority class" if tops.ngroups == 1 else f"majority class, {' '.join(map(str, key))}"
-        )
+        which = "" if tops.ngroups == 1 else f", {' '.join(map(str, key))}"
         top = {n: _number(v) for n, v in majority_row(rows).items() if math.isfinite(v)}
-        majority.append({"label": name, **top})
+        majority.append({"label": f"{MAJORITY_LABEL}{which}", **top})
     studies = frame["study"] if "study" in frame else pd.Series("", index=frame.index)
     place = {source.name: k for k, source in enumerate(sources)}
     of = [place.get(name, 0) for name in studies]
@@ -152,7 +152,7 @@ def _keys(records: Sequence[Record]) -> list[str]:
 
 def _about(frame: pd.DataFrame) -> list[str]:
     """Return the columns that decide what the majority class is."""
-    return [c for c in ("dataset", "protected") if frame[c].nunique() > 1] or ["dataset"]
+    return [c for c in CASE if frame[c].nunique() > 1] or ["dataset"]
 
 
 def _settings(
@@ -165,17 +165,17 @@ def _settings(
     named = frame[
         "title" if "title" in frame else "algorithm" if "algorithm" in frame else "method"
     ]
-    # Whether there is a branch to reverse is said by λ already.
-    if not decides(frame["lam"].tolist(), named.tolist()) and named.nunique() > 1:
+    # λ already shows whether there is a branch to reverse.
+    if not determines(frame["lam"].tolist(), named.tolist()) and named.nunique() > 1:
         shown["method"] = (named.tolist(), None)
     first = ["dataset", "protected", "lam", "settings.recipe", "settings.variant"]
-    order = [*first, *(n for n in differing if n not in (*first, *CHANCE)), *CHANCE]
+    order = [*first, *(n for n in differing if n not in (*first, *REPEATS)), *REPEATS]
     for name in order:
         if name in differing:
             shown[name.removeprefix("settings.")] = (differing[name], name)
     if "seed" not in shown:
         shown["seed"] = ([record.trial.seed for record in records], "seed")
-    apart = telling(records)
+    independent = independently_varying(records)
     columns: list[dict[str, Any]] = []
     for name, (values, path) in shown.items():
         column = _column(name, values, "setting")
@@ -183,16 +183,16 @@ def _settings(
             column["path"] = path
         if name == "lam" and "hyperparameter" in frame:
             column["label"] = "hyperparameter"
-        if name in CHANCE:
+        if name in REPEATS:
             column["chance"] = True
-        column["hidden"] = path is not None and path not in apart and path != "seed"
+        column["hidden"] = path is not None and path not in independent and path != "seed"
         columns.append(column)
     return columns
 
 
 def _figures(frame: pd.DataFrame) -> list[dict[str, Any]]:
     own = {each.name for each in fields(Settings)}
-    known = {*FACTS, *FLAGS, *BESIDES, "lam", "hidden", *own, *CHANCE}
+    known = {*FACTS, *FLAGS, *NEITHER, "lam", "hidden", *own, *REPEATS}
     names = [
         str(c)
         for c in frame.select_dtypes("number")
@@ -220,24 +220,24 @@ def _facts(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _column(name: str, values: Sequence[Any], role: str) -> dict[str, Any]:
-    made = {"name": name, "label": LABELS.get(name, name.replace("_", " ")), "role": role}
+    column = {"name": name, "label": LABELS.get(name, name.replace("_", " ")), "role": role}
     if all(map(_is_number, values)):
-        # Settings are kept to the last digit, since models are trained from them again.
+        # Settings keep all digits, since models are trained again from them.
         exact = role == "setting"
-        return made | {
+        return column | {
             "kind": "number",
             "values": list(values) if exact else [*map(_number, values)],
         }
     levels: dict[str, int] = {}
-    words = []
+    texts = []
     for value in values:
         text = json.dumps(value)
         if text not in levels:
             levels[text] = len(levels)
-            words.append(words_of(value))
+            texts.append(value_text(value))
     codes = [levels[json.dumps(value)] for value in values]
-    kept = [json.loads(text) for text in levels]
-    return made | {"kind": "text", "levels": words, "json": kept, "values": codes}
+    values_json = [json.loads(text) for text in levels]
+    return column | {"kind": "text", "levels": texts, "json": values_json, "values": codes}
 
 
 def _is_number(value: Any) -> bool:
@@ -276,7 +276,7 @@ def _commands(source: Source, records: Sequence[Record]) -> dict[str, Any]:
     Both are trained again to be looked at; only GRAD's can be saved.
     """
     about, trial = source.about, records[0].trial
-    evaluation = {n: v for n, v in about.get("evaluation", {}).items() if v != _JUDGING.get(n)}
+    evaluation = {n: v for n, v in about.get("evaluation", {}).items() if v != _EVALUATION.get(n)}
     named = all(record.trial.dataset in DATA_SETS for record in records)
     fill = {
         "{table}": _LOAD if named else _OWN,
@@ -288,9 +288,9 @@ def _commands(source: Source, records: Sequence[Record]) -> dict[str, Any]:
         "{import}": "EvaluationConfig, evaluate, prepare" if evaluation else "evaluate, prepare",
     }
     texts = {}
-    for name, code in {"python": _GRAD, "baseline": _RIVAL}.items():
-        for mark, words in fill.items():
-            code = code.replace(mark, words)
+    for name, code in {"python": _GRAD, "baseline": _BASELINE}.items():
+        for placeholder, text in fill.items():
+            code = code.replace(placeholder, text)
         texts[name] = code
     return {"trial": trial.to_json(), **texts, "shell": _shell(source, named)}
 
@@ -313,11 +313,11 @@ def _protocol(about: Mapping[str, Any]) -> str:
     if "protocol" in about:
         return str(about["protocol"])
     of = about.get("dataset", {})
-    found = {each["protocol"] for each in of.values()} if isinstance(of, Mapping) else set()
-    return str(found.pop()) if len(found) == 1 else "auto"
+    protocols = {each["protocol"] for each in of.values()} if isinstance(of, Mapping) else set()
+    return str(protocols.pop()) if len(protocols) == 1 else "auto"
 
 
-_JUDGING = {
+_EVALUATION = {
     "prediction": "label",
     "k": 5,
     "use_protected": False,
@@ -342,7 +342,7 @@ from grad_ext.trial import Trial
 {_SHARED}[record] = evaluate(GRAD(), [trial], problem)
 print(record.metrics)
 """
-_RIVAL = f"""\
+_BASELINE = f"""\
 from grad_ext import {{load}}
 from grad_ext.adapters.registry import baseline
 from grad_ext.data.split import split

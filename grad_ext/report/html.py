@@ -30,35 +30,35 @@ def paragraphs(texts: Sequence[str]) -> str:
     return "\n".join(f"<p>{escape(text)}</p>" for text in texts)
 
 
-def answer(studied: Sequence[str], found: Sequence[str], distrust: Sequence[str]) -> str:
-    """Return what a page is about, in words, as the part at its top that stands out.
+def answer(studied: Sequence[str], findings: Sequence[str], caveats: Sequence[str]) -> str:
+    """Return the highlighted box at the top of a page.
 
     Parameters
     ----------
-    studied, found, distrust : sequence of str
-        What was studied, what was found, and what to distrust, a few sentences an entry; a part
-        without any is left out.
+    studied, findings, caveats : sequence of str
+        Sentences, a few per entry; a part without any is left out.
     """
-    parts = zip(ANSWER, (studied, found, distrust), strict=True)
-    said = "\n".join(
+    parts = zip(ANSWER, (studied, findings, caveats), strict=True)
+    sentences = "\n".join(
         f"<h2>{escape(name)}</h2>\n{paragraphs(texts)}" for name, texts in parts if texts
     )
-    meant = "\n".join(
+    definitions = "\n".join(
         f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in NAMES.items()
     )
     return f"""<section class="answer" aria-label="The answer">
-{said}
+{sentences}
 <details><summary>What the names mean</summary>
 <dl>
-{meant}
+{definitions}
 </dl>
 </details>
 </section>"""
 
 
-def heading(text: str) -> str:
-    """Return the heading of a part."""
-    return f"<h2>{escape(text)}</h2>"
+def heading(text: str, name: str = "") -> str:
+    """Return the heading of a section, with the name that addresses of the page can point to."""
+    attribute = f' id="section-{escape(name)}"' if name else ""
+    return f"<h2{attribute}>{escape(text)}</h2>"
 
 
 def items(texts: Sequence[str]) -> str:
@@ -82,10 +82,10 @@ def table(
     body : sequence of sequences of str
         The lines.
     words : collection of int, optional
-        Which columns hold words, which are broken into lines. With any, the table may be wider than
+        The columns of words, which are broken into lines. With any, the table may be wider than
         the text, and a first column of words stays in sight when it scrolls.
     bold : bool, default True
-        Whether the first line is one that the others are to be read against.
+        Whether the first line is the reference for the others.
     """
     kinds = " wide" * bool(words) + " bold" * bold
     kind = [' class="words"' if i in words else "" for i in range(len(columns))]
@@ -109,14 +109,14 @@ def table(
 
 
 def figure(svg: str, label: str) -> str:
-    """Return a picture, and what it shows for those who cannot see it."""
+    """Return a figure, with a description for those who cannot see it."""
     return f"""<div class="figure" role="img" aria-label="{escape(label)}">
 {svg[svg.index("<svg") :]}
 </div>"""
 
 
 def document(title: str, parts: Sequence[str]) -> str:
-    """Return a page of parts that are HTML already."""
+    """Return a page from its parts, which are HTML."""
     body = "\n".join(parts)
     return f"""<!doctype html>
 <html lang="en">

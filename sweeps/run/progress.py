@@ -26,7 +26,8 @@ from rich.text import Text
 
 from grad_ext.errors import InputError
 from grad_ext.files import write_atomically
-from grad_ext.report.settings import setting, short
+from grad_ext.report.tables import setting
+from grad_ext.report.text_tables.cells import short
 from grad_ext.sweeps.folder import StudyDirectory, is_locked, read_records
 from grad_ext.sweeps.run.loggers import Logger, loggers
 from grad_ext.sweeps.run.storage import RecordStore

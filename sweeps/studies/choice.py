@@ -13,7 +13,7 @@ from grad_ext.data.table import Table
 from grad_ext.errors import InputError, MissingToolkit
 from grad_ext.evaluation import EncodedSplit, evaluate
 from grad_ext.method import GRAD
-from grad_ext.report.settings import OBJECTIVES
+from grad_ext.report.statistics.settings import OBJECTIVES
 from grad_ext.sweeps.run.cluster import assigned_device
 from grad_ext.sweeps.run.executors import REPORTS
 from grad_ext.sweeps.run.memory import Widths, fit_in_parts

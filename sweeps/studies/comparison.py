@@ -23,9 +23,8 @@ from grad_ext.data.table import Table
 from grad_ext.errors import InputError
 from grad_ext.evaluation import EncodedSplit, EvaluationConfig, prepare
 from grad_ext.files import cache_folder
-from grad_ext.report.comparison import write_comparison
-from grad_ext.report.explorer import explorer
-from grad_ext.report.figures import WRITTEN
+from grad_ext.report.figures.style import WRITTEN
+from grad_ext.report.pages.comparison import write_comparison
 from grad_ext.sweeps.folder import StudyDirectory, default_folder
 from grad_ext.sweeps.run.executors import OnProgress, OnRecords
 from grad_ext.sweeps.run.limits import Limits, fit
@@ -74,8 +73,9 @@ class ComparisonStudy(StudyKind):
             directory.folder,
             frame,
             source.versions,
+            source.about,
+            records,
             notes.get("notes", ()),
-            explorer(frame, records, [source]),
             formats,
         )
         return Outcome(frame, directory.folder, page)

@@ -21,9 +21,9 @@ from grad_ext.data.table import Table
 from grad_ext.errors import InputError, unknown
 from grad_ext.evaluation import EncodedSplit, EvaluationConfig
 from grad_ext.report.explorer import Source
-from grad_ext.report.figures import WRITTEN
-from grad_ext.report.page import write_report
-from grad_ext.report.settings import Choices, choices
+from grad_ext.report.figures.style import WRITTEN
+from grad_ext.report.pages.study import write_report
+from grad_ext.report.statistics.settings import Choices, choices
 from grad_ext.sweeps.folder import StudyDirectory
 from grad_ext.sweeps.run.executors import FitPack, Gather, run
 from grad_ext.sweeps.run.loggers import checked_log

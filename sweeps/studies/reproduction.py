@@ -15,20 +15,15 @@ from grad_ext.data.split import split
 from grad_ext.errors import InputError, unknown
 from grad_ext.evaluation import EncodedSplit, EvaluationConfig, prepare
 from grad_ext.files import cache_folder
-from grad_ext.report.explorer import explorer
-from grad_ext.report.figures import WRITTEN
+from grad_ext.report.figures.style import WRITTEN
+from grad_ext.report.findings import reproduction as findings
+from grad_ext.report.pages.reproduction import write_figure2, write_reproduction
 from grad_ext.report.published import TABLES as PUBLISHED
-from grad_ext.report.reproduction import (
-    claims,
-    disguised,
-    insensitivity,
-    lines,
-    shared_rows,
-    tally,
-)
-from grad_ext.report.reproduction_page import text_lines, write_figure2, write_reproduction
-from grad_ext.report.settings import by_settings, majorities
-from grad_ext.report.tables import and_joined, results
+from grad_ext.report.sentences import sentences
+from grad_ext.report.statistics.reproduction import lines
+from grad_ext.report.statistics.settings import by_settings
+from grad_ext.report.tables import majorities, names_text, results
+from grad_ext.report.text_tables.reproduction import paper_lines
 from grad_ext.sweeps.folder import StudyDirectory, default_folder
 from grad_ext.sweeps.run.resources import Resources
 from grad_ext.sweeps.studies.kinds import Outcome, StudyKind, StudyRun
@@ -192,7 +187,7 @@ class ReproductionStudy(StudyKind):
         reproduction, frame = _of(directory), results_by_line(directory)
         source = self.source(directory)
         missing = directory.notes().get("missing", ())
-        rest = (source.versions, missing, explorer(frame, directory.records(), [source]))
+        rest = (source.versions, source.about, directory.records(), missing)
         if reproduction.table == "figure2":
             page = write_figure2(directory.folder, frame, *rest, formats)
         else:
@@ -318,20 +313,21 @@ class ReproductionResult:
         missing, frame = directory.notes()["missing"], results_by_line(directory)
         if table == "figure2":
             rows = by_settings(frame, ("recipe", "lam"))
-            sentences = [*missing, *insensitivity(frame)]
+            found = findings.insensitivity(frame)
         else:
             attributes = attributes_of(directory)
             rows = lines(frame, PUBLISHED[table], attributes)
-            sentences = [*missing, *tally(frame), *claims(frame)]
-            sentences += [*disguised(frame, PUBLISHED[table], attributes), *shared_rows(frame)]
-        return cls(table, rows, majorities(frame), sentences)
+            found = [*findings.tally(frame), *findings.claims(frame)]
+            found += findings.constant_lines(frame, PUBLISHED[table], attributes)
+            found += findings.shared_splits(frame)
+        return cls(table, rows, majorities(frame), [*missing, *sentences(found)])
 
     def tables(self) -> list[tuple[str, list[str], list[list[str]]]]:
         """Return title, heading and lines of each table as text; a figure has none."""
         if self.table == "figure2":
             return []
         return [
-            (f"{dataset}, evaluated by {and_joined(attributes)}", *text_lines(rows))
+            (f"{dataset}, evaluated by {names_text(attributes)}", *paper_lines(rows))
             for (dataset, attributes), rows in self.rows.groupby(
                 ["dataset", "attributes"], sort=False
             )

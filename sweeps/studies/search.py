@@ -17,7 +17,7 @@ from typing import Any
 from grad_ext.data.table import Table
 from grad_ext.errors import InputError, MissingToolkit, unknown
 from grad_ext.evaluation import EncodedSplit
-from grad_ext.report.settings import OBJECTIVES, PLANE, checked_objectives
+from grad_ext.report.statistics.settings import OBJECTIVES, PLANE, checked_objectives
 from grad_ext.sweeps.folder import StudyDirectory, delete_partial_files, lock, record_file
 from grad_ext.sweeps.run.cluster import cluster
 from grad_ext.sweeps.run.executors import fit, incomplete
@@ -58,7 +58,7 @@ class SearchSettings:
     models : int
         Most models to train; a choice of settings takes as many as there are seeds.
     objectives : tuple of str
-        Objectives on the validation rows: `grad_ext.report.settings.OBJECTIVES`.
+        Objectives on the validation rows: `grad_ext.report.statistics.settings.OBJECTIVES`.
     seed : int
         Seed of the search algorithm.
     scheduler : {'none', 'asha'}

@@ -54,7 +54,7 @@ def drive(folder):
 
 
 def finish(folder):
-    from grad_ext.report.settings import choices
+    from grad_ext.report.statistics.settings import choices
     from grad_ext.sweeps.folder import StudyDirectory
     from grad_ext.sweeps.rebuild import remake
 

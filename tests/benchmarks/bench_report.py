@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from grad_ext.report.page import write_report
+from grad_ext.report.pages.study import write_report
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Record, Trial
 

@@ -9,7 +9,7 @@ from grad_ext.auditing.audit import audit
 from grad_ext.auditing.tables import evaluation_rows
 from grad_ext.cli import main
 from grad_ext.errors import InputError
-from grad_ext.report.card import Judged, cards, model_card, rendered
+from grad_ext.report.card import Predictions, cards, model_card, rendered
 
 NASTY = "a|b <script>*x*</script>\n# not a heading"
 
@@ -27,7 +27,7 @@ def judged(**other):
     y = np.r_[np.ones(20), np.zeros(20), np.ones(30), np.zeros(30)]
     predictions = np.r_[np.ones(10), np.zeros(30), np.ones(30), np.zeros(30)]
     sex = pd.DataFrame({"sex": ["f"] * 40 + ["m"] * 60})
-    return Judged(
+    return Predictions(
         **{"rows": "New rows.", "y_true": y, "y_pred": predictions, "sensitive_features": sex}
         | other
     )
@@ -98,7 +98,7 @@ def test_other_models_have_cards_too(model):
         card = model_card(fitted, "mine")
         assert f"| class | {cls.__name__} |" in card
     leakage = audit({"labels": np.arange(80) % 2}, None, {"sex": np.arange(80) % 2})
-    card = model_card(model, "mine", found=leakage)
+    card = model_card(model, "mine", audit=leakage)
     assert leakage.words()[0] in card
 
 

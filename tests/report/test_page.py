@@ -16,8 +16,8 @@ from grad_ext.auditing.probes import PROBES
 from grad_ext.errors import InputError
 from grad_ext.report.assets import script
 from grad_ext.report.explorer import Source, payload, script_json
-from grad_ext.report.page import write_report, write_together
-from grad_ext.report.tables import majority_row, results
+from grad_ext.report.pages.study import write_report, write_together
+from grad_ext.report.tables import results
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Record, Trial
 
@@ -535,16 +535,6 @@ def test_the_page_has_every_figure_and_rebuilds_every_trial():
                     place = place.setdefault(part, {})
                 place[last] = c["json"][v] if c["kind"] == "text" else v
         assert Trial.from_json(trial) == one.trial
-
-
-def test_the_majority_class_by_hand():
-    frame = results(records())
-    top = majority_row(frame)
-    assert (top["accuracy"], top["delta"], top["balanced_accuracy"]) == (0.7, 0.7, 0.5)
-    assert (top["discrimination"], top["consistency"], top["disparate_impact_age"]) == (0, 1, 1)
-    nobody = majority_row(frame.assign(majority_favorable=0.0))
-    assert nobody["positive_rate"] == 0.0
-    assert math.isnan(nobody["disparate_impact_age"])
 
 
 def test_an_audit_in_the_folder_is_shown(tmp_path):

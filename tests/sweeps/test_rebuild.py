@@ -7,8 +7,9 @@ import pytest
 
 from grad_ext import StudyPlan
 from grad_ext.cli import main
-from grad_ext.report.figures import plane_figure
-from grad_ext.report.tables import results, toolkit_lines
+from grad_ext.report.figures.study import plane_figure
+from grad_ext.report.tables import results
+from grad_ext.report.text_tables.models import toolkit_lines
 from grad_ext.sweeps.folder import StudyDirectory, lock, write_records
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Record, Trial

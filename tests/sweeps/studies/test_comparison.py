@@ -28,7 +28,8 @@ from grad_ext.data.split import split
 from grad_ext.errors import InputError
 from grad_ext.evaluation import EvaluationConfig, evaluate, prepare
 from grad_ext.method import GRAD
-from grad_ext.report.comparison_words import findings
+from grad_ext.report.findings.comparison import caveats, findings, studied
+from grad_ext.report.sentences import sentences
 from grad_ext.sweeps.folder import write_records
 from grad_ext.sweeps.run.limits import Limits
 from grad_ext.sweeps.studies.comparison import gathered, open_comparison
@@ -355,7 +356,10 @@ def test_the_command_line_shows_who_is_where(finished):
     assert first < min(found)
     frame = rows(folder)
     words = " ".join(done.stdout.split())
-    assert all(" ".join(sentence.split()) in words for sentence in findings(frame))
+    assert all(
+        " ".join(sentence.split()) in words
+        for sentence in sentences([*studied(frame), *findings(frame), *caveats(frame)])
+    )
     assert len(frame) == 1 + 5 + 2
     assert frame["error"].isna().all()
 

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from grad_ext import StudyPlan, load_dataset, load_table
 from grad_ext.cli import main, sweep
 from grad_ext.errors import InputError
-from grad_ext.report.figures import frontier_figure, lambda_figure
-from grad_ext.report.settings import by_settings, lines_by, nondominated, results_by
+from grad_ext.report.figures.study import frontier_figure, lambda_figure
+from grad_ext.report.statistics.settings import by_settings, nondominated
+from grad_ext.report.tables import results_by
+from grad_ext.report.text_tables.models import settings_lines
 from grad_ext.sweeps.folder import StudyDirectory, write_records
 from grad_ext.sweeps.studies.kinds import kind_of
 from grad_ext.training.settings import Settings
@@ -325,7 +327,7 @@ def test_the_table_by_settings_by_hand():
     assert points["failed"].tolist() == [0, 0, 1, 0]
     # By the validation rows; one with a model that failed is not on it; each case by itself.
     assert points["frontier"].tolist() == [True, False, False, True]
-    heading, body = lines_by(points[:3], ["lam", "hidden"])
+    heading, body = settings_lines(points[:3], ["lam", "hidden"])
     assert heading[:6] == [
         "λ",
         "hidden",

@@ -1,4 +1,4 @@
-"""Models by their settings: a line for each choice of settings, and which of them nothing beats."""
+"""Models by their settings, and the settings on the Pareto frontier."""
 
 from __future__ import annotations
 
@@ -11,19 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from grad_ext.errors import InputError, unknown
-from grad_ext.report.tables import (
-    CASE,
-    MAJORITY,
-    MOST_LINES,
-    SHOWN,
-    cell,
-    majority_row,
-    results,
-    with_figures,
-)
-from grad_ext.trial import Record, Trial
+from grad_ext.report.tables import CASE, TABLE_METRICS, results_by, with_metrics
+from grad_ext.trial import Record
 
-# What can be sought: whether more of it is better. All are taken on the validation rows.
+# Objectives, all computed on the validation rows, and whether higher is better.
 OBJECTIVES = {
     "accuracy": True,
     "balanced_accuracy": True,
@@ -84,16 +75,6 @@ class Choices:
         """The settings beside λ that have a curve for each of their values."""
         return tuple(name for name in self.varied if name != "lam") if self.curve else ()
 
-    @property
-    def said(self) -> str:
-        """What the frontier is, in a sentence, and what to distrust in it."""
-        sought = " and ".join(self.objectives).replace("_", " ")
-        return (
-            f"{len(self.frontier)} of {len(self.points)} choices of settings are on the frontier (*): no "
-            f"other is better in {sought} on the validation rows. A model that gives everybody the "
-            "same label is on it for nothing."
-        )
-
 
 def choices(
     records: Sequence[Record],
@@ -137,27 +118,6 @@ def checked_objectives(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def setting(trial: Trial, name: str) -> Any:
-    """Return a trial's value of a setting, as results.csv has it: layers as 40x40."""
-    if name in ("lam", "split_seed"):
-        return getattr(trial, name)
-    if name == "hidden":
-        return trial.settings.trunk[0]
-    found = getattr(trial.settings, name)
-    return "x".join(f"{part:g}" for part in found) if isinstance(found, tuple) else found
-
-
-def results_by(records: Sequence[Record], names: Sequence[str]) -> pd.DataFrame:
-    """Return the rows of results.csv with a column for each setting that varies."""
-    frame = results(records)
-    for name in [name for name in names if name not in frame]:
-        column = [setting(record.trial, name) for record in records]
-        frame.insert(list(frame).index("epoch"), name, column)
-    if any(record.error for record in records):
-        frame["error"] = [record.error for record in records]
-    return frame
-
-
 def nondominated(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return which points no other is better than in one objective and as good in all.
 
@@ -169,17 +129,17 @@ def nondominated(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     Examples
     --------
     >>> import numpy as np
-    >>> from grad_ext.report.settings import nondominated
+    >>> from grad_ext.report.statistics.settings import nondominated
     >>> nondominated(np.array([[0.9, -0.2], [0.8, -0.1], [0.8, -0.2]])).tolist()
     [True, True, False]
     """
     known = ~np.isnan(values).any(axis=1)
-    there = values[known]
-    beaten = np.array(
-        [bool(((there >= one).all(axis=1) & (there > one).any(axis=1)).any()) for one in values],
+    others = values[known]
+    dominated = np.array(
+        [bool(((others >= one).all(axis=1) & (others > one).any(axis=1)).any()) for one in values],
         dtype=bool,
     )
-    return known & ~beaten
+    return known & ~dominated
 
 
 def by_settings(
@@ -205,10 +165,10 @@ def by_settings(
         the validation rows, of which some models must have figures.
     """
     rows = []
-    for key, models in with_figures(frame).groupby([*CASE, *names], sort=True):
+    for key, models in with_metrics(frame).groupby([*CASE, *names], sort=True):
         row = dict(zip([*CASE, *names], key, strict=True))
         row |= {"models": len(models), "failed": int(models["accuracy"].isna().sum())}
-        for name in SHOWN:
+        for name in TABLE_METRICS:
             row |= {name: models[name].mean(), f"{name}_std": models[name].std()}
         for name in ("chance_level", "constant", "majority_accuracy", "majority_favorable"):
             row[name] = models[name].mean()
@@ -229,56 +189,3 @@ def by_settings(
         ]
         points.loc[same.index, "frontier"] = nondominated(np.column_stack(signed))
     return points
-
-
-def majorities(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the majority class's figures, a row for each data set and protected set."""
-    return [
-        dict(zip(CASE, case, strict=True)) | majority_row(rows)
-        for case, rows in with_figures(frame).groupby(CASE, sort=True)
-    ]
-
-
-def lines_by(
-    points: pd.DataFrame, names: Sequence[str], objectives: Sequence[str] = PLANE
-) -> tuple[list[str], list[list[str]]]:
-    """Return the heading and the lines of one case's points as text, the majority class on top.
-
-    Of more than 60 points these are the frontier and the first others.
-    """
-    if len(points) > MOST_LINES:
-        points = points.sort_values("frontier", ascending=False, kind="stable")[:MOST_LINES]
-    held = [name for name in objectives if f"validation_{name}" in points]
-    heading = [
-        *("λ" if name == "lam" else name for name in names),
-        *("models", "constant"),
-        *(f"val. {name}" for name in held),
-        *SHOWN.values(),
-        *("chance level", "frontier"),
-    ]
-    majority = majority_row(points)
-    top = [
-        *[MAJORITY, *[""] * len(names), "100%", *[""] * len(held)],
-        *(cell(majority[name], np.nan) for name in SHOWN),
-        *("0.000", ""),
-    ]
-    body = [top]
-    for _, point in points.iterrows():
-        failed = f", {point['failed']} failed" if point["failed"] else ""
-        body.append(
-            [
-                *(short(point[name]) for name in names),
-                f"{point['models']}{failed}",
-                f"{point['constant']:.0%}",
-                *(cell(point[f"validation_{name}"], np.nan) for name in held),
-                *(cell(point[name], point[f"{name}_std"]) for name in SHOWN),
-                cell(point["chance_level"], np.nan),
-                "*" if point["frontier"] else "",
-            ]
-        )
-    return heading, body
-
-
-def short(value: object) -> str:
-    """Return a setting's value as a table has it."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from itertools import islice
-from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -15,35 +12,30 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from grad_ext.errors import unknown
-from grad_ext.files import write_atomically
-from grad_ext.report.tables import CASE, LABELS, and_joined, by_curve
+from grad_ext.report.figures.style import (
+    CHANCE_COLOR,
+    CURVE_COLOR,
+    MAJORITY_COLOR,
+    PLAIN_COLOR,
+    STAR_COLOR,
+    style,
+)
+from grad_ext.report.findings.lambdas import PAPER_LAMBDA
+from grad_ext.report.tables import CASE, LABELS, by_curve, names_text
 
-PAPER_LAMBDA = 100.0
+# Percentiles over seeds.
 BAND = (10, 90)
-# Okabe and Ito's colours, which colour-blind readers can tell apart; plain has dashes besides.
-CURVE, MAJORITY, CHANCE, PLAIN = "#0072B2", "#D55E00", "#999999", "#009E73"
-STAR = "#F0E442"
-# Shares of the same rows differ by rounding.
+# Shares of the same rows can differ by rounding.
 DIGITS = 9
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-# Of curves, beside which the majority class has its own.
-CURVES = (CURVE, "#CC79A7", "#E69F00", "#009E73", "#56B4E9")
+# Colours of curves, without that of the majority class.
+CURVES = (CURVE_COLOR, "#CC79A7", "#E69F00", "#009E73", "#56B4E9")
 SHAPES = ("o", "s", "^", "D", "v")
-FORMATS = ("png", "svg", "pdf")
-WRITTEN = ("png", "svg")
-# Groups that a picture has room for.
+# Groups that a figure shows at most.
 MOST = 40
-# Ranges that more numbers are put into.
+# Ranges that more numbers are binned into.
 RANGES = 8
 PANELS = {"accuracy": "Accuracy", "discrimination": "Discrimination", "consistency": "Consistency"}
-
-
-def _style() -> AbstractContextManager[None]:
-    """Equal input gives equal bytes, and fonts are part of the file: outlines in SVG, TrueType in PDF."""
-    return matplotlib.rc_context(
-        {"svg.fonttype": "path", "pdf.fonttype": 42, "svg.hashsalt": "grad-ext", "font.size": 9}
-    )
 
 
 def lambda_figure(frame: pd.DataFrame, title: str, curves: Sequence[str] = ()) -> Figure:
@@ -63,7 +55,7 @@ def lambda_figure(frame: pd.DataFrame, title: str, curves: Sequence[str] = ()) -
         Columns whose values have a curve each, such as ``recipe``.
     """
     named = by_curve(frame, curves)
-    with _style():
+    with style():
         figure = Figure(figsize=(10, 3.4), layout="constrained")
         FigureCanvasAgg(figure)
         panels = figure.subplots(1, len(PANELS))
@@ -90,8 +82,8 @@ def _legend(figure: Figure, axes: Axes) -> None:
         legend.remove()
 
 
-def _curve(axes: Axes, frame: pd.DataFrame, metric: str, k: int, called: str) -> None:
-    """Draw the k-th curve of a panel, called something where there are several."""
+def _curve(axes: Axes, frame: pd.DataFrame, metric: str, k: int, name: str) -> None:
+    """Draw the k-th curve of a panel, with its name if there are several."""
     colour = CURVES[k % len(CURVES)]
     band = "10th to 90th percentile over seeds"
     reversing = frame[frame["lam"] > 0]
@@ -105,7 +97,7 @@ def _curve(axes: Axes, frame: pd.DataFrame, metric: str, k: int, called: str) ->
             color=colour,
             alpha=0.25,
             linewidth=0,
-            label="" if called else band,
+            label="" if name else band,
         )
         axes.plot(
             low.index,
@@ -113,16 +105,16 @@ def _curve(axes: Axes, frame: pd.DataFrame, metric: str, k: int, called: str) ->
             color=colour,
             marker=SHAPES[k % len(SHAPES)],
             markersize=3,
-            label=f"{called}: median, {band}" if called else "median",
+            label=f"{name}: median, {band}" if name else "median",
         )
         axes.set_xscale("log")
     plain = frame.loc[frame["lam"] == 0, metric]
     if len(plain):
         axes.axhline(
             plain.median(),
-            color=colour if called else PLAIN,
+            color=colour if name else PLAIN_COLOR,
             linestyle="-.",
-            label=f"{called}: λ = 0" if called else "plain network (λ = 0)",
+            label=f"{name}: λ = 0" if name else "plain network (λ = 0)",
         )
 
 
@@ -133,12 +125,12 @@ def _panel(axes: Axes, frame: pd.DataFrame, metric: str, label: str) -> None:
         "discrimination": 0.0,
         "consistency": 1.0,
     }[metric]
-    axes.axhline(constant, color=MAJORITY, linewidth=1.2, label="majority class")
+    axes.axhline(constant, color=MAJORITY_COLOR, linewidth=1.2, label="majority class")
     reversing = frame[frame["lam"] > 0]
     if metric == "discrimination" and len(reversing):
-        floor = reversing.groupby("lam", sort=True)["chance_level"].mean()
+        level = reversing.groupby("lam", sort=True)["chance_level"].mean()
         axes.fill_between(
-            floor.index, 0, floor, color=CHANCE, alpha=0.35, linewidth=0, label="chance level"
+            level.index, 0, level, color=CHANCE_COLOR, alpha=0.35, linewidth=0, label="chance level"
         )
     axes.axvline(
         PAPER_LAMBDA, color="black", linestyle="--", linewidth=0.8, label="λ = 100, the paper's"
@@ -163,16 +155,18 @@ def plane_figure(frame: pd.DataFrame, title: str, by: str) -> Figure:
         The column that decides colour and shape: numbers by a ramp, in eight ranges if there are more
         than 40 of them; words by a list.
     """
-    with _style():
+    with style():
         figure = Figure(figsize=(10, 4.2), layout="constrained")
         FigureCanvasAgg(figure)
         panels = figure.subplots(1, 2)
         frame = _ranged(frame, by)
         looks = _looks(frame, by)
         for axes, metric in zip(panels, ("accuracy", "balanced_accuracy"), strict=True):
-            floor = frame.loc[~frame["constant"], "chance_level"].mean()
-            if np.isfinite(floor):
-                axes.axvspan(0, floor, color=CHANCE, alpha=0.25, linewidth=0, label="chance level")
+            level = frame.loc[~frame["constant"], "chance_level"].mean()
+            if np.isfinite(level):
+                axes.axvspan(
+                    0, level, color=CHANCE_COLOR, alpha=0.25, linewidth=0, label="chance level"
+                )
             for value, (colour, shape) in looks.items():
                 for constant in (False, True):
                     rows = frame[(frame[by] == value) & (frame["constant"] == constant)]
@@ -184,12 +178,12 @@ def plane_figure(frame: pd.DataFrame, title: str, by: str) -> Figure:
                         facecolors="none" if constant else colour,
                         edgecolors=colour,
                         linewidths=0.8,
-                        label="" if constant else _called(by, value),
+                        label="" if constant else _value_label(by, value),
                     )
             tops = frame["majority_accuracy"].dropna().round(DIGITS).unique()
             for top in tops if metric == "accuracy" else [0.5]:
                 axes.plot(
-                    0.0, top, marker="*", markersize=14, color=STAR, markeredgecolor="black",
+                    0.0, top, marker="*", markersize=14, color=STAR_COLOR, markeredgecolor="black",
                     linestyle="", label="majority class" if top == tops[0] or top == 0.5 else "",
                 )  # fmt: skip
             axes.set_xlabel("Discrimination")
@@ -200,7 +194,7 @@ def plane_figure(frame: pd.DataFrame, title: str, by: str) -> Figure:
     return figure
 
 
-def _called(by: str, value: object) -> str:
+def _value_label(by: str, value: object) -> str:
     words = f"{value:g}" if isinstance(value, float) else str(value)
     return words if isinstance(value, str) else f"{LABELS.get(by, by)} = {words}"
 
@@ -242,9 +236,8 @@ def spread_figure(frame: pd.DataFrame, title: str, by: Sequence[str]) -> Figure:
     """
     groups: list[tuple[tuple[object, ...], pd.DataFrame]] = [((), frame)]
     if by:
-        found = frame.groupby(list(by), sort=True, dropna=False)
-        groups = list(islice(found, MOST))
-    with _style():
+        groups = list(islice(frame.groupby(list(by), sort=True, dropna=False), MOST))
+    with style():
         figure = Figure(figsize=(10, 1.4 + 0.22 * len(groups)), layout="constrained")
         FigureCanvasAgg(figure)
         panels = figure.subplots(1, 2, sharey=True)
@@ -252,16 +245,16 @@ def spread_figure(frame: pd.DataFrame, title: str, by: Sequence[str]) -> Figure:
             for k, (_, rows) in enumerate(groups):
                 values = rows[metric].dropna()
                 axes.plot(
-                    values, np.full(len(values), k), "o", color=CURVE, alpha=0.5, markersize=4
+                    values, np.full(len(values), k), "o", color=CURVE_COLOR, alpha=0.5, markersize=4
                 )
                 axes.plot(
                     values.median(), k, "|", color="black", markersize=11, markeredgewidth=1.5
                 )
             constant = frame["majority_accuracy"].mean() if metric == "accuracy" else 0.0
-            axes.axvline(constant, color=MAJORITY, linewidth=1.2, label="majority class")
+            axes.axvline(constant, color=MAJORITY_COLOR, linewidth=1.2, label="majority class")
             axes.set_xlabel(PANELS[metric])
         names = [
-            ", ".join(_called(c, v) for c, v in zip(by, key, strict=True)) for key, _ in groups
+            ", ".join(_value_label(c, v) for c, v in zip(by, key, strict=True)) for key, _ in groups
         ]
         panels[0].set_yticks(range(len(groups)), names)
         panels[0].legend(frameon=False, fontsize=8)
@@ -279,12 +272,12 @@ def frontier_figure(points: pd.DataFrame, title: str) -> Figure:
     Parameters
     ----------
     points : pandas.DataFrame
-        As `grad_ext.report.settings.by_settings` has them.
+        As `grad_ext.report.statistics.settings.by_settings` has them.
     title : str
         Heading of the figure.
     """
     cases = list(points.groupby(CASE, sort=True))
-    with _style():
+    with style():
         figure = Figure(figsize=(max(9.2, 4.6 * len(cases)), 4.0), layout="constrained")
         FigureCanvasAgg(figure)
         panels = figure.subplots(1, len(cases), squeeze=False)[0]
@@ -296,7 +289,7 @@ def frontier_figure(points: pd.DataFrame, title: str) -> Figure:
                 xerr=same["discrimination_std"].fillna(0.0),
                 yerr=same["accuracy_std"].fillna(0.0),
                 fmt="o",
-                color=CURVE,
+                color=CURVE_COLOR,
                 markerfacecolor="white",
                 elinewidth=0.6,
                 label="settings, mean ± standard deviation",
@@ -305,7 +298,7 @@ def frontier_figure(points: pd.DataFrame, title: str) -> Figure:
             axes.plot(
                 best["discrimination"],
                 best["accuracy"],
-                color=CURVE,
+                color=CURVE_COLOR,
                 marker="o",
                 linewidth=0.8,
                 label="not beaten on the validation rows",
@@ -313,51 +306,21 @@ def frontier_figure(points: pd.DataFrame, title: str) -> Figure:
             axes.axvspan(
                 0,
                 same["chance_level"].mean() if len(same) else 0.0,
-                color=CHANCE,
+                color=CHANCE_COLOR,
                 alpha=0.35,
                 linewidth=0,
                 label="chance level",
             )
             axes.plot(
-                [0], [same["majority_accuracy"].max()], "s", color=MAJORITY, label="majority class"
+                [0],
+                [same["majority_accuracy"].max()],
+                "s",
+                color=MAJORITY_COLOR,
+                label="majority class",
             )
-            axes.set_title(f"{dataset}, protecting {and_joined(protected)}")
+            axes.set_title(f"{dataset}, protecting {names_text(protected)}")
             axes.set_xlabel("Discrimination")
             axes.set_ylabel("Accuracy")
         _legend(figure, panels[0])
         figure.suptitle(title)
     return figure
-
-
-def checked_formats(formats: Sequence[str]) -> tuple[str, ...]:
-    """Return the formats of pictures, each once.
-
-    Raises
-    ------
-    InputError
-        If there is none of a name.
-    """
-    for name in formats:
-        if name not in FORMATS:
-            raise unknown("format", name, FORMATS)
-    return tuple(dict.fromkeys(formats))
-
-
-def draw(figure: Figure, path: Path, formats: Sequence[str]) -> None:
-    """Write a figure in some formats; the path is without an ending."""
-    for kind in formats:
-        write_atomically(path.with_name(f"{path.name}.{kind}"), render(figure, kind))
-
-
-def render(figure: Figure, kind: str) -> bytes:
-    """Return a figure as a file: 'png', 'svg', 'pdf', or 'inline', an SVG for a page.
-
-    In the latter text stays text, which a page's reader can search and have read out.
-    """
-    buffer = io.BytesIO()
-    inline = kind == "inline"
-    kind = "svg" if inline else kind
-    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
-    with _style(), matplotlib.rc_context({"svg.fonttype": "none"} if inline else {}):
-        figure.savefig(buffer, format=kind, dpi=160, metadata=metadata)
-    return buffer.getvalue()

@@ -1,0 +1,1 @@
+"""Figures of studies and comparisons, drawn with matplotlib."""

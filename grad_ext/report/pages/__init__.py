@@ -1,0 +1,1 @@
+"""Pages as lists of sections."""

@@ -1,0 +1,110 @@
+"""Sections of several pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from grad_ext.errors import InputError
+from grad_ext.report.card import cards
+from grad_ext.report.explorer import explorer
+from grad_ext.report.figures.audit import audit_figure
+from grad_ext.report.figures.style import render
+from grad_ext.report.findings.audit import leakage
+from grad_ext.report.html import answer, figure, heading, items, paragraphs, table
+from grad_ext.report.pages.section import Page, Section
+from grad_ext.report.sentences import sentences
+from grad_ext.report.tables import label, varying
+from grad_ext.report.text_tables.audit import audit_lines
+
+LAMBDA_FIGURE = "Accuracy, Discrimination and Consistency against λ"
+
+
+def inline_figure(drawn: Figure, description: str) -> str:
+    """Return a figure as HTML, with its description for those who cannot see it."""
+    return figure(render(drawn, "inline").decode(), description)
+
+
+def versions_text(versions: Mapping[str, str]) -> str:
+    """Return the packages that made the models with their versions."""
+    return ", ".join(f"{name} {number}" for name, number in versions.items())
+
+
+def audits(folder: Path) -> list[str]:
+    """Return the audits in a study's folder as HTML, or nothing if there is none.
+
+    An audit is a file audit.csv in the folder or in one directly below.
+
+    Raises
+    ------
+    InputError
+        If such a file is not an audit.
+    """
+    parts: list[str] = []
+    for path in [folder / "audit.csv", *sorted(folder.glob("*/audit.csv"))]:
+        if not path.exists():
+            continue
+        try:
+            rows = pd.read_csv(path)
+            texts, lines = sentences(leakage(rows)), audit_lines(rows)
+        except (KeyError, ValueError) as error:
+            raise InputError(f"{path}: expected what grad-ext audit writes, got {error}") from None
+        name = "" if path.parent == folder else f" ({path.parent.name})"
+        description = "AUC and balanced accuracy of fresh probes with 95 % intervals"
+        parts += [
+            heading(f"What can still be read off{name}"),
+            paragraphs(texts),
+            table(*lines, words=(0, 1), bold=False),
+            inline_figure(audit_figure(rows, "What can be read off"), description),
+        ]
+    return parts
+
+
+def _shared_settings(page: Page) -> list[str]:
+    """Return the settings that all models share, and the versions that made them."""
+    trial, differing = page.records[0].trial.to_json(), varying(page.records)
+    flat = {n: v for n, v in trial.items() if n != "settings"} | {
+        f"settings.{n}": v for n, v in trial["settings"].items()
+    }
+    shared = [
+        f"{n.removeprefix('settings.').replace('_', ' ')}: {_plain(v)}"
+        for n, v in flat.items()
+        if n not in differing and v not in ([], {}, "")
+    ]
+    parts = [items(shared)]
+    if differing:
+        names = ", ".join(map(label, differing))
+        parts.append(paragraphs([f"These vary, and are columns of the table above: {names}."]))
+    for source in page.sources:
+        if made := versions_text(source.versions):
+            made_with = f"{source.name}: made with" if len(page.sources) > 1 else "Made with"
+            parts.append(paragraphs([f"{made_with} {made}."]))
+    return parts
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+ANSWER: Section[Page] = Section(
+    "answer", "", lambda page: [answer(page.studied, page.findings, page.caveats)]
+)
+EXPLORER: Section[Page] = Section(
+    "explorer",
+    "",
+    lambda page: [explorer(page.frame, page.records, page.sources)],
+    lambda page: bool(page.records),
+)
+AUDITS: Section[Page] = Section("audits", "", lambda page: audits(page.folder))
+CARDS: Section[Page] = Section("cards", "", lambda page: cards(page.folder))
+SETTINGS: Section[Page] = Section("settings", "Settings and versions", _shared_settings)
+VERSIONS: Section[Page] = Section(
+    "versions",
+    "",
+    lambda page: [paragraphs([f"Made with {versions_text(page.sources[0].versions)}."])],
+    lambda page: bool(page.sources[0].versions),
+)

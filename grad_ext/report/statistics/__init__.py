@@ -1,0 +1,1 @@
+"""Numbers computed from tables of results: spreads, intervals, pairwise comparisons."""
