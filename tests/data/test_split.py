@@ -48,10 +48,10 @@ def positions(parts):
 def test_the_rows_of_a_unit_stay_together():
     table = visits()
     parts = split(table)
-    found = [set(getattr(parts, part).frame["patient"]) for part in PARTS]
-    assert not found[0] & found[1]
-    assert not found[0] & found[2]
-    assert not found[1] & found[2]
+    patients = [set(getattr(parts, part).frame["patient"]) for part in PARTS]
+    assert not patients[0] & patients[1]
+    assert not patients[0] & patients[2]
+    assert not patients[1] & patients[2]
     assert sum(map(len, positions(parts))) == len(table)
     assert len(parts.test) / len(table) == pytest.approx(0.2, abs=0.01)
     assert len(parts.valid) / len(table) == pytest.approx(0.16, abs=0.01)
@@ -60,7 +60,7 @@ def test_the_rows_of_a_unit_stay_together():
         assert mine.y().mean() == pytest.approx(table.y().mean(), abs=0.03)
         assert mine.a().mean() == pytest.approx(table.a().mean(), abs=0.03)
     assert positions(split(table, 1)) != positions(parts)
-    # By chance alone a patient of six visits is torn apart.
+    # A random split would separate the visits of a patient.
     torn = split(table, protocol="random")
     assert set(torn.train.frame["patient"]) & set(torn.test.frame["patient"])
 
