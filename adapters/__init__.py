@@ -1,5 +1,4 @@
-"""Everything that is not GRAD, made to look like GRAD, and GRAD made to look like theirs.
+"""Other methods and toolkits with GRAD's interface, and GRAD with the toolkits' interfaces.
 
-One file or folder for each outside thing. The toolkit is imported inside it only, so importing this
-package loads none of them.
+One file or folder for each toolkit, which is imported in it only: importing this package loads none.
 """

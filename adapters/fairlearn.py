@@ -1,8 +1,8 @@
 """Fairlearn's mitigators as methods, for demographic parity; two of them for equalized odds too.
 
-They take one protected attribute, so several are crossed: every combination of their groups is a
-group (Fairlearn's own reading of several columns). None but `threshold_optimizer` needs them at
-prediction. Only the base estimators of `threshold_optimizer` take instance weights.
+Several protected attributes are crossed, as Fairlearn does: every combination of their groups is a
+group. Only `threshold_optimizer` needs them for prediction, and only its base estimators take instance
+weights.
 """
 
 from __future__ import annotations
@@ -35,8 +35,6 @@ except ImportError as error:
 
 Floats = NDArray[np.float64]
 BASES: dict[str, Callable[[Trial], Any]] = {"logistic": logistic, "boosting": boosting}
-
-
 MOMENTS = {"demographic_parity": DemographicParity, "equalized_odds": EqualizedOdds}
 
 
@@ -47,9 +45,10 @@ def _base(name: str) -> Callable[[Trial], Any]:
 
 
 class _WholeSeeds(np.random.RandomState):
-    """Draws whole numbers where Fairlearn seeds torch with one from 0 to 1, which torch cuts to 0.
+    """Draws whole numbers instead of numbers from 0 to 1.
 
-    Without it every seed gives the same model.
+    Fairlearn seeds torch with such a number, which torch truncates to 0, so that every seed would
+    give the same model.
     """
 
     def random(self, size: Any = None) -> Any:
@@ -57,7 +56,7 @@ class _WholeSeeds(np.random.RandomState):
 
 
 class _Adversarial:
-    """Leaves torch's global generator, which Fairlearn seeds, as it was."""
+    """Restores torch's global generator, which Fairlearn seeds."""
 
     def __init__(self, model: AdversarialFairnessClassifier) -> None:
         self.model = model
@@ -68,8 +67,8 @@ class _Adversarial:
             self.model.fit(X, y, sensitive_features=groups)
 
     def predict_proba(self, X: Floats) -> Floats:
-        said = self.model._raw_predict(X)[:, 0].astype(np.float64)
-        return np.stack([1.0 - said, said], axis=1)
+        scores = self.model._raw_predict(X)[:, 0].astype(np.float64)
+        return np.stack([1.0 - scores, scores], axis=1)
 
 
 def adversarial(
@@ -82,24 +81,24 @@ def adversarial(
 ) -> Estimators:
     """Return AdversarialFairnessClassifier (Zhang et al. 2018, "Mitigating Unwanted Biases").
 
-    A trial's λ is its alpha, the weight of the adversary. All is Fairlearn's own, a linear model
-    and a linear adversary, but for the order of the rows, which is new in every epoch, and for the
-    epochs: of its single one little is learned. With hidden layers its projection of the gradient
-    is none, since it takes the inner products of all pairs of a matrix's rows, and models may turn
-    out worse than without an adversary.
+    A trial's λ is its alpha, the weight of the adversary. The settings are Fairlearn's defaults, a
+    linear model and a linear adversary, but for shuffling and the number of epochs, of which
+    Fairlearn's default is one. With hidden layers its gradient is not the projection that the paper
+    describes, since it multiplies all pairs of a matrix's rows, and models may be worse than without
+    an adversary.
 
     Parameters
     ----------
     predictor, adversary : sequence of int and str
         Units and activations of the hidden layers; none by default.
     epochs : int, default 50
-        Passes over the training rows, as many as AIF360's adversarial debiasing makes.
+        Passes over the training rows, as in AIF360's adversarial debiasing.
     batch_size : int, default 32
         Rows of a minibatch.
     learning_rate : float, default 0.001
         Of both Adams.
     constraint : {'demographic_parity', 'equalized_odds'}
-        Whether the adversary sees the score alone, or the label beside it.
+        Whether the adversary gets the score alone, or the label too.
     """
     if constraint not in MOMENTS:
         raise unknown("constraint", constraint, MOMENTS)
@@ -133,19 +132,19 @@ class _Reduction:
 
 class _Mixture(_Reduction):
     def predict_proba(self, X: Floats) -> Floats:
-        said: Floats = self.model._pmf_predict(X)
-        return said
+        scores: Floats = self.model._pmf_predict(X)
+        return scores
 
 
-class _Chosen(_Reduction):
+class _Best(_Reduction):
     @property
     def classes_(self) -> Sequence[int]:
-        # That of a constant predictor, where the search chose one, is its one label.
+        # A constant predictor, if the search chose one, has one class.
         return list(self.model.predictors_[self.model.best_idx_].classes_)
 
     def predict_proba(self, X: Floats) -> Floats:
-        said: Floats = self.model.predict_proba(X)
-        return said
+        scores: Floats = self.model.predict_proba(X)
+        return scores
 
 
 def exponentiated_gradient(
@@ -154,17 +153,18 @@ def exponentiated_gradient(
     """Return ExponentiatedGradient (Agarwal et al. 2018, "A Reductions Approach").
 
     A trial's λ is the difference_bound of its constraint: in training, each group's positive rate
-    may differ that much from that of all rows. Its eps, which sounds like it, only limits the
-    multipliers, and stays at Fairlearn's 0.01. It gives a mixture of classifiers, of which `predict` draws one a row; the score is the probability that
-    it draws favorable, and the label that of most of the mixture, so that nothing is left to chance
-    but the labels' Discrimination may be large where that of the draws is not.
+    may differ that much from that of all rows. Its eps only bounds the multipliers and stays at
+    Fairlearn's 0.01. The fitted model is a mixture of classifiers, of which Fairlearn's `predict`
+    draws one for each row. Here the score is the probability that it draws the favorable label, and
+    the label that of most of the mixture: predictions are deterministic, but the Discrimination of
+    the labels may be larger than that of the draws.
 
     Parameters
     ----------
     base : {'logistic', 'boosting'}
-        What is reweighted and fitted, at most `max_iter` times.
+        The estimator that is fitted to reweighted rows, at most `max_iter` times.
     max_iter : int, default 50
-        Fairlearn's own.
+        Iterations at most, with Fairlearn's default.
     constraint : {'demographic_parity', 'equalized_odds'}
         Whether the bound holds for the positive rate of all rows, or for those of either label.
     """
@@ -180,7 +180,7 @@ def exponentiated_gradient(
 
 
 def grid_search(base: str = "logistic", grid_size: int = 20) -> Estimators:
-    """Return GridSearch (Agarwal et al. 2018), one classifier chosen among those of a grid.
+    """Return GridSearch (Agarwal et al. 2018), the best classifier of a grid.
 
     A trial's λ is its constraint_weight, from 0 (the most accurate on the training rows) to 1 (the
     lowest Discrimination).
@@ -188,16 +188,16 @@ def grid_search(base: str = "logistic", grid_size: int = 20) -> Estimators:
     Parameters
     ----------
     base : {'logistic', 'boosting'}
-        What is reweighted and fitted at each point.
+        The estimator that is fitted to reweighted rows at each point of the grid.
     grid_size : int, default 20
-        Points, about: the grid has a dimension less than there are groups.
+        Number of points, about. The grid has one dimension less than there are groups.
     """
     estimator = _base(base)
 
-    def make(trial: Trial) -> _Chosen:
+    def make(trial: Trial) -> _Best:
         weight = hyperparameter(trial, "constraint_weight", high=1.0)
         moment = DemographicParity()
-        return _Chosen(
+        return _Best(
             GridSearch(estimator(trial), moment, constraint_weight=weight, grid_size=grid_size)
         )
 
@@ -228,22 +228,22 @@ class _Thresholds:
                 f"{groups.columns[0]!r}: no training row is in group {min(new)!r}, so it has no "
                 "threshold"
             )
-        said: Floats = self.model._pmf_predict(X, sensitive_features=groups)
-        return said
+        scores: Floats = self.model._pmf_predict(X, sensitive_features=groups)
+        return scores
 
 
 def threshold_optimizer(base: str = "logistic") -> Estimators:
     """Return ThresholdOptimizer (Hardt et al. 2016, "Equality of Opportunity").
 
-    Needs the protected attributes at prediction: each group has thresholds of its own. A trial's λ
-    is its tol, the difference of positive rates that it allows in training, 0 for none. It draws
-    labels between two thresholds; score and label are as for `exponentiated_gradient`. Weights
-    count in the base estimator and not in the thresholds.
+    It needs the protected attributes for prediction: each group has its own thresholds. A trial's λ
+    is its tol, the difference of positive rates that it allows in training. Between two thresholds
+    Fairlearn draws labels; scores and labels are as for `exponentiated_gradient`. Instance weights
+    are used by the base estimator and not for the thresholds.
 
     Parameters
     ----------
     base : {'logistic', 'boosting'}
-        Whose scores get thresholds.
+        The estimator of the scores.
     """
     estimator = _base(base)
 

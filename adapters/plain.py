@@ -1,6 +1,6 @@
-"""Plain methods that no baseline of GRAD may be worse than: none of them knows what is protected.
+"""Simple reference methods, which use no protected attributes and have no hyperparameter.
 
-Each is a method for `grad_ext.evaluation.evaluate`; none has a hyperparameter.
+Each function returns a method for `grad_ext.evaluation.evaluate`.
 """
 
 from __future__ import annotations
@@ -12,34 +12,34 @@ from sklearn.linear_model import LogisticRegression
 from grad_ext.adapters.sklearn import Estimators, seed_32
 from grad_ext.trial import Trial
 
-# More than either data set that comes with grad-ext needs: what is not converged is not compared.
+# More than German and Adult need, since a fit that has not converged is not comparable.
 ITERATIONS = 2000
 
 
 def majority_class() -> Estimators:
-    """Return the constant prediction of the more frequent label, with its share for a score."""
+    """Return the majority-class classifier, whose score is the favorable label's share."""
     return Estimators(lambda trial: DummyClassifier(strategy="prior"))
 
 
 def logistic(trial: Trial) -> LogisticRegression:
-    """Return a logistic regression with scikit-learn's default penalty, not yet fitted."""
+    """Return an unfitted logistic regression with scikit-learn's default penalty."""
     return LogisticRegression(max_iter=ITERATIONS)
 
 
 def boosting(trial: Trial) -> HistGradientBoostingClassifier:
-    """Return gradient-boosted trees with scikit-learn's default settings, not yet fitted."""
+    """Return unfitted gradient-boosted trees with scikit-learn's default settings."""
     return HistGradientBoostingClassifier(random_state=seed_32(trial, "boosting"))
 
 
 def logistic_regression() -> Estimators:
-    """Return logistic regression with scikit-learn's default penalty. The seed changes nothing."""
+    """Return logistic regression with scikit-learn's default penalty, which is deterministic."""
     return Estimators(logistic)
 
 
 def gradient_boosting() -> Estimators:
     """Return gradient-boosted trees with scikit-learn's default settings.
 
-    The seed chooses the tenth of the rows that decides when to stop, of more than 10,000 rows; of
-    fewer it changes nothing.
+    With more than 10,000 rows, the seed chooses the tenth of them that early stopping holds out;
+    with fewer, the fit is deterministic.
     """
     return Estimators(boosting)

@@ -1,7 +1,6 @@
-"""The names of all baselines of GRAD: what each is called, what turns its hyperparameter, and what it needs.
+"""All baselines of GRAD by name, each with its title, its hyperparameter and what it needs.
 
-A leaf for whoever puts a comparison together. Looking through it imports nothing; `Baseline.method`
-imports the one file that holds the method.
+Reading the registry imports no toolkit; `Baseline.method` imports the one file that holds the method.
 """
 
 from __future__ import annotations
@@ -20,41 +19,42 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Baseline:
-    """A method by name.
+    """A method that GRAD is compared with.
 
     Attributes
     ----------
     title : str
-        What tables and figures call it.
-    home : str
-        Module and function or class that makes it, joined by a colon.
+        Its name in tables and figures.
+    factory : str
+        Module, and function or class of it that returns the method, joined by a colon.
     hyperparameter : str
-        What a trial's λ is in its own terms; empty if it has none.
+        Its own name of a trial's λ; empty if it has no hyperparameter.
     values : tuple of float
-        The hyperparameter's values in a sweep, from the least fair on.
+        The hyperparameter's values in a sweep, from the least fair to the fairest.
     default : float
-        The hyperparameter's value elsewhere: the toolkit's, where it has one that works.
+        The hyperparameter's value otherwise: the toolkit's default, if that works.
     needs_attributes : bool
-        Whether it needs the protected attributes at prediction.
+        Whether it needs the protected attributes for prediction.
     seeded : bool
-        Whether another seed gives another model.
-    several : {'apart', 'crossed', 'intersection', ''}
-        What becomes of several protected attributes: each one counts, every combination of their
-        groups is a group, or only who is privileged in all of them is; empty if it knows of none.
+        Whether its models depend on the seed; deterministic methods are run once.
+    several : {'separate', 'crossed', 'intersection', ''}
+        How it treats several protected attributes: as they are; every combination of their groups
+        as a group; the rows that are privileged in all of them as one group and all others as the
+        other. Empty if it uses none.
     packages : mapping of str to str
-        What it needs to import, and the extra of grad-ext that brings it.
+        The packages that it needs, with the extra of grad-ext that installs each.
     options : mapping of str to object
-        What `home` is called with.
+        Keyword arguments of the factory.
     cost : float
-        About how many seconds a fit takes on Adult, one thread of a busy server, so that a
-        comparison can begin with the long ones.
+        About how many seconds a fit on Adult takes on one thread of a busy server. Comparisons begin
+        with the longest fits.
     width : int
-        How many of its models are fitted together, at most: in a pack, or in one process of their
-        own, which takes seconds to start.
+        How many of its models are fitted together at most: in a pack, or in one child process, since
+        that takes seconds to start.
     """
 
     title: str
-    home: str
+    factory: str
     hyperparameter: str = ""
     values: tuple[float, ...] = ()
     default: float = 0.0
@@ -68,14 +68,19 @@ class Baseline:
 
     @property
     def missing(self) -> MissingToolkit | None:
-        """The error that names the extra to install, if a package is missing; None if it can run."""
+        """The error that names the extra to install, if a package is missing, else None."""
         for package, extra in self.packages.items():
             if find_spec(package) is None:
                 return MissingToolkit(package, extra)
         return None
 
     def method(self, **options: Any) -> Method:
-        """Return the method, with options of its own beside those that are listed.
+        """Return the method.
+
+        Parameters
+        ----------
+        **options : object
+            Keyword arguments of the factory, beside those in `options` or instead of them.
 
         Raises
         ------
@@ -84,9 +89,9 @@ class Baseline:
         """
         if self.missing is not None:
             raise self.missing
-        module, _, name = self.home.partition(":")
-        made: Method = getattr(import_module(module), name)(**{**self.options, **options})
-        return made
+        module, _, name = self.factory.partition(":")
+        method: Method = getattr(import_module(module), name)(**{**self.options, **options})
+        return method
 
 
 _PLAIN = "grad_ext.adapters.plain"
@@ -98,8 +103,8 @@ _NEEDS_BOTH = {**_NEEDS_AIF360, **_NEEDS_FAIRLEARN}
 _NEEDS_TENSORFLOW = {**_NEEDS_AIF360, "tensorflow": "tensorflow"}
 _BOUNDS = (0.1, 0.05, 0.02, 0.01)
 _WEIGHTS = (0.0, 0.5, 1.0)
-# Models in one process of AIF360's.
-_APART = 5
+# Models in one child process of AIF360's.
+_WIDTH = 5
 
 BASELINES: dict[str, Baseline] = {
     "majority": Baseline("Majority class", f"{_PLAIN}:majority_class"),
@@ -120,11 +125,11 @@ BASELINES: dict[str, Baseline] = {
         "VFAE",
         "grad_ext.adapters.neural.vfae:VFAE",
         hyperparameter="beta",
-        # At 1000 German gets one label for everybody, at 3000 Adult does.
+        # Predictions are constant on German at 1000, and on Adult at 3000.
         values=(0.0, 30.0, 100.0, 300.0),
         default=100.0,
         seeded=True,
-        several="apart",
+        several="separate",
         cost=50.0,
         width=16,
     ),
@@ -135,7 +140,7 @@ BASELINES: dict[str, Baseline] = {
         values=(0.0, 0.1, 1.0, 5.0, 50.0),
         default=5.0,
         seeded=True,
-        several="apart",
+        several="separate",
         cost=5.0,
         width=16,
     ),
@@ -149,7 +154,7 @@ BASELINES: dict[str, Baseline] = {
         several="intersection",
         packages=_NEEDS_TENSORFLOW,
         cost=9.0,
-        width=_APART,
+        width=_WIDTH,
     ),
     "aif360-reweighing": Baseline(
         "Reweighing (AIF360)",
@@ -166,7 +171,7 @@ BASELINES: dict[str, Baseline] = {
         several="crossed",
         packages=_NEEDS_BOTH,
         cost=25.0,
-        width=_APART,
+        width=_WIDTH,
     ),
     "aif360-grid-search": Baseline(
         "GridSearchReduction (AIF360)",
@@ -177,7 +182,7 @@ BASELINES: dict[str, Baseline] = {
         several="crossed",
         packages=_NEEDS_BOTH,
         cost=22.0,
-        width=_APART,
+        width=_WIDTH,
     ),
     "aif360-gerry-fair": Baseline(
         "GerryFairClassifier (AIF360)",
@@ -185,10 +190,10 @@ BASELINES: dict[str, Baseline] = {
         hyperparameter="gamma",
         values=(0.03, 0.01, 0.003, 0.001),
         default=0.01,
-        several="apart",
+        several="separate",
         packages=_NEEDS_AIF360,
         cost=6.0,
-        width=_APART,
+        width=_WIDTH,
     ),
     "aif360-reject-option": Baseline(
         "RejectOptionClassification (AIF360)",
@@ -210,7 +215,7 @@ BASELINES: dict[str, Baseline] = {
         several="intersection",
         packages=_NEEDS_AIF360,
         cost=4.0,
-        width=_APART,
+        width=_WIDTH,
     ),
     "aif360-calibrated-equalized-odds": Baseline(
         "CalibratedEqOddsPostprocessing (AIF360)",
@@ -220,7 +225,7 @@ BASELINES: dict[str, Baseline] = {
         several="intersection",
         packages=_NEEDS_AIF360,
         cost=4.0,
-        width=_APART,
+        width=_WIDTH,
     ),
     "fairlearn-adversarial": Baseline(
         "AdversarialFairnessClassifier (Fairlearn)",
@@ -252,7 +257,7 @@ BASELINES: dict[str, Baseline] = {
         seeded=True,
         several="crossed",
         packages=_NEEDS_FAIRLEARN,
-        # Fairlearn's 50 rounds of a hundred trees each take minutes.
+        # Fairlearn's default of 50 rounds, of a hundred trees each, takes minutes.
         options={"base": "boosting", "max_iter": 10},
         cost=110.0,
     ),
@@ -279,12 +284,12 @@ BASELINES: dict[str, Baseline] = {
 
 
 def baseline(name: str) -> Baseline:
-    """Return the baseline of a name.
+    """Return the baseline of the given name.
 
     Raises
     ------
     InputError
-        If there is none.
+        If there is none; the nearest names are listed.
     """
     if name not in BASELINES:
         raise unknown("method", name, BASELINES)

@@ -1,6 +1,6 @@
-"""Estimators of scikit-learn's kind as methods: what nearly every baseline of GRAD is fitted through.
+"""Estimators with scikit-learn's interface as methods; most baselines of GRAD are such.
 
-An estimator of the user's own joins a comparison with one line:
+One line adds a user's own estimator to a comparison:
 ``Estimators(lambda trial: RandomForestClassifier(random_state=trial.seed))``.
 """
 
@@ -17,33 +17,35 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from grad_ext import checks
 from grad_ext.data.encoding import Arrays
 from grad_ext.errors import InputError
+from grad_ext.outputs import Task
 from grad_ext.seeds import derive
 from grad_ext.trial import Trial
 
 Floats = NDArray[np.float64]
-# Gets a trial, returns an estimator that is not fitted yet.
+# Gets a trial, returns an unfitted estimator.
 Make = Callable[[Trial], Any]
 
 
 class Estimators:
-    """One estimator a trial, as a method.
+    """A method that fits one estimator for each trial.
 
-    An estimator's `fit` gets X, y (0 and 1) and those of the following that it has a parameter for:
-    `sensitive_features`, a frame of the protected attributes' groups, of which rows that miss one
-    are left out; `sample_weight`. Its score is the probability of the favorable label by
-    `predict_proba`, or the logistic function of `decision_function`, or else what `predict` says;
-    one that has a parameter `sensitive_features` there too needs the protected attributes at
-    prediction. All of it on one thread, as GRAD is trained.
+    An estimator's `fit` gets X, y (0 and 1) and, if it has a parameter of that name,
+    `sensitive_features` (a frame of the protected attributes' groups, without the rows that miss
+    one) and `sample_weight`. The scores are the probabilities of the favorable label from
+    `predict_proba`, or else the logistic function of `decision_function`, or else the values of
+    `predict`. If that has a parameter `sensitive_features` too, the estimator needs the protected
+    attributes for prediction. Estimators run on one thread, as GRAD does.
 
     Parameters
     ----------
     make : callable
-        Gets a trial, returns an estimator not yet fitted. The trial's `seed` should seed it, its
-        `lam` be its hyperparameter.
+        Gets a trial, returns an unfitted estimator, whose random state should depend on the trial's
+        `seed` and whose hyperparameter should be the trial's `lam`.
     epochs : int, default 1
-        Passes over the rows that it makes, for the record.
+        Passes over the rows that the estimator makes, for the record.
 
     Examples
     --------
@@ -71,29 +73,29 @@ class Estimators:
         validation: Arrays,
         on_epoch: Callable[[int], None] | None = None,
     ) -> FittedEstimators:
-        """Fit an estimator a trial, one after the other; validation rows are not looked at.
+        """Fit one estimator after another; validation rows are not used.
 
         Raises
         ------
         InputError
-            If there is no trial, the target is not binary, or the rows' weights differ and the
+            If there is no trial, the target is not binary, or instance weights differ and the
             estimator takes none.
         """
-        checked(trials, training)
+        check_trials(trials, training)
         names = tuple(branch.name for branch in training.task.attributes)
         models = []
         for model in [self.make(trial) for trial in trials]:
             rows = training
-            given: dict[str, Any] = {}
+            options: dict[str, Any] = {}
             if takes(model.fit, "sensitive_features"):
                 rows = with_groups(training)
-                given["sensitive_features"] = frame(rows.a, names)
+                options["sensitive_features"] = groups_frame(rows.a, names)
             if takes(model.fit, "sample_weight"):
-                given["sample_weight"] = rows.w
+                options["sample_weight"] = rows.w
             else:
-                refuse_weights(rows, type(model).__name__)
+                check_equal_weights(rows, type(model).__name__)
             with threadpool_limits(1):
-                model.fit(rows.X.astype(np.float64), rows.y.astype(np.int64), **given)
+                model.fit(rows.X.astype(np.float64), rows.y.astype(np.int64), **options)
             models.append(model)
         if on_epoch is not None:
             on_epoch(self.epochs)
@@ -108,7 +110,7 @@ class FittedEstimators:
     Attributes
     ----------
     models : tuple
-        One a trial.
+        One for each trial.
     epochs : array of shape (P,)
         Passes over the rows.
     width : int
@@ -128,61 +130,53 @@ class FittedEstimators:
         Raises
         ------
         InputError
-            If X has another number of features, or an estimator needs the protected attributes too.
+            If X has another number of features, or an estimator needs the protected attributes.
         """
         return self._scores(X, None)
 
     def scores_with(self, X: NDArray[np.float32], a: Floats) -> Floats:
-        """Return the same for rows whose protected attributes, shape (N, K), are known.
+        """Return the scores of rows with their protected attributes, shape (N, K).
 
         Raises
         ------
         InputError
-            If X or a has another number of columns, or an attribute that an estimator needs is
-            missing.
+            If X or a has another shape, or an attribute that an estimator needs is missing.
         """
-        if a.shape != (len(X), len(self.attributes)):
-            raise InputError(f"a: expected shape {(len(X), len(self.attributes))}, got {a.shape}")
+        checks.shape("a", a, (len(X), len(self.attributes)))
         return self._scores(X, a)
 
     def _scores(self, X: NDArray[np.float32], a: Floats | None) -> Floats:
-        if X.ndim != 2 or X.shape[1] != self.width:
-            raise InputError(f"X: expected shape (N, {self.width}), got {X.shape}")
+        checks.columns("X", X, self.width)
         rows = X.astype(np.float64)
         with threadpool_limits(1):
             return np.stack([self._score(model, rows, a) for model in self.models])[:, None]
 
     def _score(self, model: Any, X: Floats, a: Floats | None) -> Floats:
         names = ("predict_proba", "decision_function", "predict")
-        said = next(getattr(model, name) for name in names if hasattr(model, name))
-        given = {}
-        if takes(said, "sensitive_features"):
+        predict = next(getattr(model, name) for name in names if hasattr(model, name))
+        options = {}
+        if takes(predict, "sensitive_features"):
             if a is None:
-                raise InputError(
-                    f"{type(model).__name__} needs the protected attributes at prediction: "
-                    "call scores_with(X, a)"
-                )
-            if np.isnan(a).any():
-                n = int(np.isnan(a).any(axis=1).sum())
-                raise InputError(f"expected every row's protected attributes, {n} rows miss one")
-            given["sensitive_features"] = frame(a, self.attributes)
-        values = np.asarray(said(X, **given), dtype=np.float64)
-        if said.__name__ == "decision_function":
+                raise needs_attributes(type(model).__name__)
+            check_known(a)
+            options["sensitive_features"] = groups_frame(a, self.attributes)
+        values = np.asarray(predict(X, **options), dtype=np.float64)
+        if predict.__name__ == "decision_function":
             values = expit(values)
         if values.ndim == 1:
             return values
-        # An estimator that saw one label has one column.
+        # An estimator that was fitted to one label has one column.
         classes = list(getattr(model, "classes_", (0, 1)))
         return values[:, classes.index(1)] if 1 in classes else np.zeros(len(X))
 
 
 def takes(call: Any, parameter: str) -> bool:
-    """Return whether a call has a parameter of that name."""
+    """Return whether a callable has a parameter of that name."""
     return parameter in signature(call).parameters
 
 
-def checked(trials: Sequence[Trial], training: Arrays) -> None:
-    """Refuse what an estimator of two classes cannot be fitted to.
+def check_trials(trials: Sequence[Trial], training: Arrays) -> None:
+    """Check that there are trials, and rows of two labels to fit them to.
 
     Raises
     ------
@@ -191,12 +185,58 @@ def checked(trials: Sequence[Trial], training: Arrays) -> None:
     """
     if not trials:
         raise InputError("expected at least one trial, got none")
-    if training.task.target.classes != 2:
-        raise InputError(f"expected a binary target, got a {training.task.target.kind} one")
+    check_binary_target(training.task)
 
 
-def refuse_weights(rows: Arrays, name: str) -> None:
-    """Refuse rows that do not all weigh the same, for a method that would ignore it.
+def check_binary_target(task: Task) -> None:
+    """Check that the target has two labels.
+
+    Raises
+    ------
+    InputError
+        If it is of another kind.
+    """
+    if task.target.classes != 2:
+        raise InputError(f"expected a binary target, got a {task.target.kind} one")
+
+
+def check_groups(task: Task) -> None:
+    """Check that the protected attributes have groups.
+
+    Raises
+    ------
+    InputError
+        If one is continuous.
+    """
+    for branch in task.attributes:
+        if not branch.classes:
+            raise InputError(
+                f"protected attribute {branch.name!r}: expected groups, got a {branch.kind} one"
+            )
+
+
+def check_known(a: Floats) -> None:
+    """Check that no row misses a protected attribute.
+
+    Raises
+    ------
+    InputError
+        If one does.
+    """
+    missing = int(np.isnan(a).any(axis=1).sum())
+    if missing:
+        raise InputError(f"expected every row's protected attributes, {missing} rows miss one")
+
+
+def needs_attributes(name: str) -> InputError:
+    """Return the error of a method that needs the protected attributes for prediction."""
+    return InputError(
+        f"{name} needs the protected attributes at prediction: call scores_with(X, a)"
+    )
+
+
+def check_equal_weights(rows: Arrays, name: str) -> None:
+    """Check that all rows have the same weight, for a method that takes no instance weights.
 
     Raises
     ------
@@ -211,38 +251,34 @@ def refuse_weights(rows: Arrays, name: str) -> None:
 
 
 def with_groups(rows: Arrays) -> Arrays:
-    """Return the rows that miss none of the protected attributes.
+    """Return the rows without those that miss a protected attribute.
 
     Raises
     ------
     InputError
-        If an attribute is a number.
+        If an attribute is continuous.
     """
-    for branch in rows.task.attributes:
-        if not branch.classes:
-            raise InputError(
-                f"protected attribute {branch.name!r}: expected groups, got a {branch.kind} one"
-            )
+    check_groups(rows.task)
     known = ~np.isnan(rows.a).any(axis=1)
     if known.all():
         return rows
     return replace(rows, X=rows.X[known], y=rows.y[known], a=rows.a[known], w=rows.w[known])
 
 
-def frame(a: Floats, names: Sequence[str]) -> pd.DataFrame:
-    """Return protected attributes, shape (N, K), as a frame of whole numbers."""
+def groups_frame(a: Floats, names: Sequence[str]) -> pd.DataFrame:
+    """Return the groups of protected attributes, shape (N, K), as a frame of whole numbers."""
     return pd.DataFrame(a, columns=list(names)).astype(np.int64)
 
 
 def privileged(rows: Arrays) -> NDArray[np.int64]:
-    """Return 1 for rows that are privileged in every attribute and 0 for all others, shape (N,).
+    """Return 1 for rows that are privileged in every attribute, else 0, shape (N,).
 
-    What methods for one attribute of two groups make of several.
+    Methods for one attribute of two groups get this instead of several attributes.
 
     Raises
     ------
     InputError
-        If an attribute has not two groups.
+        If an attribute does not have two groups.
     """
     for branch in rows.task.attributes:
         if branch.classes != 2:
@@ -259,7 +295,16 @@ def seed_32(trial: Trial, name: str) -> int:
 
 
 def hyperparameter(trial: Trial, name: str, low: float = 0.0, high: float = np.inf) -> float:
-    """Return a trial's λ, which is a method's hyperparameter.
+    """Return a trial's λ as the value of a method's hyperparameter.
+
+    Parameters
+    ----------
+    trial : Trial
+        The trial.
+    name : str
+        Name of the hyperparameter, for the error.
+    low, high : float
+        Its range.
 
     Raises
     ------

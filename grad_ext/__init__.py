@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from grad_ext.models.sklearn import GRADClassifier as GRADClassifier
     from grad_ext.models.sklearn import GRADEncoder as GRADEncoder
     from grad_ext.models.sklearn import GRADRegressor as GRADRegressor
+    from grad_ext.sweeps.studies.choice import trainable as trainable
     from grad_ext.sweeps.studies.comparison import compare as compare
     from grad_ext.sweeps.studies.plan import StudyPlan as StudyPlan
-    from grad_ext.sweeps.studies.search import trainable as trainable
 
 _HOMES = {
     "GRADClassifier": "grad_ext.models.sklearn",
@@ -65,7 +65,7 @@ _HOMES = {
     "intervals": "grad_ext.metrics.bootstrap",
     "neighbor_graph": "grad_ext.metrics.neighbors",
     "paired_test": "grad_ext.metrics.bootstrap",
-    "trainable": "grad_ext.sweeps.studies.search",
+    "trainable": "grad_ext.sweeps.studies.choice",
     "zemel_metrics": "grad_ext.metrics.scorers",
     "zemel_params": "grad_ext.metrics.scorers",
     "zemel_scorer": "grad_ext.metrics.scorers",

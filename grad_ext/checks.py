@@ -176,6 +176,30 @@ def lam(value: object) -> float:
     return float(parsed)  # type: ignore[arg-type]
 
 
+def columns(name: str, array: NDArray[np.generic], width: int) -> None:
+    """Check the number of columns of an array.
+
+    Raises
+    ------
+    InputError
+        If it is not of shape (N, `width`).
+    """
+    if array.ndim != 2 or array.shape[1] != width:
+        raise InputError(f"{name}: expected shape (N, {width}), got {array.shape}")
+
+
+def shape(name: str, array: NDArray[np.generic], expected: tuple[int, ...]) -> None:
+    """Check the shape of an array.
+
+    Raises
+    ------
+    InputError
+        If it is another.
+    """
+    if array.shape != expected:
+        raise InputError(f"{name}: expected shape {expected}, got {array.shape}")
+
+
 def sample_weights(w: NDArray[np.float64], name: str) -> NDArray[np.float64]:
     """Return instance weights.
 

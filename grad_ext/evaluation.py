@@ -1,10 +1,10 @@
-"""Fit, judge on the test rows, record: only here do scores meet metrics."""
+"""Fit models, evaluate them on the test set and return records."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,27 +14,19 @@ from grad_ext.data.split import Split
 from grad_ext.errors import InputError, unknown
 from grad_ext.files import cache_folder
 from grad_ext.method import Method
-from grad_ext.metrics.group import (
-    accuracy,
-    balanced_accuracy,
-    chance_level,
-    consistency,
-    equalized_odds_by_attribute,
-    positive_rate,
-    toolkit_metrics,
-)
+from grad_ext.metrics.inputs import PREDICTIONS
 from grad_ext.metrics.neighbors import NEIGHBORS, TIES, NeighborGraph, cached_graph
+from grad_ext.metrics.registry import evaluate_means
 from grad_ext.training.checkpoint import History
 from grad_ext.training.settings import Settings
 from grad_ext.training.targets import check_cells
-from grad_ext.training.validation import continuous, gaps
-from grad_ext.training.validation import judge as judge_labels
+from grad_ext.training.validation import predictions_for, score_metrics
 from grad_ext.trial import Record, Trial
 
 
 @dataclass(frozen=True)
 class EvaluationConfig:
-    """What the paper leaves open about its metrics; each default has its reason.
+    """Choices about the metrics that the paper leaves open.
 
     Attributes
     ----------
@@ -42,15 +34,15 @@ class EvaluationConfig:
         What ŷ is. The label, since "only the predicted label ŷ is used" (section 3.1); Zemel et al.
         (2013) use scores.
     k : int
-        Number of neighbours. AIF360's default, since the paper does not say.
+        Number of neighbours. AIF360's default, since the paper gives none.
     use_protected : bool
-        Count the protected columns in the distance. They do not count, since Consistency asks
-        whether people who are alike but for those are treated alike.
+        Include the protected columns in the distance. By default they are excluded, since
+        Consistency compares people who are alike except for those.
     include_self : bool
-        Count each row among its own neighbours, as AIF360 does. That flatters every model.
+        Count each row among its own neighbours, as AIF360 does, which raises every model's value.
     ties : {'share', 'first'}
-        What becomes of rows tied at the k-th distance. They share what is left, so that the order
-        of the rows does not matter.
+        How rows tied at the k-th distance count: they share the remaining weight, so that the order
+        of the rows does not matter, or the first ones are taken.
     """
 
     prediction: str = "label"
@@ -68,25 +60,22 @@ class EvaluationConfig:
             raise InputError(f"k: expected at least 1 neighbour, got {self.k}")
 
 
-PREDICTIONS = ("label", "score")
-
-
 @dataclass(frozen=True)
 class EncodedSplit:
     """A split data set as arrays, with the neighbour graph of its test rows.
 
-    Everything that the models of a study share: found once, sent once.
+    All models of a study share it, so it is computed once.
 
     Attributes
     ----------
     training, validation, test : Arrays
-        Encoded rows, with every attribute that models are judged by.
+        Encoded rows, with every attribute that models are evaluated by.
     evaluation : EvaluationConfig
-        How models are judged.
+        How models are evaluated.
     graph : NeighborGraph
         Of the test rows.
     others : dict of str to (EvaluationConfig, NeighborGraph)
-        Further ways to judge them, by the name that their figures bear after an @.
+        Further configurations, by name: their metrics are recorded as ``metric@name``.
     """
 
     training: Arrays
@@ -103,7 +92,7 @@ def prepare(
     evaluation: EvaluationConfig | None = None,
     others: Mapping[str, EvaluationConfig] | None = None,
 ) -> EncodedSplit:
-    """Encode a split, everything fitted on its training rows alone.
+    """Encode a split, with encoders fitted on its training rows alone.
 
     Consistency has an encoding of its own, the same for every method: see
     `grad_ext.data.encoding.metric_space`.
@@ -115,9 +104,13 @@ def prepare(
     settings : Settings
         How they are encoded for the network.
     evaluation : EvaluationConfig, optional
-        How models are judged.
+        How models are evaluated.
     others : mapping of str to EvaluationConfig, optional
-        Further ways to judge them.
+        Further configurations to evaluate them by.
+
+    Returns
+    -------
+    EncodedSplit
 
     Raises
     ------
@@ -156,7 +149,7 @@ def evaluate(
     on_epoch: Callable[[int], None] | None = None,
     validation: bool = False,
 ) -> list[Record]:
-    """Fit the trials as one pack and judge each model on the test rows.
+    """Fit the trials as one pack and evaluate each model on the test rows.
 
     Parameters
     ----------
@@ -169,14 +162,14 @@ def evaluate(
     on_epoch : callable, optional
         Called with the number of epochs done after each of them.
     validation : bool, default False
-        Judge the models on the validation rows too: figures `VALIDATED`, by which a method's hyperparameter
-        can be chosen.
+        Also record the metrics `VALIDATED` of the validation rows, by which a method's
+        hyperparameter can be chosen.
 
     Returns
     -------
     list of Record
-        One a trial, in order. The error of a model that diverged says of how many rows it does not
-        know.
+        One for each trial, in order. The metrics of a model that diverged are nan, and its error
+        gives the number of rows without a finite score.
     """
     protected = trials[0].protected
     training, held_out = encoded.training.only(protected), encoded.validation.only(protected)
@@ -184,29 +177,29 @@ def evaluate(
     fitted = method.fit(trials, training, held_out, on_epoch)
     seconds = (time.perf_counter() - start) / len(trials)
     # Some methods need the protected attributes to predict.
-    known = getattr(fitted, "scores_with", lambda X, a: fitted.scores(X))
+    scores_of = getattr(fitted, "scores_with", lambda X, a: fitted.scores(X))
     start = time.perf_counter()
-    scores = known(encoded.test.X, encoded.test.only(protected).a)[:, 0]
+    scores = scores_of(encoded.test.X, encoded.test.only(protected).a)[:, 0]
     predict_seconds = (time.perf_counter() - start) / len(trials)
-    judged = encoded.test.only([*protected, *trials[0].watched])
-    figures = judge(scores, judged, encoded.graph, encoded.evaluation)
+    test = encoded.test.only([*protected, *trials[0].watched])
+    by_name = evaluate_predictions(scores, test, encoded.graph, encoded.evaluation)
     for name, (evaluation, graph) in encoded.others.items():
-        other = judge(scores, judged, graph, evaluation)
-        figures |= {f"{figure}@{name}": other[figure] for figure in ZEMEL}
+        other = evaluate_predictions(scores, test, graph, evaluation)
+        by_name |= {f"{metric}@{name}": other[metric] for metric in ZEMEL}
     if validation:
-        figures |= _validated(known(held_out.X, held_out.a), held_out)
+        by_name |= _validated(scores_of(held_out.X, held_out.a), held_out)
     unknown_rows = (~np.isfinite(scores)).sum(axis=1)
     diverged = unknown_rows > 0
     share = np.asarray(scores >= 0.5).mean(axis=1)
     constant = (share == 0.0) | (share == 1.0)
-    histories = told(getattr(fitted, "history", None), len(trials))
+    histories = recorded_history(getattr(fitted, "history", None), len(trials))
     records = []
     for p, trial in enumerate(trials):
         metrics = {
             name: float("nan")
             if diverged[p] and not name.startswith("majority")
             else float(values[p])
-            for name, values in figures.items()
+            for name, values in by_name.items()
         }
         records.append(
             Record(
@@ -217,7 +210,7 @@ def evaluate(
                 diverged=bool(diverged[p]),
                 seconds=seconds,
                 predict_seconds=predict_seconds,
-                error=f"returned NaN or infinity for {unknown_rows[p]} of {len(judged)} rows"
+                error=f"returned NaN or infinity for {unknown_rows[p]} of {len(test)} rows"
                 if diverged[p]
                 else "",
                 device=getattr(method, "device", "cpu"),
@@ -227,25 +220,25 @@ def evaluate(
     return records
 
 
-# What a record keeps of the epochs: enough to see how training went, in about a kilobyte a model.
-TOLD = ("loss", "accuracy", "balanced_accuracy", "discrimination")
-TOLD_DIGITS = 4
+# Columns and digits of the history in a record: about a kilobyte for each model.
+HISTORY_COLUMNS = ("loss", "accuracy", "balanced_accuracy", "discrimination")
+HISTORY_DIGITS = 4
 
 
-def told(history: History | None, members: int) -> list[dict[str, tuple[float, ...]]]:
-    """Return what each member's record keeps of its epochs: `TOLD`, rounded, nan where infinite.
+def recorded_history(history: History | None, members: int) -> list[dict[str, tuple[float, ...]]]:
+    """Return each member's history for its record: `HISTORY_COLUMNS`, rounded, nan if infinite.
 
     The loss is that of the training rows, the others are of the validation rows.
     """
     if history is None:
         return [{} for _ in range(members)]
-    kept: list[dict[str, tuple[float, ...]]] = [{} for _ in range(members)]
-    for name in TOLD:
-        values = getattr(history, name).round(TOLD_DIGITS)
+    recorded: list[dict[str, tuple[float, ...]]] = [{} for _ in range(members)]
+    for name in HISTORY_COLUMNS:
+        values = getattr(history, name).round(HISTORY_DIGITS)
         values = np.where(np.isfinite(values), values, np.nan)
         for p, column in enumerate(values.T.tolist()):
-            kept[p][name] = tuple(column)
-    return kept
+            recorded[p][name] = tuple(column)
+    return recorded
 
 
 # What a method's hyperparameter can be chosen by.
@@ -255,64 +248,45 @@ VALIDATED = tuple(
 )
 
 
-def _validated(said: NDArray[np.floating], rows: Arrays) -> dict[str, NDArray[np.float64]]:
-    """Return the figures on the validation rows, by labels as the choice of the epoch sees them."""
-    judged = judge_labels(said, rows)
-    acc, balanced = judged["accuracy"], judged["balanced_accuracy"]
-    apart = judged["discrimination_by_attribute"].mean(axis=0)
-    values = np.stack([acc, balanced, apart, acc - apart, balanced - apart])
-    values[:, ~np.isfinite(said).all(axis=(1, 2))] = np.nan
+def _validated(scores: NDArray[np.floating], rows: Arrays) -> dict[str, NDArray[np.float64]]:
+    """Return the metrics `VALIDATED` of labels, as the choice of the epoch uses them."""
+    metrics = score_metrics(scores, rows)
+    accuracy, balanced = metrics["accuracy"], metrics["balanced_accuracy"]
+    mean = metrics["discrimination_by_attribute"].mean(axis=0)
+    values = (accuracy, balanced, mean, accuracy - mean, balanced - mean)
     return dict(zip(VALIDATED, values, strict=True))
 
 
-# The paper's figures, which depend on what it leaves open.
+# The paper's metrics, which depend on what it leaves open.
 ZEMEL = ("accuracy", "discrimination", "delta", "consistency")
 
 
-def judge(
+def evaluate_predictions(
     scores: NDArray[np.floating],
     test: Arrays,
     graph: NeighborGraph,
     evaluation: EvaluationConfig | None = None,
 ) -> dict[str, NDArray[np.float64]]:
-    """Return every figure of P models' predictions, each of shape (P,), by name.
+    """Return every metric of P models' scores, each of shape (P,), by the names of results.csv.
 
-    The names are those of results.csv. All are taken with the rows' instance weights but
-    Consistency, which has none in its definition. Balanced accuracy, the positive rate, the chance
-    level and the toolkits' metrics are those of the labels whatever ŷ is.
+    All are weighted by the rows' instance weights except Consistency, whose definition has none.
+    Balanced accuracy, the positive rate, the chance level and the toolkits' metrics are those of the
+    labels even if ŷ is the score.
+
+    Parameters
+    ----------
+    scores : array of shape (P, N)
+        Scores in [0, 1]; the label is 1 from 0.5 on.
+    test : Arrays
+        The rows.
+    graph : NeighborGraph
+        Of the rows.
+    evaluation : EvaluationConfig, optional
+        Whether ŷ is the label or the score.
     """
-    labels = scores >= 0.5
-    predicted = scores if (evaluation or EvaluationConfig()).prediction == "score" else labels
-    y, a, w = test.y, test.a, test.w
-    acc = accuracy(y, predicted, sample_weight=w)
-    apart = gaps(predicted, test)
-    rate = positive_rate(y, labels, sample_weight=w)
-    share = positive_rate(y, y, sample_weight=w)
-    names = [branch.name for branch in test.task.attributes]
-    balanced = balanced_accuracy(y, labels, sample_weight=w)
-    figures = {
-        "accuracy": acc,
-        "balanced_accuracy": balanced,
-        "discrimination": apart.mean(axis=0),
-        **{f"discrimination_{name}": gap for name, gap in zip(names, apart, strict=True)},
-        "delta": acc - apart.mean(axis=0),
-        "balanced_delta": balanced - apart.mean(axis=0),
-        "consistency": consistency(y, predicted, graph=graph),
-        "positive_rate": rate,
-        "majority_accuracy": np.full(len(scores), max(share, 1.0 - share)),
-        "majority_favorable": np.full(len(scores), float(share >= 0.5)),
-        "chance_level": chance_level(rate, a, continuous=continuous(test.task)).mean(axis=0),
-    }
-    for k, branch in enumerate(test.task.attributes):
-        if branch.kind == "binary":
-            known = ~np.isnan(a[:, k])
-            judged = toolkit_metrics(
-                y[known], labels[:, known], sensitive_features=a[known, k], sample_weight=w[known]
-            )
-            figures |= {f"{name}_{branch.name}": values[0] for name, values in judged.items()}
-        if branch.kind in ("binary", "categorical"):
-            odds = equalized_odds_by_attribute(
-                y, labels, sensitive_features=a[:, k], sample_weight=w
-            )
-            figures[f"equalized_odds_difference_{branch.name}"] = odds[0]
-    return figures
+    labels = replace(predictions_for(scores >= 0.5, test), target_weight=None, graph=graph)
+    means = labels
+    if (evaluation or EvaluationConfig()).prediction == "score":
+        means = replace(labels, predicted=scores.astype(np.float64), label_predictions=labels)
+    shape = scores.shape[:1]
+    return {name: np.broadcast_to(v, shape) for name, v in evaluate_means(means).items()}

@@ -1,7 +1,7 @@
-"""A method: many trials on the same rows in, fitted models out. GRAD is the first.
+"""Methods: each turns trials and rows into fitted models. GRAD is the first.
 
-A baseline that wants to stand beside GRAD in a study implements the same two calls. Here torch
-ends: what leaves is numpy.
+A baseline that is compared with GRAD implements the same two calls, `Method.fit` and `Fitted.scores`,
+which take and return numpy arrays.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from grad_ext import checks
 from grad_ext.data.encoding import Arrays
 from grad_ext.engine.batches import one_thread, shared_tensor
 from grad_ext.engine.logistic import Readout
@@ -28,21 +29,21 @@ from grad_ext.trial import Trial
 
 
 class Fitted(Protocol):
-    """Models that a method fitted, one for each trial."""
+    """Fitted models, one for each trial."""
 
     @property
     def epochs(self) -> NDArray[np.intp]:
-        """The epochs kept, counted from 1, shape (P,)."""
+        """The best epochs, counted from 1, shape (P,)."""
 
     def scores(self, X: NDArray[np.float32]) -> NDArray[np.floating]:
-        """Return what the models predict, shape (P, R, N), for X of shape (N, D).
+        """Return the predictions, shape (P, R, N), for X of shape (N, D).
 
         The probability of the favorable label (R = 1), of each of R classes, or numbers (R = 1).
         """
 
 
 class Method(Protocol):
-    """A way to turn trials and rows into fitted models."""
+    """A way to fit models, one for each trial."""
 
     def fit(
         self,
@@ -51,7 +52,49 @@ class Method(Protocol):
         validation: Arrays,
         on_epoch: Callable[[int], None] | None = None,
     ) -> Fitted:
-        """Fit one model a trial."""
+        """Fit one model for each trial.
+
+        Parameters
+        ----------
+        trials : sequence of P trials
+            Seeds and trade-off parameters (λ) of the models.
+        training, validation : Arrays
+            Rows to learn from, and rows by which a method may choose, such as the epoch.
+        on_epoch : callable, optional
+            Called with the number of epochs done, by methods that train in epochs after each.
+        """
+
+
+def check_pack(
+    trials: Sequence[Trial], training: Arrays, shared: Callable[[Trial], object]
+) -> None:
+    """Check that trials can be fitted together, to rows with their protected attributes.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        The trials of a pack.
+    training : Arrays
+        The training rows.
+    shared : callable
+        Gets a trial, returns what must be the same for all trials of a pack.
+
+    Raises
+    ------
+    InputError
+        If there is no trial, two differ in what they must share, or the rows have another number of
+        protected attributes.
+    """
+    if not trials:
+        raise InputError("expected at least one trial, got none")
+    first = trials[0]
+    for trial in trials:
+        if shared(trial) != shared(first):
+            raise InputError(f"trials of one pack must share {shared(first)}, got {shared(trial)}")
+    if training.a.shape[1] != len(first.protected):
+        raise InputError(
+            f"expected {len(first.protected)} protected attributes, got {training.a.shape[1]}"
+        )
 
 
 @dataclass(frozen=True)
@@ -66,9 +109,9 @@ class FittedGRAD:
         The logistic regressions on its representation; None for Pred, and for a representation that
         was learned without labels.
     history : History
-        Every epoch's figures.
+        The losses and metrics of every epoch.
     epochs : array of shape (P,)
-        The epochs kept, counted from 1.
+        The best epochs, counted from 1.
     location, scale : float
         Mean and standard deviation of a predicted number in training; 0 and 1 for labels.
     device : str
@@ -84,13 +127,11 @@ class FittedGRAD:
     device: str = "cpu"
 
     def _rows(self, X: NDArray[np.float32]) -> torch.Tensor:
-        width = self.network.shape.features
-        if X.ndim != 2 or X.shape[1] != width:
-            raise InputError(f"X: expected shape (N, {width}), got {X.shape}")
+        checks.columns("X", X, self.network.shape.features)
         return shared_tensor(X, torch.float32)
 
     def scores(self, X: NDArray[np.float32]) -> NDArray[np.floating]:
-        """Return what the models predict, shape (P, R, N), for X of shape (N, D): see `Fitted`.
+        """Return the predictions, shape (P, R, N), for X of shape (N, D): see `Fitted`.
 
         Raises
         ------
@@ -99,12 +140,12 @@ class FittedGRAD:
         """
         rows = self._rows(X)
         if self.readout is None and self.network.shape.target.reconstructs:
-            raise InputError("learned without labels, so there is nothing that it predicts")
+            raise InputError("the representation was learned without labels, so it predicts none")
         with one_thread():
-            said = predictions(self.network.on(self.device), self.readout, rows).numpy()
-        return (
-            said if self.scale == 1.0 and not self.location else said * self.scale + self.location
-        )
+            scores = predictions(self.network.on(self.device), self.readout, rows).numpy()
+        if self.scale == 1.0 and not self.location:
+            return scores
+        return scores * self.scale + self.location
 
     def representations(self, X: NDArray[np.float32]) -> NDArray[np.floating]:
         """Return the trunks' outputs, shape (P, H, N), for X of shape (N, D)."""
@@ -117,20 +158,20 @@ class FittedGRAD:
 class GRAD:
     """Gradient Reversal Against Discrimination (Raff and Sylvester), in packs.
 
-    Trials of one call must share their static settings; λ and seed are each trial's own. λ = 0 is
-    the plain network without attribute branches (the paper's NN).
+    Trials of one pack have the same static settings and differ in λ and seed. λ = 0 is the plain
+    network without attribute branches (the paper's NN).
 
     Parameters
     ----------
     rule : callable, optional
-        Which epoch to keep, instead of the one that the settings name.
+        The rule for the epoch to keep, instead of the one that the settings name.
     trunk : callable, optional
-        Gets the number of features and returns a `torch.nn.Module` that is the trunk, instead of
-        the layers that the settings name: see `grad_ext.engine.module_trunk.ModuleTrunk`.
+        Gets the number of features, returns the `torch.nn.Module` that replaces the trunk's layers:
+        see `grad_ext.engine.module_trunk.ModuleTrunk`.
     device : str, default 'cpu'
-        Where packs are trained and score rows, by torch's name such as 'cuda'; the fitted networks
-        are on the CPU.
-        Initial weights and orders of rows are those of the CPU, dropped units and rounding are not.
+        Where packs are trained and rows scored, by torch's name such as 'cuda'; the fitted networks
+        are on the CPU. Initial weights are those of the CPU; row order, dropped units and rounding
+        are not.
     """
 
     def __init__(
@@ -155,18 +196,8 @@ class GRAD:
             If there is no trial, two differ in their static settings, the rows do not allow the
             constraint, or a module cannot serve as a trunk.
         """
-        if not trials:
-            raise InputError("expected at least one trial, got none")
+        check_pack(trials, training, lambda trial: trial.static)
         first = trials[0]
-        for trial in trials:
-            if trial.static != first.static:
-                raise InputError(
-                    f"trials of one pack must share {first.static}, got {trial.static}"
-                )
-        if training.a.shape[1] != len(first.protected):
-            raise InputError(
-                f"expected {len(first.protected)} protected attributes, got {training.a.shape[1]}"
-            )
         check_cells(first.settings.constraint, training)
         target = training.task.target
         location, scale = target.location_and_scale(training.y, training.w)

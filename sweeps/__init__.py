@@ -1,5 +1,5 @@
-"""Many models, many times: studies through Ray Tune.
+"""Studies: many models, trained in packs, stored in a directory, and resumed by subtraction.
 
-plan.py says what is asked for, pack.py gathers trials into packs, study.py keeps the folder,
-cluster.py starts or joins Ray, tune.py runs what is missing.
+folder.py is the directory of a study, studies/ plans and opens one, run/ trains its missing models,
+retrain.py trains one of them again, and rebuild.py writes its files again.
 """

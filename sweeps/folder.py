@@ -1,14 +1,14 @@
-"""A study is a folder: what was planned, what is there, what is missing.
+"""The directory of a study: its plan, its records, and its lock.
 
-    study.json    the plan: what it is about, its trials, and the versions that made it
-    records/      what each pack wrote, one JSON line a model
-    notes.json    what its report says besides, if anything
+    study.json    the plan: what identifies the study, its trials, and the versions that made it
+    records/      the records of each pack, one line of JSON per model
+    notes.json    what the report shows besides the records, if anything
     results.csv, figures, report.html    made from the records, and can be made again
-    study.log     what happened when
+    study.log     when each pack began, ended or failed
     .lock         held by the one process that may change the study
 
-Nothing here runs a model. A study is resumed by subtraction: the trials asked for, less those with
-a record.
+Nothing here trains a model. A study is resumed by subtraction: the planned trials, less those with a
+record.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ try:
 except ImportError as error:
     raise MissingToolkit("filelock", "tune") from error
 
-FORMAT = 2
+FORMAT = 3
 LOCK = ".lock"
-# Seconds until a lock that is held is refused: longer than anybody takes to look whether it is.
-PATIENCE = 2.0
+# Seconds to wait for a lock. `is_locked` holds it for much less.
+LOCK_TIMEOUT = 2.0
 NOTES = "notes.json"
 PACKAGES = (
     "grad-ext",
@@ -51,27 +51,27 @@ PACKAGES = (
 
 def versions() -> dict[str, str]:
     """Return the versions that a result depends on."""
-    found = {"python": platform.python_version()}
+    installed = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            installed[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 @dataclass(frozen=True)
 class StudyDirectory:
-    """The folder of a study.
+    """The directory of a study.
 
     Attributes
     ----------
     folder : pathlib.Path
-        Where it lies, absolute.
+        Its absolute path.
     trials : tuple of Trial
-        All that belong to it, in order.
+        All planned trials, in order.
     about : mapping
-        What the study is about, as study.json has it.
+        What identifies the study, as in study.json.
     """
 
     folder: Path
@@ -87,35 +87,35 @@ class StudyDirectory:
         Parameters
         ----------
         folder : pathlib.Path
-            New, empty, or a study's.
+            A new or empty folder, or that of a study.
         trials : sequence of Trial
-            What is asked for; what the study has already stays part of it.
+            The trials to plan; those that are already planned stay.
         about : mapping
-            What must be the same for the folder to hold the same study, as JSON can hold it.
+            What identifies the study, as JSON can hold it: a folder with another one is refused.
 
         Raises
         ------
         InputError
-            If the folder cannot be written to, holds a study of other settings, or holds other
-            files and no study; or if it has to change, and another process works on it.
+            If the folder cannot be written to, holds another study, or holds other files and no
+            study; or if the plan has to change while another process holds the lock.
         """
         about = json.loads(json.dumps(about))
         known = _stored(folder, about)
         folder = writable_folder(folder)
         if known is None or {trial.key for trial in trials} - {trial.key for trial in known}:
             with lock(folder):
-                # Another process may have extended it meanwhile.
+                # Another process may have extended the plan in the meantime.
                 return cls(folder, tuple(_stored(folder, about) or ()), about).extended(trials)
         return cls(folder, tuple(known), about)
 
     @classmethod
     def read(cls, folder: str | Path) -> StudyDirectory:
-        """Return the study that a folder holds, which is left as it is.
+        """Return the study in a folder without changing it.
 
         Raises
         ------
         InputError
-            If it holds none, or one that is damaged or of another format.
+            If the folder holds no study, or its plan is damaged or of another format.
         """
         folder = Path(folder)
         plan = folder / "study.json"
@@ -126,7 +126,7 @@ class StudyDirectory:
         return cls(folder.absolute(), trials, stored["about"])
 
     def extended(self, trials: Sequence[Trial]) -> StudyDirectory:
-        """Write the plan with further trials, and return it; the caller holds the lock."""
+        """Add trials to the plan, write it, and return it; the caller holds the lock."""
         every = {trial.key: trial for trial in [*self.trials, *trials]}
         wider = replace(self, trials=tuple(sorted(every.values(), key=_order)))
         (self.folder / "records").mkdir(exist_ok=True)
@@ -143,13 +143,13 @@ class StudyDirectory:
         """Return what study.json holds: ``about``, ``trials`` and ``versions``."""
         return _read_plan(self.folder / "study.json")
 
-    def note(self, values: Mapping[str, Any]) -> None:
-        """Keep what a report of the study says beside its records, as JSON can hold it."""
+    def write_notes(self, values: Mapping[str, Any]) -> None:
+        """Write what the report shows besides the records, as JSON can hold it."""
         text = json.dumps(values, indent=1, sort_keys=True) + "\n"
         write_atomically(self.folder / NOTES, text)
 
-    def noted(self) -> dict[str, Any]:
-        """Return what was kept; nothing in a study of before there was any.
+    def notes(self) -> dict[str, Any]:
+        """Return what `write_notes` wrote; an empty dict if it never did.
 
         Raises
         ------
@@ -172,60 +172,59 @@ class StudyDirectory:
         InputError
             If a record file is damaged.
         """
-        found: dict[str, Record] = {}
+        by_key: dict[str, Record] = {}
         for path in sorted((self.folder / "records").glob("*.jsonl")):
             for record in read_records(path):
-                found.setdefault(record.trial.key, record)
-        return [found[trial.key] for trial in self.trials if trial.key in found]
+                by_key.setdefault(record.trial.key, record)
+        return [by_key[trial.key] for trial in self.trials if trial.key in by_key]
 
     def missing(self) -> list[Trial]:
         """Return the trials without a record, in order."""
         done = {record.trial.key for record in self.records()}
         return [trial for trial in self.trials if trial.key not in done]
 
-    def forget(self, trials: Sequence[Trial]) -> None:
-        """Drop the records of some trials, which are missing again."""
+    def drop_records(self, trials: Sequence[Trial]) -> None:
+        """Delete the records of some trials, which are then missing again."""
         dropped = {trial.key for trial in trials}
         if not dropped:
             return
         with lock(self.folder):
             for path in (self.folder / "records").glob("*.jsonl"):
                 records = read_records(path)
-                kept = [record for record in records if record.trial.key not in dropped]
-                if not kept:
+                rest = [record for record in records if record.trial.key not in dropped]
+                if not rest:
                     path.unlink()
-                elif len(kept) < len(records):
-                    write_atomically(path, lines_of(kept))
+                elif len(rest) < len(records):
+                    write_atomically(path, to_lines(rest))
 
 
 @contextmanager
 def lock(folder: Path) -> Iterator[None]:
-    """Be the one process that may change a study.
+    """Hold the study's exclusive lock.
 
-    The lock is the operating system's (flock), which takes it back from a process that ends,
-    however it ends.
+    The operating system (flock) releases it when the process ends, even if it is killed.
 
     Raises
     ------
     InputError
-        If another process is.
+        If another process holds it.
     """
-    held = FileLock(folder / LOCK, timeout=PATIENCE, fallback_to_soft=False)
+    exclusive = FileLock(folder / LOCK, timeout=LOCK_TIMEOUT, fallback_to_soft=False)
     try:
-        held.acquire()
+        exclusive.acquire()
     except Timeout:
         raise InputError(
-            f"another process works on {folder}; wait for it, or see how far it is: "
+            f"another process works on {folder}; wait for it, or look at its progress: "
             f"grad-ext sweep status {folder}"
         ) from None
     try:
         yield
     finally:
-        held.release()
+        exclusive.release()
 
 
 def is_locked(folder: Path) -> bool:
-    """Return whether a process works on a study at this moment."""
+    """Return whether a process holds the study's lock."""
     try:
         with FileLock(folder / LOCK, timeout=0, fallback_to_soft=False):
             return False
@@ -233,36 +232,36 @@ def is_locked(folder: Path) -> bool:
         return True
 
 
-def sweep_up(folder: Path) -> None:
-    """Delete what writers that were killed left of files half written; the caller holds the lock."""
-    for place in (folder, folder / "records"):
-        for path in place.glob(".*.*"):
+def delete_partial_files(folder: Path) -> None:
+    """Delete the unfinished files of writers that were killed; the caller holds the lock."""
+    for parent in (folder, folder / "records"):
+        for path in parent.glob(".*.*"):
             path.unlink(missing_ok=True)
 
 
 def _stored(folder: Path, about: Mapping[str, Any]) -> list[Trial] | None:
-    """Return the trials of the study in a folder, None if it holds none.
+    """Return the trials of the study in a folder, None if it holds no study.
 
     Raises
     ------
     InputError
-        If it holds a study of other settings, or other files and no study.
+        If it holds another study, or other files and no study.
     """
     plan = folder / "study.json"
     if not plan.exists():
-        # What begins with a dot is ours: a lock, or a plan of which no more than a part was written.
+        # A lock and an unfinished plan begin with a dot.
         if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
             raise InputError(
                 f"{folder} is not empty and holds no study (no study.json); give another --out"
             )
         return None
     stored = _read_plan(plan)
-    there, asked = _flat(stored["about"]), _flat(about)
-    for name in sorted({*there, *asked}):
-        if there.get(name) != asked.get(name):
+    old, new = _flat(stored["about"]), _flat(about)
+    for name in sorted({*old, *new}):
+        if old.get(name) != new.get(name):
             raise InputError(
-                f"{folder} holds another study: its {name} is {there.get(name)!r}, asked for was "
-                f"{asked.get(name)!r}; give another --out"
+                f"{folder} holds another study: its {name} is {old.get(name)!r}, this one has "
+                f"{new.get(name)!r}; give another --out"
             )
     return [Trial.from_json(values) for values in stored["trials"]]
 
@@ -271,20 +270,20 @@ def _read_plan(path: Path) -> dict[str, Any]:
     try:
         stored = json.loads(path.read_text())
         if "format" not in stored:
-            raise ValueError("it names no format")
+            raise ValueError("no format is given")
     except (ValueError, TypeError) as error:
-        raise InputError(f"{path} is damaged or foreign: {error}") from None
+        raise InputError(f"{path} is damaged, or not a study's: {error}") from None
     if stored["format"] != FORMAT:
         raise InputError(
             f"{path} has format {stored['format']}, this grad-ext reads format {FORMAT}"
         )
     if not {"about", "trials"} <= set(stored):
-        raise InputError(f"{path} is damaged: it lacks what the study is about, or its trials")
+        raise InputError(f"{path} is damaged: it has no 'about', or no 'trials'")
     return stored  # type: ignore[no-any-return]
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested settings by dotted names."""
+    """Return nested values by dotted names."""
     flat: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, dict):
@@ -315,19 +314,19 @@ def _order(trial: Trial) -> tuple[Any, ...]:
 def write_records(folder: Path, records: Sequence[Record]) -> None:
     """Write a pack's records to the study's folder, in one step.
 
-    The file's name is a hash of the trials, so a pack that is run twice has one file.
+    The file's name is a hash of the trials, so a pack that runs twice has one file.
     """
-    write_atomically(record_file(folder, [record.trial for record in records]), lines_of(records))
+    write_atomically(record_file(folder, [record.trial for record in records]), to_lines(records))
 
 
 def record_file(folder: Path, trials: Sequence[Trial]) -> Path:
-    """Return where the records of a pack of these trials are."""
+    """Return the path of the records of a pack of these trials."""
     name = fingerprint([trial.key for trial in trials])
     return folder / "records" / f"{name}.jsonl"
 
 
-def lines_of(records: Iterable[Record]) -> str:
-    """Return what a file of records holds: a line of JSON a record."""
+def to_lines(records: Iterable[Record]) -> str:
+    """Return records as the text of a record file: one line of JSON per record."""
     lines = [json.dumps(record.to_json(), allow_nan=False) for record in records]
     return "\n".join(lines) + "\n"
 
@@ -340,20 +339,20 @@ def read_records(path: Path) -> list[Record]:
     InputError
         If it is damaged.
     """
-    return parsed(path.read_bytes(), str(path))
+    return parse_records(path.read_bytes(), str(path))
 
 
-def parsed(content: bytes, place: str) -> list[Record]:
-    """Return the records of a file's content; errors are those of `read_records`, and name the place."""
+def parse_records(content: bytes, name: str) -> list[Record]:
+    """Return the records in the content of a file; raises as `read_records` does, naming the file."""
     try:
         return [Record.from_json(json.loads(line)) for line in content.splitlines()]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{place} is damaged ({type(error).__name__}: {error}); delete it and run the study "
-            "again, which trains its models anew"
+            f"{name} is damaged ({type(error).__name__}: {error}); delete it and run the study "
+            "again, which trains its models again"
         ) from None
 
 
 def default_folder(about: Mapping[str, Any], *names: str) -> Path:
-    """Return the folder of a study that was given none: its name tells the settings apart."""
+    """Return the default folder of a study, whose name holds a hash of its settings."""
     return Path("studies") / "-".join([about["kind"], *names, fingerprint(about)[:6]])

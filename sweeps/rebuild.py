@@ -1,4 +1,4 @@
-"""A study's files made again from its records, and several studies on one page."""
+"""Rebuild a study's files from its records, and write several studies on one page."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from grad_ext.errors import InputError
-from grad_ext.report.explorer import Source
 from grad_ext.report.figures import WRITTEN
 from grad_ext.report.page import write_together
 from grad_ext.sweeps.folder import StudyDirectory
-from grad_ext.sweeps.studies import comparison, outcome, reproduction
+from grad_ext.sweeps.studies.kinds import kind_of
 from grad_ext.trial import Record
 
 
@@ -20,23 +19,18 @@ def remake(folder: Path, formats: Sequence[str] = WRITTEN) -> Path:
     Parameters
     ----------
     folder : pathlib.Path
-        A study's.
+        Folder of the study.
     formats : sequence of str, optional
         Formats of the figures: 'png', 'svg', 'pdf'.
 
     Raises
     ------
     InputError
-        If the folder holds no study, or one without a model yet.
+        If the folder holds no study, or a study without records.
     """
-    study = StudyDirectory.read(folder)
-    _records(study)
-    kind = str(study.about.get("kind"))
-    if kind == "compare":
-        return comparison.written(study, formats).page
-    if kind.startswith("reproduce-"):
-        return reproduction.written(study, formats)
-    return outcome.written(study, formats).page
+    directory = StudyDirectory.read(folder)
+    _records(directory)
+    return kind_of(directory).write(directory, formats).page
 
 
 def together(folders: Sequence[Path], out: Path, formats: Sequence[str] = WRITTEN) -> Path:
@@ -45,7 +39,7 @@ def together(folders: Sequence[Path], out: Path, formats: Sequence[str] = WRITTE
     Parameters
     ----------
     folders : sequence of pathlib.Path
-        Studies', at least two.
+        Folders of at least two studies.
     out : pathlib.Path
         The folder to write to.
     formats : sequence of str, optional
@@ -54,31 +48,31 @@ def together(folders: Sequence[Path], out: Path, formats: Sequence[str] = WRITTE
     Raises
     ------
     InputError
-        If a folder holds no study, or one without a model yet, or is there twice.
+        If a folder is given twice, or holds no study or a study without records.
     """
-    studies = [StudyDirectory.read(folder) for folder in folders]
-    if len({study.folder.resolve() for study in studies}) < len(studies):
+    directories = [StudyDirectory.read(folder) for folder in folders]
+    resolved = {directory.folder.resolve() for directory in directories}
+    if len(resolved) < len(directories):
         raise InputError("expected different studies, got one of them twice")
-    if out.resolve() in {study.folder.resolve() for study in studies}:
+    if out.resolve() in resolved:
         raise InputError(f"{out} is one of the studies; name another folder with --out")
-    made = []
-    names = _names([study.folder for study in studies])
-    for name, study in zip(names, studies, strict=True):
-        plan = study.plan()
-        source = Source(name, study.folder.name, plan["about"], plan["versions"])
-        made.append((source, _records(study)))
-    return write_together(out, made, formats)
+    names = _names([directory.folder for directory in directories])
+    studies = [
+        (kind_of(directory).source(directory, name), _records(directory))
+        for name, directory in zip(names, directories, strict=True)
+    ]
+    return write_together(out, studies, formats)
 
 
-def _records(study: StudyDirectory) -> list[Record]:
-    records = study.records()
+def _records(directory: StudyDirectory) -> list[Record]:
+    records = directory.records()
     if not records:
-        raise InputError(f"{study.folder} has no model yet; run its study first")
+        raise InputError(f"{directory.folder} has no model yet; run its study first")
     return records
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
-    """Return the folders' names, with that of the folder above where they are alike."""
+    """Return the folders' names, with their parents' if the names are not unique."""
     names = [folder.name for folder in folders]
     if len(set(names)) == len(names):
         return names

@@ -1,10 +1,9 @@
-"""One model of a study trained again, exactly as the study did, to be compared and kept.
+"""Train one model of a study again, exactly as the study did, to compare or save it.
 
     from grad_ext.sweeps.retrain import retrain
     retrain("studies/lambda-german-age-9dbde9", "1").model
 
-A model's figures do not depend on which others are trained with it, so a pack of one gives those of
-the record.
+A model does not depend on the other models of its pack, so a pack of one gives the same metrics.
 """
 
 from __future__ import annotations
@@ -19,9 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grad_ext.adapters.registry import BASELINES, baseline
-from grad_ext.data import DATA_SETS, load_dataset
+from grad_ext.data import DATA_SETS
 from grad_ext.data.encoding import Arrays, Encoder
-from grad_ext.data.options import table_from_options
 from grad_ext.data.sensitive import SensitiveAttribute
 from grad_ext.data.split import Split, split
 from grad_ext.data.table import Table
@@ -33,12 +31,11 @@ from grad_ext.models.fit import Model, constant, exact
 from grad_ext.models.sklearn import GRADClassifier, GRADEncoder
 from grad_ext.report.tables import LABELS, MAIN, majority_row, results
 from grad_ext.sweeps.folder import StudyDirectory, versions
-from grad_ext.sweeps.studies import comparison, reproduction
-from grad_ext.sweeps.studies.plan import StudyPlan
+from grad_ext.sweeps.studies.kinds import StudyKind, kind_of
 from grad_ext.training.settings import DECIDED
 from grad_ext.trial import Record, Trial
 
-# Figures named in words at most.
+# Most metrics, or keys, named in a message.
 NAMED = 5
 SHOWN = (*MAIN[:-1], "balanced_delta", MAIN[-1])
 
@@ -50,136 +47,138 @@ class Retrained:
     Attributes
     ----------
     trial : Trial
-        What was trained.
-    there : Record or None
-        What the study has of it; None if it has not been trained there yet.
-    here : Record
-        What came out now.
+        Its trial.
+    original : Record or None
+        The record of the study; None if the study has not trained the model yet.
+    record : Record
+        The new record.
     model : GRADClassifier, GRADEncoder or None
-        The model, which predicts 1 for the favorable label; None for a method that is not GRAD's.
-        Of GRAD-Auto it is the encoder.
+        The model, which predicts 1 for the favorable label; None for a method other than GRAD. The
+        encoder for GRAD-Auto.
     versions : mapping of str to (str, str)
-        Packages of which the study was made with another version: that one, and the one here.
+        Packages with another version: the version in the study, and the installed one.
     same_labels : (int, int) or None
-        How many test rows get the label from the model that they got in training, and how many
-        there are: a model to be kept calculates in float64. None where there is no classifier.
+        How many test rows get the same label from the model, which calculates in float64, as in
+        training, and the number of test rows. None without a classifier.
     """
 
     trial: Trial
-    there: Record | None
-    here: Record
+    original: Record | None
+    record: Record
     model: Any
     versions: Mapping[str, tuple[str, str]]
     same_labels: tuple[int, int] | None
 
     @property
     def differing(self) -> list[str]:
-        """The figures that are not those of the study, to the last bit."""
-        if self.there is None:
+        """The metrics that are not the study's bit for bit."""
+        if self.original is None:
             return []
-        there, here = self.there.metrics, self.here.metrics
+        metrics = self.record.metrics
         return [
             name
-            for name, value in there.items()
-            if not np.array_equal(value, here.get(name, np.nan), equal_nan=True)
+            for name, value in self.original.metrics.items()
+            if not np.array_equal(value, metrics.get(name, np.nan), equal_nan=True)
         ]
 
     @property
-    def figures(self) -> list[dict[str, Any]]:
-        """A row for each main figure on the test rows: here, in the study, of the majority class."""
-        majority = majority_row(results([self.here]))
-        there = {} if self.there is None else self.there.metrics
+    def rows(self) -> list[dict[str, Any]]:
+        """A row per main metric on the test rows: retrained, in the study, of the majority class."""
+        majority = majority_row(results([self.record]))
+        original = {} if self.original is None else self.original.metrics
         return [
             {
-                "figure": name,
-                "here": self.here.metrics[name],
-                "study": there.get(name, np.nan),
+                "metric": name,
+                "retrained": self.record.metrics[name],
+                "study": original.get(name, np.nan),
                 "majority": majority[name],
             }
             for name in SHOWN
         ]
 
     def lines(self) -> tuple[list[str], list[list[str]]]:
-        """Return the figures as a heading and lines of text."""
+        """Return the rows as text, with a heading."""
         body = [
             [
-                LABELS.get(row["figure"], row["figure"].replace("_", " ")),
-                *(_text(row[of]) for of in ("here", "study", "majority")),
+                LABELS.get(row["metric"], row["metric"].replace("_", " ")),
+                *(_text(row[column]) for column in ("retrained", "study", "majority")),
             ]
-            for row in self.figures
+            for row in self.rows
         ]
-        return ["on the test rows", "trained again", "in the study", "majority class"], body
+        return ["on the test rows", "retrained", "in the study", "majority class"], body
 
-    def words(self) -> list[str]:
-        """Return how the figures compare with the study's, in sentences."""
-        said = [self._agreement()]
-        if self.here.constant:
-            said.append("It gives every test row the same label: it predicts nothing.")
+    def sentences(self) -> list[str]:
+        """Return a comparison with the study in sentences."""
+        sentences = [self._agreement()]
+        if self.record.constant:
+            sentences.append("The model predicts the same label for every test row.")
         if self.same_labels is not None:
             same, rows = self.same_labels
-            said.append(
-                f"The model calculates in float64, training in float32: {same} of {rows} test rows "
-                "get the same label from both. It predicts 1 for the favorable label, else 0."
+            sentences.append(
+                f"The saved model calculates in float64, training in float32: {same} of {rows} test "
+                "rows get the same label from both. It predicts 1 for the favorable label, else 0."
             )
-        return said
+        return sentences
 
     def _agreement(self) -> str:
-        if self.there is None:
-            return "The study has not trained this model yet: there is nothing to compare with."
-        if self.there.error:
-            return f"In the study this model has no figures: {self.there.error}."
-        count, changed = len(self.there.metrics), self.differing
-        if not changed:
-            return f"All {count} figures are those of the study, to the last bit."
+        if self.original is None:
+            return "The study has not trained this model yet, so there is nothing to compare with."
+        if self.original.error:
+            return f"The study has no metrics of this model: {self.original.error}."
+        count, differing = len(self.original.metrics), self.differing
+        if not differing:
+            return f"Reproduced bit for bit: all {count} metrics match."
         shown = ", ".join(
-            f"{name} {_text(self.here.metrics.get(name, np.nan))} instead of "
-            f"{_text(self.there.metrics[name])}"
-            for name in changed[:NAMED]
+            f"{name} {_text(self.record.metrics.get(name, np.nan))} instead of "
+            f"{_text(self.original.metrics[name])}"
+            for name in differing[:NAMED]
         )
-        more = f" and {len(changed) - NAMED} more" if len(changed) > NAMED else ""
-        made = ", ".join(f"{n} {there} ({here} here)" for n, (there, here) in self.versions.items())
+        more = f" and {len(differing) - NAMED} more" if len(differing) > NAMED else ""
+        versions = ", ".join(
+            f"{name} {old} (installed: {new})" for name, (old, new) in self.versions.items()
+        )
         why = (
-            f"it was made with {made}"
-            if made
-            else "the versions are the same, the machine may not be"
+            f"the study was made with {versions}"
+            if versions
+            else "the versions are the same, the machine may differ"
         )
-        return f"{len(changed)} of {count} figures differ from the study's: {shown}{more}; {why}."
+        return f"{len(differing)} of {count} metrics differ from the study's: {shown}{more}; {why}."
 
 
-def find(study: StudyDirectory, key: str) -> Trial:
-    """Return a trial of a study by its key, a beginning of it, or its row in results.csv.
+def find(directory: StudyDirectory, key: str) -> Trial:
+    """Return a trial of a study by its key, a prefix of the key, or its row in results.csv.
 
     Parameters
     ----------
-    study : StudyDirectory
+    directory : StudyDirectory
         The study.
     key : str
-        The row's number counted from 1, below the heading, which is the model's number on the
-        report page; or as much of the trial's key as no other of the study begins with.
+        The number of the row, counted from 1 below the heading, which is the model's number on the
+        report page; or a unique prefix of the trial's key.
 
     Raises
     ------
     InputError
-        If it is none of these, or several trials begin with it.
+        If there is no such trial, or the prefix is not unique.
     """
-    rows = _rows(study)
-    row = key.isascii() and key.isdigit() and str(int(key)) == key
-    if row and 1 <= int(key) <= len(rows):
-        return rows[int(key) - 1].trial
-    every = {trial.key: trial for trial in [*study.trials, *(record.trial for record in rows)]}
-    found = [name for name in every if key and name.startswith(key.lower())]
-    if len(found) == 1:
-        return every[found[0]]
-    if found:
-        listed = ", ".join(sorted(found)[:NAMED])
+    records = kind_of(directory).records(directory)
+    is_row = key.isascii() and key.isdigit() and str(int(key)) == key
+    if is_row and 1 <= int(key) <= len(records):
+        return records[int(key) - 1].trial
+    trials = {t.key: t for t in [*directory.trials, *(record.trial for record in records)]}
+    matching = [name for name in trials if key and name.startswith(key.lower())]
+    if len(matching) == 1:
+        return trials[matching[0]]
+    if matching:
+        keys = ", ".join(sorted(matching)[:NAMED])
         raise InputError(
-            f"{len(found)} models of {study.folder} have keys that begin with {key!r}: {listed}"
-            f"{' ...' if len(found) > NAMED else ''}; give more of the key"
+            f"{len(matching)} models of {directory.folder} have keys that begin with {key!r}: {keys}"
+            f"{' ...' if len(matching) > NAMED else ''}; give more of the key"
         )
-    there = f"a row of results.csv from 1 to {len(rows)}, or " if rows else ""
+    rows = f"a row of results.csv from 1 to {len(records)}, or " if records else ""
     raise InputError(
-        f"{study.folder} has no model {key!r}: expected {there}the beginning of a model's key, which "
-        "the report page shows for the model that is chosen there"
+        f"{directory.folder} has no model {key!r}: expected {rows}the beginning of a model's key, "
+        "which the report page shows for the selected model"
     )
 
 
@@ -197,25 +196,26 @@ def retrain(
     Parameters
     ----------
     folder : path
-        The study's.
+        Folder of the study.
     key : str
-        Which model: see `find`.
+        The model: see `find`.
     table : Table, optional
-        The rows, where the study was made of a table.
+        The rows, if the study was made of a table.
     data : mapping of str to value, optional
-        The file, where the study was made of one: as for `grad_ext.Study`.
+        The file, if the study was made of one: as for `grad_ext.StudyPlan`.
     data_dir : path, optional
         Folder with the files of Diabetes or Health.
     keep : bool, default True
-        Whether the model is wanted, and not its figures alone; then it must be one of GRAD's.
+        Whether the model is to be saved, which only GRAD's models can be; if not, any method is
+        trained again and compared.
 
     Raises
     ------
     InputError
-        If the folder holds no study or the study no such model, its rows are not there or have
-        changed, the method cannot be made or kept, or training diverged.
+        If the folder holds no study, the study has no such model, its rows cannot be loaded or have
+        changed, the method cannot be made or saved, or training diverged.
     MissingToolkit
-        If what the method needs is not installed.
+        If the toolkit of the method is not installed.
 
     Examples
     --------
@@ -223,37 +223,39 @@ def retrain(
     >>> from grad_ext import StudyPlan
     >>> from grad_ext.sweeps.retrain import retrain
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     study = StudyPlan("seed", protected=["age"], settings={"epochs": 1}, seeds=2, out=folder)
-    ...     _ = study.run()
+    ...     plan = StudyPlan("seed", protected=["age"], settings={"epochs": 1}, seeds=2, out=folder)
+    ...     _ = plan.run()
     ...     retrain(folder, "2").differing
     []
     """
-    study = StudyDirectory.read(folder)
-    trial = find(study, key)
+    directory = StudyDirectory.read(folder)
+    kind, about = kind_of(directory), directory.about
+    trial = find(directory, key)
     method = _method(trial, keep)
-    known = {record.trial.key: record for record in _rows(study)}
-    there = known.get(trial.key)
-    rows = _table(study, trial, table, data, data_dir)
-    cut = split(rows, trial.split_seed, _protocol(study.about, trial), cache_folder("splits"))
-    encoded = _prepared(study.about, cut, trial)
-    kept = _Keeping(method)
-    validated = there is not None and VALIDATED[0] in there.metrics
-    [here] = evaluate(kept, [trial], encoded, validation=validated)
-    if here.diverged and keep:
-        raise InputError(f"training {trial.key} diverged ({here.error}): there is no model to keep")
-    made = study.plan().get("versions", {})
-    now = versions()
-    others = {n: (v, now[n]) for n, v in made.items() if n in now and now[n] != v}
+    records = {record.trial.key: record for record in kind.records(directory)}
+    original = records.get(trial.key)
+    rows = _table(directory, kind, trial, table, data, data_dir)
+    cut = split(rows, trial.split_seed, kind.protocol(about, trial), cache_folder("splits"))
+    encoded = prepare(cut, trial.settings, EvaluationConfig(**about["evaluation"]), kind.others)
+    capturing = _Capturing(method)
+    validated = original is not None and VALIDATED[0] in original.metrics
+    [record] = evaluate(capturing, [trial], encoded, validation=validated)
+    if record.diverged and keep:
+        raise InputError(
+            f"training {trial.key} diverged ({record.error}): there is no model to save"
+        )
+    installed, planned = versions(), directory.plan().get("versions", {})
+    others = {n: (v, installed[n]) for n, v in planned.items() if installed.get(n, v) != v}
     model, same = None, None
-    if not trial.baseline and not here.diverged:
-        model = _estimator(trial, kept.fitted, cut, encoded)
+    if not trial.baseline and not record.diverged:
+        model = _estimator(trial, capturing.fitted, cut, encoded)
         if isinstance(model, GRADClassifier):
-            same = _same(model, kept.fitted, cut, encoded.test.X)
-    return Retrained(trial, there, here, model, others, same)
+            same = _same(model, capturing.fitted, cut, encoded.test.X)
+    return Retrained(trial, original, record, model, others, same)
 
 
-class _Keeping:
-    """A method that keeps what it fitted."""
+class _Capturing:
+    """A method that stores what it fitted."""
 
     fitted: Any
 
@@ -271,98 +273,64 @@ class _Keeping:
         return self.fitted
 
 
-def _rows(study: StudyDirectory) -> list[Record]:
-    """Return the records of a study in the order of results.csv."""
-    return comparison.listed(study) if study.about.get("kind") == "compare" else study.records()
-
-
 def _method(trial: Trial, keep: bool) -> Method:
-    """Return the method of a trial, of which a model is to be kept or not."""
+    """Return the method of a trial, whose model is to be saved or not."""
     if not trial.baseline:
         return GRAD()
     if trial.baseline not in BASELINES:
         raise InputError(
-            f"{trial.baseline!r} is an estimator of your own, which your own code alone can make: give "
-            "it to grad_ext.compare once more"
+            f"{trial.baseline!r} is an estimator of your own, which only your own code can make: pass "
+            "it to grad_ext.compare again"
         )
     if keep:
         raise InputError(
-            f"{trial.baseline!r} is not GRAD's, whose models alone can be saved; without --save it is "
-            "trained again and compared"
+            f"{trial.baseline!r} is not GRAD's, and only GRAD's models can be saved; without --save it "
+            "is trained again and compared"
         )
     return baseline(trial.baseline).method(**dict(trial.options))
 
 
 def _table(
-    study: StudyDirectory,
+    directory: StudyDirectory,
+    kind: StudyKind,
     trial: Trial,
     table: Table | None,
     data: Mapping[str, Any] | None,
     data_dir: str | Path | None,
 ) -> Table:
-    """Return the rows of a trial, which are those that the study had."""
-    about, kind = study.about, str(study.about.get("kind"))
+    """Return the rows of a trial, and check that they are those of the study."""
     if table is None and data is None and trial.dataset not in DATA_SETS:
         raise InputError(
-            f"{study.folder} is about {trial.dataset!r}, a file of your own: name it with --data, and "
-            "what describes it as for the study, such as --label"
+            f"{directory.folder} is about {trial.dataset!r}, a file of your own: name it with --data, "
+            "and describe it as for the study, such as with --label"
         )
     if data is not None and trial.dataset in DATA_SETS:
         raise InputError(
-            f"{study.folder} is about the data set {trial.dataset!r}: leave out --data"
+            f"{directory.folder} is about the data set {trial.dataset!r}: leave out --data"
         )
-    if kind.startswith("reproduce-"):
-        # No digest is kept: these data sets are known by their checksums.
-        names = [*trial.protected, *trial.watched]
-        return load_dataset(trial.dataset, names, data_dir).known()
-    if kind == "compare":
-        if table is None:
-            name = trial.dataset if data is None else None
-            described = {n: v for n, v in (data or {}).items() if n != "path"}
-            path = None if data is None else data["path"]
-            joined = ",".join(trial.protected)
-            table = table_from_options(name, joined, data=path, data_dir=data_dir, **described)
-        rows = table.protecting(trial.protected).known()
-        expected = about["data"]
-    else:
-        sets = sorted({t.protected for t in study.trials if t.dataset == trial.dataset})
-        of = trial.dataset if table is None else table
-        plan = StudyPlan("seed", of, sets, data=data, data_dir=data_dir)
-        rows = plan.tables()[plan.names[0]][trial.protected]
-        expected = about["data"][trial.dataset][",".join(trial.protected)]
-    found = rows.digest()
-    if found != expected:
+    rows = kind.table(directory, trial, table, data, data_dir)
+    expected, digest = kind.digest(directory.about, trial), rows.digest()
+    if expected not in (None, digest):
         raise InputError(
-            f"{study.folder} was made of other rows of {trial.dataset}: their digest was "
-            f"{expected!r}, now it is {found!r}; give the rows, and what describes them, as they were"
+            f"{directory.folder} was made with other rows of {trial.dataset}: their digest was "
+            f"{expected!r}, now it is {digest!r}; give the same rows and the same description"
         )
     return rows
 
 
-def _protocol(about: Mapping[str, Any], trial: Trial) -> str:
-    if "protocol" in about:
-        return str(about["protocol"])
-    return str(about["dataset"][trial.dataset]["protocol"]) if "dataset" in about else "auto"
-
-
-def _prepared(about: Mapping[str, Any], cut: Split, trial: Trial) -> EncodedSplit:
-    others = reproduction.OTHERS if str(about.get("kind")).startswith("reproduce-") else None
-    return prepare(cut, trial.settings, EvaluationConfig(**about["evaluation"]), others)
-
-
 def _estimator(trial: Trial, fitted: FittedGRAD, cut: Split, encoded: EncodedSplit) -> Any:
-    """Return a fitted pack of one as an estimator, as its `fit` would have left it."""
+    """Return a fitted pack of one as a fitted estimator."""
     settings = trial.settings
     frame = cut.train.inputs(settings.use_protected)
     encoder = Encoder(settings.encoding).fit(frame)
-    seen = [encoded.training.only(trial.protected), encoded.validation.only(trial.protected)]
+    parts = [encoded.training.only(trial.protected), encoded.validation.only(trial.protected)]
     with warnings.catch_warnings():
-        # That it is constant is said in words.
+        # `Retrained.sentences` reports it.
         warnings.simplefilter("ignore", ConstantPredictionWarning)
-        alike = constant(fitted, seen, trial.lam)
+        is_constant = constant(fitted, parts, trial.lam)
     lam = trial.lam
-    of = GRADEncoder if settings.variant == "auto" else GRADClassifier
-    made = of(
+    estimator_class = GRADEncoder if settings.variant == "auto" else GRADClassifier
+    estimator = estimator_class(
         lam=dict(zip(trial.protected, lam, strict=True)) if isinstance(lam, tuple) else lam,
         trunk=settings.trunk,
         branch=settings.branch,
@@ -373,13 +341,13 @@ def _estimator(trial: Trial, fitted: FittedGRAD, cut: Split, encoded: EncodedSpl
         random_state=trial.seed,
         **{name: getattr(settings, name) for name in DECIDED},
     )
-    of_name = {attribute.name: attribute for attribute in cut.train.protected}
-    made.attributes_ = tuple(_attribute(of_name[name]) for name in trial.protected)
-    made.classes_ = np.array([0, 1])
-    made.n_features_in_ = frame.shape[1]
-    made.feature_names_in_ = np.array(frame.columns, dtype=object)
-    made.seed_ = trial.seed
-    return made._keep(Model(encoder, exact(fitted), alike))
+    protected = {attribute.name: attribute for attribute in cut.train.protected}
+    estimator.attributes_ = tuple(_attribute(protected[name]) for name in trial.protected)
+    estimator.classes_ = np.array([0, 1])
+    estimator.n_features_in_ = frame.shape[1]
+    estimator.feature_names_in_ = np.array(frame.columns, dtype=object)
+    estimator.seed_ = trial.seed
+    return estimator._keep(Model(encoder, exact(fitted), is_constant))
 
 
 def _attribute(protected: SensitiveAttribute) -> SensitiveAttribute:
@@ -390,10 +358,10 @@ def _attribute(protected: SensitiveAttribute) -> SensitiveAttribute:
 
 
 def _same(model: Any, fitted: FittedGRAD, cut: Split, X: NDArray[np.float32]) -> tuple[int, int]:
-    """Return how many test rows get one label from the model and in training, and how many there are."""
-    kept = model.predict(cut.test.frame[list(model.feature_names_in_)]) == 1
+    """Return how many test rows get the same label from the model as in training, and their number."""
+    saved = model.predict(cut.test.frame[list(model.feature_names_in_)]) == 1
     trained = fitted.scores(X)[0, 0] >= 0.5
-    return int((kept == trained).sum()), len(trained)
+    return int((saved == trained).sum()), len(trained)
 
 
 def _text(value: float) -> str:

@@ -128,3 +128,14 @@ def test_weights():
             checks.sample_weights(np.array([1.0, bad]), "sample_weight")
     with pytest.raises(InputError, match="zero"):
         checks.sample_weights(np.zeros(2), "sample_weight")
+
+
+def test_shapes_of_arrays():
+    X = np.zeros((4, 3))
+    checks.columns("X", X, 3)
+    checks.shape("a", X, (4, 3))
+    for bad in (X[:, 1:], X[0], X[None]):
+        with pytest.raises(InputError, match=r"X: expected shape \(N, 3\), got"):
+            checks.columns("X", bad, 3)
+        with pytest.raises(InputError, match=r"a: expected shape \(4, 3\), got"):
+            checks.shape("a", bad, (4, 3))

@@ -1,5 +1,5 @@
 """AIF360: its data sets, GRAD and the metrics as its classes, its algorithms as methods.
 
-A leaf: nothing but the user, the command line, the package's front door and `Table.to_aif360`
-imports these files, and only they import AIF360.
+Only these files import AIF360. They are imported by users, the registry of baselines, the command
+line, `grad_ext.__init__` and `Table.to_aif360` only, lazily.
 """

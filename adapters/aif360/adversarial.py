@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grad_ext.adapters.aif360.process import Apart
+from grad_ext.adapters.aif360.isolated import IsolatedMethod
 
 
 def adversarial_debiasing(
@@ -10,14 +10,13 @@ def adversarial_debiasing(
     batch_size: int = 128,
     hidden: int = 200,
     timeout: float | None = None,
-) -> Apart:
+) -> IsolatedMethod:
     """Return AdversarialDebiasing (Zhang et al. 2018, "Mitigating Unwanted Biases").
 
-    A trial's λ is its adversary_loss_weight. It runs in a process of its own, so that TensorFlow is
-    never imported into the caller's. It takes one attribute of two groups, so several become one:
-    privileged in all of them, or not. It takes no instance weights, and drops the rows that an
-    epoch's minibatches leave over, which is why fewer rows than one minibatch, of which it would
-    silently learn nothing, are refused.
+    A trial's λ is its adversary_loss_weight. It runs in a child process, so that TensorFlow is not
+    imported into the caller's. It takes one attribute of two groups: rows that are privileged in
+    every attribute are one, all others the other. It takes no instance weights. It drops the last,
+    incomplete minibatch of an epoch, so fewer rows than one minibatch are an error.
 
     Parameters
     ----------
@@ -26,11 +25,11 @@ def adversarial_debiasing(
     batch_size : int, default 128
         Rows of a minibatch.
     hidden : int, default 200
-        Units of the classifier's one hidden layer.
+        Units of the classifier's hidden layer.
     timeout : float, optional
-        Seconds that each fit may take, and each scoring; the process is ended after that.
+        Seconds that each fit may take, and each scoring, before the process is ended.
     """
-    return Apart(
+    return IsolatedMethod(
         algorithm="adversarial",
         settings={
             "num_epochs": epochs,

@@ -1,7 +1,7 @@
-"""AIF360's other mitigators as methods: those that run. docs/baselines.md lists those that do not.
+"""AIF360's other mitigators as methods. docs/baselines.md lists those that do not run.
 
-Learned fair representations and reweighing are those of `aif360.sklearn`, which needs no TensorFlow;
-all others run in a process of their own. Base estimators are logistic regressions as in
+Learned fair representations and reweighing are those of `aif360.sklearn`, which does not import
+TensorFlow; all others run in a child process. Base estimators are logistic regressions as in
 `grad_ext.adapters.plain`.
 """
 
@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
-from grad_ext.adapters.aif360.process import Apart, apart
+from grad_ext.adapters.aif360.isolated import IsolatedMethod, separate
 from grad_ext.adapters.plain import ITERATIONS, logistic
 from grad_ext.adapters.sklearn import Estimators, hyperparameter, seed_32
 from grad_ext.errors import InputError, MissingToolkit
@@ -30,7 +30,7 @@ WITH_FAIRLEARN = {"aif360": "aif360", "fairlearn": "fairlearn"}
 
 @contextmanager
 def _hushed() -> Iterator[None]:
-    """Keep AIF360's notes on packages that it misses from setting up logging for everybody."""
+    """Keep AIF360's messages about missing packages from configuring the root logger."""
     root, handler = logging.getLogger(), logging.NullHandler()
     root.addHandler(handler)
     try:
@@ -56,26 +56,26 @@ class _LFR:
         privileged = sensitive_features.all(axis=1).astype(np.int64)
         index = pd.Index(privileged, name="privileged")
         with warnings.catch_warnings():
-            # The limit on iterations is part of the method as it is used.
+            # The limit of iterations is part of the method.
             warnings.filterwarnings("ignore", "lbfgs failed", ConvergenceWarning)
             try:
                 self.model.fit(pd.DataFrame(X, index=index), y, priv_group=1)
             except AttributeError as error:
-                # What it says of a search that ended early is itself broken; the fit is there.
+                # AIF360's warning of an early end fails with this error, after the fit.
                 if error.name != "decode":
                     raise
 
     def predict_proba(self, X: Floats) -> Floats:
-        said: Floats = self.model.predict_proba(X)
-        return said
+        scores: Floats = self.model.predict_proba(X)
+        return scores
 
 
 def lfr(prototypes: int = 10, reconstruction: float = 0.01, iterations: int = 200) -> Estimators:
     """Return LearnedFairRepresentations (Zemel et al. 2013), the one with torch's gradients.
 
-    A trial's λ is its fairness_weight (A_z). Several attributes become one: privileged in all of
-    them, or not. The score is what it predicts between 0 and 1, which lies so near the overall rate
-    that figures of scores and of labels differ much; a large A_z gives everybody one label.
+    A trial's λ is its fairness_weight (A_z). Rows that are privileged in every attribute are one
+    group, all others the other. Scores lie near the overall positive rate, so that metrics of scores
+    and of labels differ much; with a large A_z the predictions are constant.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def lfr(prototypes: int = 10, reconstruction: float = 0.01, iterations: int = 20
     reconstruction : float, default 0.01
         A_x, beside a target weight A_y of 1.
     iterations : int, default 200
-        Of L-BFGS, at most.
+        Iterations of L-BFGS, at most.
     """
 
     def make(trial: Trial) -> _LFR:
@@ -119,98 +119,99 @@ class _Reweighed:
         self.classes_ = self.model.classes_
 
     def predict_proba(self, X: Floats) -> Floats:
-        said: Floats = self.model.predict_proba(X)
-        return said
+        scores: Floats = self.model.predict_proba(X)
+        return scores
 
 
 def reweighing() -> Estimators:
     """Return Reweighing (Kamiran and Calders 2012) before logistic regression.
 
-    No hyperparameter, and the seed changes nothing. Several attributes are crossed: every combination of
-    their groups is a group.
+    It has no hyperparameter and is deterministic. Several attributes are crossed: every combination
+    of their groups is a group.
     """
     return Estimators(lambda trial: _Reweighed(logistic(trial)))
 
 
-def exponentiated_gradient_reduction(timeout: float | None = None) -> Apart:
+def exponentiated_gradient_reduction(timeout: float | None = None) -> IsolatedMethod:
     """Return ExponentiatedGradientReduction, which is Fairlearn's ExponentiatedGradient.
 
-    A trial's λ is the difference_bound of its constraint; see
-    `grad_ext.adapters.fairlearn.exponentiated_gradient`, whose score and label these are.
+    A trial's λ is the difference_bound of its constraint. Scores and labels are those of
+    `grad_ext.adapters.fairlearn.exponentiated_gradient`.
     """
-    return Apart(
+    return IsolatedMethod(
         algorithm="exponentiated_gradient",
         settings={"iterations": ITERATIONS},
         hyperparameter="difference_bound",
-        groups=apart,
+        groups=separate,
         packages=WITH_FAIRLEARN,
         timeout=timeout,
     )
 
 
-def grid_search_reduction(grid_size: int = 20, timeout: float | None = None) -> Apart:
+def grid_search_reduction(grid_size: int = 20, timeout: float | None = None) -> IsolatedMethod:
     """Return GridSearchReduction, which is Fairlearn's GridSearch; λ is its constraint_weight."""
-    return Apart(
+    return IsolatedMethod(
         algorithm="grid_search",
         settings={"iterations": ITERATIONS, "grid_size": grid_size},
         hyperparameter="constraint_weight",
         highest=1.0,
-        groups=apart,
+        groups=separate,
         packages=WITH_FAIRLEARN,
         timeout=timeout,
     )
 
 
-def gerry_fair(iterations: int = 10, timeout: float | None = None) -> Apart:
+def gerry_fair(iterations: int = 10, timeout: float | None = None) -> IsolatedMethod:
     """Return GerryFairClassifier (Kearns et al. 2018) on linear regression.
 
-    A trial's λ is its gamma, the violation that it allows. It aims at equal false positive rates of
-    all subgroups that a linear function of the protected attributes finds, and not at parity. Its
-    score is the share of its classifiers that say favorable.
+    A trial's λ is its gamma, the violation that it allows. Its goal is not demographic parity but
+    equal false positive rates of all subgroups given by a linear function of the protected
+    attributes. The score is the share of its classifiers that predict the favorable label.
 
     Parameters
     ----------
     iterations : int, default 10
-        Of its game, a classifier each.
+        Rounds of its game, with a classifier each.
     timeout : float, optional
         Seconds that each fit may take, and each scoring.
     """
-    return Apart(
+    return IsolatedMethod(
         algorithm="gerry_fair",
         settings={"max_iters": iterations},
         hyperparameter="gamma",
-        groups=apart,
+        groups=separate,
         timeout=timeout,
     )
 
 
-def reject_option(timeout: float | None = None) -> Apart:
+def reject_option(timeout: float | None = None) -> IsolatedMethod:
     """Return RejectOptionClassification (Kamiran et al. 2012) after logistic regression.
 
-    Needs the protected attributes at prediction, several by the intersection of their privileged
-    groups. A trial's λ is the largest statistical parity difference that it allows in training,
-    either way; where none of its thresholds keeps to that, it takes the lowest difference, which may
-    be far below zero.
+    It needs the protected attributes for prediction; rows that are privileged in every attribute are
+    one group. A trial's λ is the largest absolute statistical parity difference that it allows in
+    training; if none of its thresholds meets it, it takes the lowest difference, which may be far
+    below zero.
     """
     return _postprocessing("reject_option", "metric_ub", timeout)
 
 
-def equalized_odds(timeout: float | None = None) -> Apart:
+def equalized_odds(timeout: float | None = None) -> IsolatedMethod:
     """Return EqOddsPostprocessing (Hardt et al. 2016) after logistic regression.
 
-    Needs the protected attributes at prediction, several by the intersection of their privileged
-    groups. No hyperparameter; it aims at equalized odds and not at parity. Its draws are those of the seed.
+    It needs the protected attributes for prediction; rows that are privileged in every attribute are
+    one group. It has no hyperparameter, its goal is equalized odds and not demographic parity, and it
+    draws labels at random, by the seed.
     """
     return _postprocessing("equalized_odds", "lambda", timeout)
 
 
-def calibrated_equalized_odds(timeout: float | None = None) -> Apart:
+def calibrated_equalized_odds(timeout: float | None = None) -> IsolatedMethod:
     """Return CalibratedEqOddsPostprocessing (Pleiss et al. 2017); otherwise as `equalized_odds`."""
     return _postprocessing("calibrated_odds", "lambda", timeout)
 
 
-def _postprocessing(algorithm: str, hyperparameter: str, timeout: float | None) -> Apart:
-    return Apart(
+def _postprocessing(algorithm: str, hyperparameter: str, timeout: float | None) -> IsolatedMethod:
+    return IsolatedMethod(
         algorithm=algorithm,
         settings={"iterations": ITERATIONS},
         hyperparameter=hyperparameter,

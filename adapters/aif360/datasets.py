@@ -1,7 +1,7 @@
-"""AIF360's data sets, and the frames of its scikit-learn interface, to and from tables.
+"""Conversion of tables to and from AIF360's data sets and the frames of its scikit-learn interface.
 
-Both ways without loss: `from_aif360(to_aif360(table), de_dummy_code=True)` is the table, and
-`to_aif360(from_aif360(dataset))` equals the data set in AIF360's own sense.
+Conversion is lossless: `from_aif360(to_aif360(table), de_dummy_code=True)` is the table, and
+`to_aif360(from_aif360(dataset))` equals the data set, as AIF360 compares them.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ except ImportError as error:
 
 Floats = NDArray[np.float64]
 
-# AIF360's own separator of a categorical column's name and level.
+# AIF360's separator between the name and the level of a categorical column.
 SEPARATOR = "="
-# Where a data set's metadata keep the table that it was made from.
+# Key of the original table in a data set's metadata.
 TABLE = "table"
 
 
@@ -51,14 +51,14 @@ def to_aif360(table: Table) -> BinaryLabelDataset:
     Returns
     -------
     aif360.datasets.BinaryLabelDataset
-        The rows in order, named by the frame's index; privileged values, label values, instance
-        weights and scores set. The metadata keep the table, for `from_aif360` to find.
+        The rows in order, named by the frame's index, with privileged values, label values, instance
+        weights and scores. The metadata hold the table, for `from_aif360`.
 
     Raises
     ------
     InputError
-        If a feature has missing values, a row belongs to no group, or two columns would have one
-        name.
+        If a feature has missing values, a row belongs to no group, or two columns would have the
+        same name.
     """
     carried = {c for p in table.protected for c in p.carriers}
     names = table.attribute_names
@@ -76,7 +76,7 @@ def to_aif360(table: Table) -> BinaryLabelDataset:
             )
         frame[attribute.name] = values
     text = [c for c in frame if not pd.api.types.is_numeric_dtype(frame[c])]
-    # As objects, lest a category that no row has become a column.
+    # As objects, so that a category without rows gets no column.
     frame = frame.astype(dict.fromkeys(text, object))
     frame = pd.get_dummies(frame, columns=text, prefix_sep=SEPARATOR, dtype=float)
     label, favorable, unfavorable = (
@@ -107,7 +107,7 @@ def to_aif360(table: Table) -> BinaryLabelDataset:
         metadata=metadata,
     )
     for attribute in table.protected:
-        # A data set's features may say something else than its protected attributes.
+        # A feature may differ from the protected attribute of the same name.
         if attribute.column != attribute.name and attribute.name in table.features:
             own = table.frame[attribute.name]
             if pd.api.types.is_numeric_dtype(own):
@@ -132,22 +132,23 @@ def from_aif360(
     protected : sequence of str, optional
         The attributes to protect; all of the data set's if not given.
     continuous : sequence of str, optional
-        Those of them that are numbers and not groups, beside those that `to_aif360` knew to be.
+        Those of them that are numbers instead of groups, in addition to those of the table that
+        `to_aif360` converted.
     de_dummy_code : bool, default False
-        Join 0/1 columns named ``column=level`` to one column of text, of which they are the levels,
-        and give labels their names. A data set that `to_aif360` made gives back the very columns of
-        its table, unless its features or protected attributes have changed since.
+        Join 0/1 columns named ``column=level`` to one column of text with these levels, and give
+        labels their names. A data set of `to_aif360` gives the columns of its table again, unless
+        its features or protected attributes have changed since.
 
     Returns
     -------
     Table
-        The rows in order; a row is privileged where the data set says so. An attribute of more than
-        two values has a group for each.
+        The rows in order, privileged as in the data set. An attribute of more than two values has a
+        group for each.
 
     Raises
     ------
     InputError
-        If it is no BinaryLabelDataset, lacks one of the attributes, or one of them has too many
+        If it is not a BinaryLabelDataset, lacks one of the attributes, or one of them has too many
         values for groups.
     """
     if not isinstance(dataset, BinaryLabelDataset):
@@ -197,7 +198,7 @@ def from_aif360(
 
 
 def to_aif360_sklearn(table: Table) -> Any:
-    """Return a table as AIF360's scikit-learn interface has it.
+    """Return a table as the frames of AIF360's scikit-learn interface.
 
     Parameters
     ----------
@@ -208,9 +209,9 @@ def to_aif360_sklearn(table: Table) -> Any:
     -------
     namedtuple of X, y and, if the table has weights, sample_weight
         As ``aif360.sklearn.datasets.fetch_german`` returns them. ``X`` is a frame of all features,
-        the protected ones among them, with the protected attributes in its index: an attribute's
-        own values where each group has one, ordered so that the privileged one comes last, else 1
-        for the privileged and 0 for the others. ``y`` holds the labels, the favorable one last.
+        the protected ones included, with the protected attributes in its index: an attribute's
+        values if each group has one, ordered so that the privileged one comes last, else 1 for the
+        privileged and 0 for the others. ``y`` holds the labels, the favorable one last.
 
     Raises
     ------
@@ -258,24 +259,24 @@ def from_aif360_sklearn(
     prot_attr : str or sequence of str, optional
         Levels of the index to protect; all of them if not given.
     favorable : object, optional
-        The favorable label. Ordered categories need none (the last is it), nor do 0 and 1.
+        The favorable label. Not needed for ordered categories, of which it is the last, or 0 and 1.
     continuous : sequence of str
-        Those of the attributes that are numbers and not groups.
+        Those of the attributes that are numbers instead of groups.
     carriers : mapping of str to sequence of str, optional
-        Columns of X that hold an attribute, beside the one of its name.
+        Columns of X that hold an attribute, in addition to the one of its name.
     name : str
-        What to call the table.
+        Name of the table.
 
     Returns
     -------
     Table
-        The rows in order. Of two groups the privileged one is the last of ordered categories, else
-        the greater value; of more, each is a group.
+        The rows in order. Of two groups, the privileged one is the last of ordered categories, else
+        the greater value. More than two values are a group each.
 
     Raises
     ------
     InputError
-        If lengths differ, the index lacks a level, labels are not of two values, or an attribute
+        If lengths differ, the index lacks a level, labels do not have two values, or an attribute
         has too many values for groups.
     """
     if len(X) != len(y):
@@ -288,7 +289,7 @@ def from_aif360_sklearn(
     if len(levels) != 2:
         raise InputError(f"expected labels of two values, got {len(levels)}: {levels[:10]}")
     if favorable is None and not (_is_ordered(y) or set(levels) == {0, 1}):
-        raise InputError(f"labels are {levels[0]!r} and {levels[1]!r}; say which is favorable")
+        raise InputError(f"labels are {levels[0]!r} and {levels[1]!r}; set `favorable` to one")
     if favorable is not None and favorable not in levels:
         raise unknown("label", favorable, map(str, levels))
     high = levels[1] if favorable is None else favorable
@@ -344,7 +345,7 @@ def _level_numbers(attribute: SensitiveAttribute, frame: pd.DataFrame) -> list[f
 
 
 def _groups(attribute: SensitiveAttribute, frame: pd.DataFrame) -> Floats:
-    """Return the number of each row's group, of which AIF360 lets none be missing."""
+    """Return the number of each row's group, since AIF360 takes no missing values."""
     groups = attribute.of(frame)
     outside = int(np.isnan(groups).sum())
     if outside:
@@ -356,9 +357,9 @@ def _groups(attribute: SensitiveAttribute, frame: pd.DataFrame) -> Floats:
 
 
 def _restored(dataset: BinaryLabelDataset, origin: Table) -> Table | None:
-    """Return the rows of the table that a data set was made from, if it still says what they do.
+    """Return the rows of the data set's original table, if features and attributes are unchanged.
 
-    Labels and weights are the data set's, whatever they were.
+    Labels, weights and scores are the data set's.
     """
     rows = origin.frame.index.astype(str)
     if not rows.is_unique:
@@ -392,7 +393,7 @@ def _restored(dataset: BinaryLabelDataset, origin: Table) -> Table | None:
 
 
 def _scores(dataset: BinaryLabelDataset, frame: pd.DataFrame) -> str | None:
-    """Add the scores as a column, if they say more than the labels do, and return its name."""
+    """Add the scores as a column, if they differ from the labels, and return its name."""
     scores = dataset.scores.ravel()
     if np.array_equal(scores, dataset.labels.ravel() == dataset.favorable_label):
         return None
@@ -400,7 +401,7 @@ def _scores(dataset: BinaryLabelDataset, frame: pd.DataFrame) -> str | None:
 
 
 def _undummied(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Return a frame whose 0/1 columns ``column=level`` are one column each, and its columns."""
+    """Join 0/1 columns ``column=level`` of a frame to one column; return the frame and its columns."""
     held: dict[str, list[str]] = {}
     for name in frame.columns:
         held.setdefault(name.partition(SEPARATOR)[0], []).append(name)
@@ -417,7 +418,7 @@ def _undummied(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
 
 def _column(frame: pd.DataFrame, name: str, values: Any) -> str:
-    """Add a column under a name that is free, and return that."""
+    """Add a column under an unused name, and return the name."""
     while name in frame.columns:
         name += "_"
     frame[name] = values
@@ -431,10 +432,10 @@ def _attribute(
     continuous: bool,
     levels: Sequence[float],
 ) -> SensitiveAttribute:
-    """Return an attribute; of the given levels, if it has no other values."""
+    """Return an attribute, with the given levels if it has no other values."""
     at = list(dataset.protected_attribute_names).index(name)
     column = dataset.protected_attributes[:, at]
-    # The data set's `protected_attributes` say who is who, whatever the feature column holds.
+    # The groups are those of `protected_attributes`, whatever the feature column holds.
     own = _column(frame, f"protected_{name}", column)
     high = tuple(np.ravel(dataset.privileged_protected_attributes[at]).tolist())
     low = tuple(np.ravel(dataset.unprivileged_protected_attributes[at]).tolist())
@@ -453,7 +454,7 @@ def _attribute(
 
 def _too_many(name: str, groups: int) -> InputError:
     return InputError(
-        f"protected attribute {name!r} has {groups} values; name it among `continuous`, "
+        f"protected attribute {name!r} has {groups} values; add it to `continuous`, "
         f"or group it into at most {MOST_GROUPS}"
     )
 

@@ -36,15 +36,16 @@ class GRADInProcessing(Transformer):  # type: ignore[misc]
     Parameters
     ----------
     protected : sequence of str, optional
-        Names of the attributes to protect, each with a branch of its own; all of the data set's if
-        not given. One of more than two values has a group for each.
+        Names of the protected attributes, each with its own branch; all of the data set's if not
+        given. An attribute of more than two values has a group for each.
     continuous : sequence of str, optional
-        Those of them that are numbers and not groups, regressed by their branch.
+        Those of them that are numbers instead of groups, which their branch predicts by regression.
     lam : float or mapping of str to float, default 100
         λ, the weight of the attribute branches, or of each by name; 0 gives the plain network.
     variant : {'pred', 'auto'}
-        What the target branch predicts: the label, or the features without the protected ones; then
-        a logistic regression on the trunk's output classifies, and `transform` gives that output.
+        The target branch predicts the label, or the features without the protected ones. With
+        'auto', a logistic regression on the trunk's output classifies, and `transform` returns that
+        output.
     recipe : {'paper', 'steady'}
         The training recipe. It decides the settings from `encoding` to `checkpoint` that are None.
     constraint : str, default 'demographic_parity'
@@ -54,32 +55,33 @@ class GRADInProcessing(Transformer):  # type: ignore[misc]
     trunk, branch : sequence of int, default (40, 40)
         Hidden units of the trunk's and of each branch's layers.
     use_protected : bool, default False
-        Let the network see the protected columns.
+        Whether the protected columns are features of the network.
     encoding, epochs, batch_size, learning_rate, attribute_learning_rate, beta1, final_lr_fraction, \
 dropout, adversary_input, lam_scales, saturation, warmup, extrapolation, balance_groups : optional
-        As `grad_ext.training.settings.Settings` says, or the recipe's.
+        See `grad_ext.training.settings.Settings`; the recipe's if None.
     checkpoint : str or callable, optional
-        Which epoch to keep; see `grad_ext.training.checkpoint`. The recipe's if None: the last, or the paper's
-        rule, the lowest Discrimination on validation rows, ties by accuracy.
+        The rule for the epoch to keep; see `grad_ext.training.checkpoint`. The recipe's if None: the
+        last epoch, or the paper's rule, the lowest Discrimination on validation rows, ties by
+        accuracy.
     validation : float, default 0.2
-        Share of the rows held out to choose the epoch by, if `fit` is given no validation set; none
-        are where the last epoch is kept anyway, as it is by default.
+        Share of the rows that is held out to choose the epoch, if `fit` gets no validation set. No
+        rows are held out if the last epoch is kept, as it is by default.
     random_state : int, None or numpy generator, optional
-        One integer gives one result; None draws a fresh seed, see `seed_`.
+        An integer makes the results reproducible; None draws a fresh seed, see `seed_`.
 
     Attributes
     ----------
     model_ : Model
         Encoder, network and history.
     constant_ : bool
-        Whether the model gives every row it was fitted on the same label.
+        Whether the predicted label is the same for all training rows.
     seed_ : int
         The seed that was used.
 
     Raises
     ------
     InputError
-        A ValueError, for settings that make no sense.
+        A ValueError, if a setting is out of range or unknown.
 
     Examples
     --------
@@ -183,7 +185,7 @@ dropout, adversary_input, lam_scales, saturation, warmup, extrapolation, balance
         dataset : BinaryLabelDataset
             Training rows.
         validation : BinaryLabelDataset, optional
-            Rows to choose the epoch by; a stratified share of the training rows if not given.
+            Rows by which the epoch is chosen; a stratified share of the training rows if not given.
 
         Raises
         ------
@@ -194,14 +196,14 @@ dropout, adversary_input, lam_scales, saturation, warmup, extrapolation, balance
         Warns
         -----
         ConstantPredictionWarning
-            If the model gives every row the same label.
+            If the predicted label is the same for all rows.
         """
         rows = self._rows(dataset)
-        held = self.validation if validation is None else self._rows(validation)
+        held_out = self.validation if validation is None else self._rows(validation)
         names = [branch.name for branch in rows.task.attributes]
         self.seed_ = seed_from(self.random_state)
         self.model_: Model = fit_rows(
-            rows, self.settings, lam_by_attribute(self.lam, names), self.seed_, held, self.rule
+            rows, self.settings, lam_by_attribute(self.lam, names), self.seed_, held_out, self.rule
         )
         self.constant_ = self.model_.constant
         return self
@@ -229,7 +231,7 @@ dropout, adversary_input, lam_scales, saturation, warmup, extrapolation, balance
         Parameters
         ----------
         dataset : BinaryLabelDataset
-            Rows with the features that the model was fitted on; their labels are not looked at.
+            Rows with the features that the model was fitted to; their labels are not used.
 
         Returns
         -------
@@ -253,12 +255,12 @@ dropout, adversary_input, lam_scales, saturation, warmup, extrapolation, balance
         return predicted
 
     def transform(self, dataset: BinaryLabelDataset) -> BinaryLabelDataset:
-        """Return a copy of the data set with the trunk's output for features (Auto only).
+        """Return a copy of the data set with the trunk's output as features (Auto only).
 
         Parameters
         ----------
         dataset : BinaryLabelDataset
-            Rows with the features that the model was fitted on.
+            Rows with the features that the model was fitted to.
 
         Returns
         -------

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,15 +12,11 @@ from numpy.typing import NDArray
 from grad_ext.data.encoding import metric_space
 from grad_ext.data.sensitive import CROSS
 from grad_ext.errors import InputError, MissingToolkit, unknown
-from grad_ext.metrics.group import (
-    accuracy,
-    balanced_accuracy,
-    chance_level,
-    consistency,
-    discrimination_by_attribute,
-    positive_rate,
-)
+from grad_ext.metrics import registry
+from grad_ext.metrics.inputs import PREDICTIONS
 from grad_ext.metrics.neighbors import NEIGHBORS, cached_graph
+from grad_ext.metrics.sums import Groups as AttributeGroups
+from grad_ext.metrics.sums import Means, Predictions
 
 try:
     from aif360.datasets import BinaryLabelDataset
@@ -29,22 +26,21 @@ except ImportError as error:
     raise MissingToolkit("aif360", "aif360") from error
 
 Floats = NDArray[np.float64]
-# As AIF360 has them: values of protected attributes, joined by AND; a list of them by OR.
+# AIF360's form: values of protected attributes, joined by AND; a list of them by OR.
 Groups = Sequence[Mapping[str, float]]
 
-PREDICTIONS = ("label", "score")
 SPACES = ("encoded", "features")
 
 
 class ZemelMetric(ClassificationMetric):  # type: ignore[misc]
-    """Discrimination, Consistency and Delta beside all that AIF360's ClassificationMetric has.
+    """AIF360's ClassificationMetric with Discrimination, Consistency and Delta.
 
     Zemel et al. (2013), "Learning Fair Representations", section 5, as the GRAD paper writes them;
-    see `grad_ext.metrics.group`. A constant prediction has Discrimination 0 and Consistency 1: read them
-    beside `balanced_accuracy`, `majority_accuracy`, `constant` and `chance_level`.
+    see `grad_ext.metrics.group`. A constant prediction has Discrimination 0 and Consistency 1, so
+    report them with `balanced_accuracy`, `majority_accuracy`, `constant` and `chance_level`.
 
-    Instance weights count as in AIF360's own metrics (Consistency has none). Rows in neither group
-    do not count in the comparison of the groups, but in accuracies.
+    Instance weights are used as in AIF360's own metrics (Consistency has none). Rows in neither group
+    are ignored in the comparison of the groups, but included in accuracies.
 
     Parameters
     ----------
@@ -97,13 +93,17 @@ class ZemelMetric(ClassificationMetric):  # type: ignore[misc]
         self._pairs = _pairs(self.dataset, unprivileged_groups, privileged_groups)
         if len(self._pairs) == 1:
             [(self.unprivileged_groups, self.privileged_groups)] = self._pairs.values()
-        self._groups = np.column_stack(
-            [_column(self.dataset, name, *pair) for name, pair in self._pairs.items()]
-        )
         self._labels = _favorable(self.classified_dataset)
         self._true = _favorable(self.dataset)
-        self._predicted = self._labels if prediction == "label" else self._scores()
-        self._weights = self.dataset.instance_weights.ravel()
+        groups = tuple(
+            AttributeGroups.of(name, "binary", _column(self.dataset, name, *pair))
+            for name, pair in self._pairs.items()
+        )
+        weights = self.dataset.instance_weights.ravel()
+        self._label_means = Predictions(self._labels, self._true, weights, groups)
+        self._means = self._label_means
+        if prediction == "score":
+            self._means = replace(self._label_means, predicted=self._scores())
 
     def _scores(self) -> Floats:
         scores = np.asarray(self.classified_dataset.scores, dtype=np.float64).ravel()
@@ -162,66 +162,59 @@ class ZemelMetric(ClassificationMetric):  # type: ignore[misc]
         For labels the magnitude of AIF360's `statistical_parity_difference`; nan where a group has
         no rows.
         """
-        return self._by_attribute(
-            discrimination_by_attribute(
-                None,
-                self._predicted,
-                sensitive_features=self._groups,
-                sample_weight=self._weights,
-            )
-        )
+        return self._by_attribute(registry.discrimination)
 
     def discrimination(self) -> float:
         """Return Discrimination, averaged over the attributes."""
-        return _mean(self.discrimination_by_attribute())
+        return float(registry.averaged(registry.discrimination, self._means))
 
     @dont_decorate  # type: ignore[untyped-decorator]
     def chance_level_by_attribute(self) -> dict[str, float]:
-        """Return the Discrimination that labels of the same positive rate would show by chance.
+        """Return the Discrimination expected by chance for labels of the same positive rate.
 
         See `grad_ext.metrics.group.chance_level`; of the groups' numbers of rows, without weights.
         """
-        rate = positive_rate(None, self._labels, sample_weight=self._weights)
-        return self._by_attribute(chance_level(rate, self._groups))
+        means = self._label_means
+        levels = registry.chance_levels(means.positive, means.groups)
+        return dict(zip(self._pairs, levels.tolist(), strict=True))
 
     def chance_level(self) -> float:
-        """Return the Discrimination that chance alone would show, averaged over the attributes."""
-        return _mean(self.chance_level_by_attribute())
+        """Return the Discrimination expected by chance, averaged over the attributes."""
+        return float(registry.chance_level(self._label_means))
 
     @dont_decorate  # type: ignore[untyped-decorator]
     def delta_by_attribute(self) -> dict[str, float]:
         """Return accuracy less Discrimination, of each attribute."""
-        right = self._accuracy()
-        return {name: right - gap for name, gap in self.discrimination_by_attribute().items()}
+        return self._by_attribute(lambda m, k: registry.accuracy(m) - registry.discrimination(m, k))
 
     def delta(self) -> float:
         """Return Delta: accuracy less (mean) Discrimination.
 
         A constant prediction scores its label's share: see `balanced_delta`.
         """
-        return self._accuracy() - self.discrimination()
+        return float(registry.delta(self._means))
 
     @dont_decorate  # type: ignore[untyped-decorator]
     def balanced_delta_by_attribute(self) -> dict[str, float]:
         """Return balanced accuracy less Discrimination, of each attribute."""
-        right = self.balanced_accuracy()
-        return {name: right - gap for name, gap in self.discrimination_by_attribute().items()}
+        return self._by_attribute(
+            lambda m, k: registry.balanced_accuracy(m) - registry.discrimination(m, k)
+        )
 
     def balanced_delta(self) -> float:
         """Return balanced accuracy less (mean) Discrimination; 0.5 for a constant label."""
-        return self.balanced_accuracy() - self.discrimination()
+        return float(registry.balanced_delta(self._means))
 
     def balanced_accuracy(self) -> float:
         """Return the mean of the accuracies among the rows of either true label."""
-        return float(balanced_accuracy(self._true, self._predicted, sample_weight=self._weights))
+        return float(registry.balanced_accuracy(self._means))
 
     def majority_accuracy(self) -> float:
         """Return the accuracy of the better constant label."""
-        share = float(positive_rate(None, self._true, sample_weight=self._weights))
-        return max(share, 1.0 - share)
+        return float(registry.majority_accuracy(self._means))
 
     def constant(self) -> bool:
-        """Return whether every row is predicted the same label."""
+        """Return whether every row has the same predicted label."""
         return bool((self._labels == self._labels[0]).all())
 
     def zemel_consistency(
@@ -234,28 +227,29 @@ class ZemelMetric(ClassificationMetric):  # type: ignore[misc]
     ) -> float:
         """Return Consistency: ``1 - mean |ŷ - mean ŷ of the k nearest neighbours|``.
 
-        The neighbours are found once for the same rows, however many predictions are judged.
+        The neighbours are computed once for the same rows, for any number of predictions.
 
-        `consistency`, which is AIF360's own, judges the *true* labels in this class. Its
-        ``BinaryLabelDatasetMetric(classified_dataset).consistency(k)`` judges the predicted ones,
+        `consistency`, which is AIF360's own, is that of the *true* labels in this class. Its
+        ``BinaryLabelDatasetMetric(classified_dataset).consistency(k)`` is that of the predicted ones,
         and equals ``zemel_consistency(k, include_self=True, space='features')`` where no two rows
         lie at the k-th distance and the labels are one apart.
 
         Parameters
         ----------
         k : int, default 5
-            Number of neighbours: AIF360's default, where the paper is silent.
+            Number of neighbours: AIF360's default, since the paper gives none.
         include_self : bool, default False
-            Count each row among its own neighbours, as AIF360 does. That flatters every model.
+            Count each row among its own neighbours, as AIF360 does, which raises every value.
         ties : {'share', 'first'}, default 'share'
-            Rows tied at the k-th distance share the weight that is left, so that the order of the
-            rows does not matter; or those that come first are taken.
+            Rows tied at the k-th distance share the remaining weight, so that the order of the rows
+            does not matter; or the first ones are taken.
         space : {'encoded', 'features'}, default 'encoded'
-            Standardised columns, those of 0 and 1 as they are (`grad_ext.data.encoding.metric_space`); or
-            the data set's features as they come, protected ones too, as AIF360 has it.
+            Standardised columns, with those of 0 and 1 unchanged
+            (`grad_ext.data.encoding.metric_space`); or the data set's features unchanged, including
+            the protected ones, as in AIF360.
         use_protected : bool, default False
-            Count the protected attributes in 'encoded' too. Consistency asks whether people who are
-            alike but for those are treated alike.
+            Include the protected attributes in 'encoded'. By default they are excluded, since
+            Consistency compares people who are alike except for those.
 
         Raises
         ------
@@ -270,17 +264,10 @@ class ZemelMetric(ClassificationMetric):  # type: ignore[misc]
             kept = [i for i, n in enumerate(self.dataset.feature_names) if n not in protected]
             points = metric_space(pd.DataFrame(points[:, kept]))
         graph = cached_graph(points, k, include_self, ties)
-        return float(consistency(None, self._predicted, graph=graph))
+        return float(registry.consistency(replace(self._means, graph=graph)))
 
-    def _accuracy(self) -> float:
-        return float(accuracy(self._true, self._predicted, sample_weight=self._weights))
-
-    def _by_attribute(self, values: Floats) -> dict[str, float]:
-        return dict(zip(self._pairs, values.tolist(), strict=True))
-
-
-def _mean(values: Mapping[str, float]) -> float:
-    return float(np.mean(list(values.values())))
+    def _by_attribute(self, formula: Callable[[Means, int], Floats]) -> dict[str, float]:
+        return {name: float(formula(self._means, k)) for k, name in enumerate(self._pairs)}
 
 
 def _favorable(dataset: BinaryLabelDataset) -> Floats:

@@ -1,7 +1,8 @@
-"""AIF360's algorithms as functions of arrays, for the process of their own that runs them.
+"""AIF360's algorithms as functions of arrays, for the child process that runs them.
 
-Each gets features X, labels y, protected attributes a, a seed, a hyperparameter and settings, and returns what
-scores rows. All imports of AIF360 are inside: its algorithms bring TensorFlow with them.
+Each gets features X, labels y, protected attributes a, a seed, a hyperparameter and settings, and
+returns a function that scores rows. AIF360 is imported inside the functions, since its algorithms
+import TensorFlow.
 """
 
 from __future__ import annotations
@@ -15,19 +16,19 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 # From features (N, D) and attributes (N, L) to the probabilities of the favorable label, (N,).
 Score = Callable[[Floats, Floats], Floats]
-# The one attribute that most of them take.
+# The groups of the single attribute that most of them take.
 UNPRIVILEGED, PRIVILEGED = [{"protected_0": 0.0}], [{"protected_0": 1.0}]
 
 
 def dataset(X: Floats, y: Floats, a: Floats, inside: bool = False) -> Any:
-    """Return rows as AIF360's data set; with the protected columns inside its features, or not."""
+    """Return rows as AIF360's data set, with the protected columns among its features if `inside`."""
     import pandas as pd
     from aif360.datasets import BinaryLabelDataset
 
     features = [f"feature_{i}" for i in range(X.shape[1])]
     protected = [f"protected_{k}" for k in range(a.shape[1])]
     frame = pd.DataFrame(np.column_stack([X, a, y]), columns=[*features, *protected, "label"])
-    made = BinaryLabelDataset(
+    rows = BinaryLabelDataset(
         favorable_label=1.0,
         unfavorable_label=0.0,
         df=frame,
@@ -37,8 +38,8 @@ def dataset(X: Floats, y: Floats, a: Floats, inside: bool = False) -> Any:
         unprivileged_protected_attributes=[np.array([0.0])] * a.shape[1],
     )
     if not inside:
-        made.features, made.feature_names = X, features
-    return made
+        rows.features, rows.feature_names = X, features
+    return rows
 
 
 def adversarial(
@@ -49,7 +50,7 @@ def adversarial(
     from aif360.algorithms.inprocessing import AdversarialDebiasing
 
     tf.disable_eager_execution()
-    # The order in which threads add would change the last bit, and a game amplifies it.
+    # The order in which threads add changes the last bit, which adversarial training amplifies.
     config = tf.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
     graph = tf.Graph()
     with graph.as_default():
@@ -65,10 +66,10 @@ def adversarial(
         model.fit(dataset(X, y, a))
 
     def score(rows: Floats, groups: Floats) -> Floats:
-        # It looks neither at their labels nor at their attributes.
-        nothing = np.zeros(len(rows))
-        said: Floats = model.predict(dataset(rows, nothing, nothing[:, None])).scores[:, 0]
-        return said
+        # Labels and attributes are not used.
+        zeros = np.zeros(len(rows))
+        scores: Floats = model.predict(dataset(rows, zeros, zeros[:, None])).scores[:, 0]
+        return scores
 
     return score
 
@@ -77,10 +78,10 @@ def _reduction(model: Any, X: Floats, y: Floats, a: Floats) -> Score:
     model.fit(dataset(X, y, a, inside=True))
 
     def score(rows: Floats, groups: Floats) -> Floats:
-        # The columns of the attributes are dropped, whatever they say.
-        asked = dataset(rows, np.zeros(len(rows)), np.zeros((len(rows), a.shape[1])), inside=True)
-        said: Floats = model.predict(asked).scores[:, 0]
-        return said
+        # The columns of the attributes are dropped, whatever their values.
+        zeros = np.zeros((len(rows), a.shape[1]))
+        scores: Floats = model.predict(dataset(rows, zeros[:, 0], zeros, inside=True)).scores[:, 0]
+        return scores
 
     return score
 
@@ -118,37 +119,38 @@ def grid_search(
 def gerry_fair(
     X: Floats, y: Floats, a: Floats, seed: int, hyperparameter: float, settings: Mapping[str, Any]
 ) -> Score:
-    """Fit GerryFairClassifier, for subgroups' false positive rates; without groups at prediction."""
+    """Fit GerryFairClassifier, for subgroups' false positive rates."""
     from aif360.algorithms.inprocessing import GerryFairClassifier
 
     model = GerryFairClassifier(gamma=hyperparameter, fairness_def="FP", **settings)
     model.fit(dataset(X, y, a))
 
     def score(rows: Floats, groups: Floats) -> Floats:
-        asked = dataset(rows, np.zeros(len(rows)), np.zeros((len(rows), a.shape[1])))
-        said: Floats = model.predict(asked, threshold=False).labels[:, 0]
-        return said
+        zeros = np.zeros((len(rows), a.shape[1]))
+        unlabelled = dataset(rows, zeros[:, 0], zeros)
+        scores: Floats = model.predict(unlabelled, threshold=False).labels[:, 0]
+        return scores
 
     return score
 
 
 def _thresholds(model: Any, X: Floats, y: Floats, a: Floats, iterations: int) -> Score:
-    """Fit a postprocessing algorithm on logistic regression's scores of the training rows."""
+    """Fit a postprocessing algorithm to the scores of a logistic regression on the training rows."""
     from sklearn.linear_model import LogisticRegression
 
     base = LogisticRegression(max_iter=iterations).fit(X, y)
 
     def scored(rows: Floats, groups: Floats) -> Any:
-        made = dataset(rows, np.zeros(len(rows)), groups)
-        made.scores = base.predict_proba(rows)[:, 1:]
-        made.labels = (made.scores >= 0.5).astype(np.float64)
-        return made
+        predicted = dataset(rows, np.zeros(len(rows)), groups)
+        predicted.scores = base.predict_proba(rows)[:, 1:]
+        predicted.labels = (predicted.scores >= 0.5).astype(np.float64)
+        return predicted
 
     model.fit(dataset(X, y, a), scored(X, a))
 
     def score(rows: Floats, groups: Floats) -> Floats:
-        said: Floats = model.predict(scored(rows, groups)).labels[:, 0]
-        return said
+        labels: Floats = model.predict(scored(rows, groups)).labels[:, 0]
+        return labels
 
     return score
 
@@ -156,7 +158,7 @@ def _thresholds(model: Any, X: Floats, y: Floats, a: Floats, iterations: int) ->
 def reject_option(
     X: Floats, y: Floats, a: Floats, seed: int, hyperparameter: float, settings: Mapping[str, Any]
 ) -> Score:
-    """Fit RejectOptionClassification, for a statistical parity difference of at most the hyperparameter."""
+    """Fit RejectOptionClassification, whose hyperparameter bounds the statistical parity difference."""
     from aif360.algorithms.postprocessing import RejectOptionClassification
 
     model = RejectOptionClassification(

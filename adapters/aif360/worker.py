@@ -1,90 +1,58 @@
-"""The process that runs AIF360's algorithms: see `grad_ext.adapters.aif360.process`.
+"""The child process that runs AIF360's algorithms: see `grad_ext.adapters.aif360.isolated`.
 
-Questions come on the standard input and answers leave on the standard output, each a length and that
-many bytes of an npz file; what the toolkits print goes to the standard error. The first question
-fits, all others are rows to score.
+Messages are arrays as npz files, which are read without pickle. The first one fits; the others are
+rows to score.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import os
-import sys
-import threading
-import time
-import warnings
-from typing import Any, BinaryIO
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grad_ext.adapters.aif360.mitigators import MITIGATORS
-
-# Bytes of a message's length.
-LENGTH = 8
-# Seconds between two looks at whether the parent still lives.
-WATCH = 0.5
+from grad_ext.adapters.isolation import serve
 
 
-def send(stream: BinaryIO, **arrays: Any) -> None:
-    """Write arrays to a stream."""
+def to_bytes(**arrays: Any) -> bytes:
+    """Return arrays as the bytes of an npz file."""
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
-    stream.write(buffer.getbuffer().nbytes.to_bytes(LENGTH, "little"))
-    stream.write(buffer.getbuffer())
-    stream.flush()
+    return buffer.getvalue()
 
 
-def receive(stream: BinaryIO) -> dict[str, NDArray[Any]]:
-    """Read the arrays that `send` wrote.
-
-    Raises
-    ------
-    EOFError
-        If the stream ends.
-    """
-    head = stream.read(LENGTH)
-    data = stream.read(int.from_bytes(head, "little"))
-    if len(head) < LENGTH or len(data) < int.from_bytes(head, "little"):
-        raise EOFError("the stream ended")
-    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+def from_bytes(message: bytes) -> dict[str, NDArray[Any]]:
+    """Return the arrays of an npz file."""
+    with np.load(io.BytesIO(message), allow_pickle=False) as arrays:
         return dict(arrays)
 
 
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(WATCH)
-    os._exit(1)
-
-
-def _answer(questions: BinaryIO, answers: BinaryIO) -> None:
-    asked = receive(questions)
-    fit, settings = MITIGATORS[str(asked["algorithm"])], json.loads(str(asked["settings"]))
-    seeds, hyperparameters = asked["seeds"].tolist(), asked["hyperparameters"].tolist()
-    scores = []
+def _answer(receive: Callable[[], bytes], send: Callable[[bytes], None]) -> None:
+    task = from_bytes(receive())
+    fit, settings = MITIGATORS[str(task["algorithm"])], json.loads(str(task["settings"]))
+    seeds, hyperparameters = task["seeds"].tolist(), task["hyperparameters"].tolist()
+    models = []
     for seed, hyperparameter in zip(seeds, hyperparameters, strict=True):
-        scores.append(fit(asked["X"], asked["y"], asked["a"], seed, hyperparameter, settings))
-        send(answers, fitted=len(scores))
+        models.append(fit(task["X"], task["y"], task["a"], seed, hyperparameter, settings))
+        send(to_bytes(fitted=len(models)))
     while True:
-        rows = receive(questions)
-        send(answers, scores=np.stack([score(rows["X"], rows["a"]) for score in scores]))
+        rows = from_bytes(receive())
+        send(to_bytes(scores=np.stack([score(rows["X"], rows["a"]) for score in models])))
 
 
-def main() -> None:
-    """Fit, then score whatever rows come, until the parent closes its end or dies."""
-    threading.Thread(target=_end_with, args=(int(sys.argv[1]),), daemon=True).start()
-    warnings.simplefilter("ignore")
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
+def _work(receive: Callable[[], bytes], send: Callable[[bytes], None]) -> None:
     try:
-        _answer(sys.stdin.buffer, answers)
+        _answer(receive, send)
     except EOFError:
-        return
-    # Whatever a toolkit raises is the parent's to report; AIF360 is known to exit.
+        raise
+    # The parent reports whatever a toolkit raises; AIF360 is known to exit.
     except (Exception, SystemExit) as error:  # noqa: BLE001
-        send(answers, error=f"{type(error).__name__}: {error}")
+        send(to_bytes(error=f"{type(error).__name__}: {error}"))
 
 
 if __name__ == "__main__":
-    main()
+    serve(_work)

@@ -1,1 +1,1 @@
-"""The paper's neural baselines, VFAE and ALFR, on grad-ext's own engine."""
+"""The neural baselines of GRAD's paper, VFAE and ALFR, on grad-ext's engine."""

@@ -1,8 +1,8 @@
 """ALFR, adversarially learned fair representations, as a method on packs.
 
-Edwards and Storkey (2016), "Censoring Representations with an Adversary": an encoder's
-representation R of the features x, from which a decoder restores x, a predictor the label y, and an
-adversary the protected attributes s. docs/baselines.md says what the paper leaves open.
+Edwards and Storkey (2016), "Censoring Representations with an Adversary": an encoder maps the
+features x to a representation R, from which a decoder reconstructs x, a predictor predicts the label
+y, and an adversary the protected attributes s. docs/baselines.md lists what the paper leaves open.
 """
 
 from __future__ import annotations
@@ -17,29 +17,25 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from grad_ext.adapters.neural.stacked import (
+from grad_ext import checks
+from grad_ext.adapters.neural.packs import (
     Layers,
     Minibatch,
     blocks,
-    checked_hyperparameter,
-    checked_rate,
-    checked_rows,
-    checked_sizes,
-    checked_trials,
+    by_trial,
+    check_hyperparameter,
+    check_trials,
     fit,
-    groups_of,
-    hyperparameter,
 )
 from grad_ext.data.encoding import Arrays
-from grad_ext.engine.batches import one_thread
-from grad_ext.errors import InputError
+from grad_ext.engine.batches import one_thread, shared_tensor
 from grad_ext.outputs import Branch
 from grad_ext.training.checkpoint import History
 from grad_ext.trial import Trial
 
 
 class Costs(NamedTuple):
-    """The parts of the objective.
+    """The terms of the objective.
 
     Attributes
     ----------
@@ -66,17 +62,17 @@ class Censors:
     features : int
         D, all columns.
     attributes : sequence of Branch
-        The protected attributes, with an adversary each.
+        The protected attributes, with an adversary for each.
     hidden, code : int
         Sizes: see `ALFR`.
     seeds : sequence of int
-        One a member.
+        One seed for each member.
     alpha, gamma : Tensor of shape (P,)
         Weights of the reconstruction and of the label's loss.
     beta : Tensor of shape (P, K)
-        Weight of each attribute.
+        Weight of each attribute's adversary.
     decoder_sees_attributes : bool, default False
-        Whether the decoder is told the protected attributes.
+        Whether the decoder gets the protected attributes too.
     """
 
     def __init__(
@@ -92,10 +88,10 @@ class Censors:
         gamma: Tensor,
         decoder_sees_attributes: bool = False,
     ) -> None:
-        told = sum(groups_of(branch) for branch in attributes) if decoder_sees_attributes else 0
+        groups = sum(branch.classes for branch in attributes) if decoder_sees_attributes else 0
         theta = {
             "encoder": (features, hidden, code),
-            "decoder": (code + told, hidden, len(visible)),
+            "decoder": (code + groups, hidden, len(visible)),
             "predictor": (code, hidden, 1),
         }
         phi = {_adversary(branch): (code, hidden, branch.outputs) for branch in attributes}
@@ -113,7 +109,8 @@ class Censors:
         )
         self.layers = (self.theta, self.phi)
         self.alpha, self.beta, self.gamma = alpha, beta, gamma
-        self._visible, self._attributes, self._told = visible, attributes, bool(told)
+        self._visible, self._attributes = visible, attributes
+        self._decoder_sees_attributes = decoder_sees_attributes
         self._members, self._code = len(seeds), code
 
     def encode(self, x: Tensor) -> Tensor:
@@ -123,27 +120,27 @@ class Censors:
     def adversary_losses(self, code: Tensor, batch: Minibatch) -> Tensor:
         """Return the adversary's mean cross-entropy of each attribute, shape (P, K).
 
-        A row whose attribute is missing counts 0.
+        A row whose attribute is missing has a loss of 0.
         """
         losses = [code.new_zeros(len(code), 0)]
         for branch, groups in zip(self._attributes, batch.groups, strict=True):
-            said = _through(self.phi, _adversary(branch), code)
-            if branch.kind == "binary":
-                logit, member = said[:, 0], groups[:, 1] > 0
+            logits = _through(self.phi, _adversary(branch), code)
+            if branch.outputs == 1:
+                logit, member = logits[:, 0], groups[:, 1] > 0
                 loss = -F.logsigmoid(torch.where(member, logit, -logit)) * groups.sum(1)
             else:
-                loss = -(groups * F.log_softmax(said, dim=1)).sum(1)
+                loss = -(groups * F.log_softmax(logits, dim=1)).sum(1)
             losses.append((loss * batch.w).mean(1, keepdim=True))
         return torch.cat(losses, dim=1)
 
     def costs(self, batch: Minibatch) -> Costs:
-        """Return the parts of the objective for one minibatch."""
+        """Return the terms of the objective for one minibatch."""
         code = self.encode(batch.x)
-        told = batch.groups if self._told else []
-        restored = _through(self.theta, "decoder", torch.cat([code, *told], dim=1))
-        error = restored - batch.x.index_select(1, self._visible)
-        said = _through(self.theta, "predictor", code)
-        label = -F.logsigmoid(torch.where(batch.y > 0, said, -said))[:, 0]
+        groups = batch.groups if self._decoder_sees_attributes else []
+        decoded = _through(self.theta, "decoder", torch.cat([code, *groups], dim=1))
+        error = decoded - batch.x.index_select(1, self._visible)
+        logit = _through(self.theta, "predictor", code)
+        label = -F.logsigmoid(torch.where(batch.y > 0, logit, -logit))[:, 0]
         return Costs(
             (error.square().sum(1) * batch.w).mean(1),
             self.adversary_losses(code, batch),
@@ -156,14 +153,14 @@ class Censors:
         return self.alpha * costs.reconstruction - censored + self.gamma * costs.label
 
     def theta_step(self, batch: Minibatch, rate: float) -> Costs:
-        """Move encoder, decoder and predictor by one minibatch; the adversary stays."""
+        """Train encoder, decoder and predictor on a minibatch, but not the adversary."""
         costs = self.costs(batch)
         self.theta.backward(self.objective(costs))
         self.theta.step(rate)
         return costs
 
     def phi_step(self, batch: Minibatch, rate: float) -> None:
-        """Move the adversary by one minibatch; the others stay."""
+        """Train the adversary on a minibatch, and nothing else."""
         with torch.no_grad():
             code = self.encode(batch.x)
         self.phi.backward(self.adversary_losses(code, batch))
@@ -189,8 +186,8 @@ class Censors:
         """Return the probability of the favorable label, shape (P, 1, N), for X of shape (N, D)."""
         out = torch.empty(self._members, 1, len(X), dtype=X.dtype)
         for rows, x in blocks(X, self._members):
-            said = torch.sigmoid(_through(self.theta, "predictor", self.encode(x)))
-            out[:, :, rows] = said[:, :, : rows.stop - rows.start]
+            scores = torch.sigmoid(_through(self.theta, "predictor", self.encode(x)))
+            out[:, :, rows] = scores[:, :, : rows.stop - rows.start]
         return out
 
 
@@ -213,9 +210,9 @@ class FittedALFR:
     width : int
         D, the number of features.
     history : History
-        Every epoch's figures; the attributes' losses are their adversaries'.
+        The losses and metrics of every epoch; the attributes' losses are those of their adversaries.
     epochs : array of shape (P,)
-        The epochs kept, counted from 1.
+        The best epochs, counted from 1.
     """
 
     pack: Censors
@@ -224,13 +221,14 @@ class FittedALFR:
     epochs: NDArray[np.intp]
 
     def _rows(self, X: NDArray[np.float32]) -> Tensor:
-        return checked_rows(X, self.width, self.pack.alpha.dtype)
+        checks.columns("X", X, self.width)
+        return shared_tensor(X, self.pack.alpha.dtype)
 
     def scores(self, X: NDArray[np.float32]) -> NDArray[np.floating]:
-        """Return what the predictors say, shape (P, 1, N), for X of shape (N, D)."""
+        """Return the probability of the favorable label, shape (P, 1, N), for X of shape (N, D)."""
         with one_thread():
-            said: NDArray[np.floating] = self.pack.scores(self._rows(X)).numpy()
-        return said
+            scores: NDArray[np.floating] = self.pack.scores(self._rows(X)).numpy()
+        return scores
 
     def representations(self, X: NDArray[np.float32]) -> NDArray[np.floating]:
         """Return R, shape (P, R, N), for X of shape (N, D)."""
@@ -243,32 +241,33 @@ class ALFR:
     """Adversarially learned fair representations (Edwards and Storkey 2016), in packs.
 
     A trial's λ is β, the weight of the adversary, one number or one for each protected attribute.
-    Each attribute has an adversary of its own, an extension of the paper, which has one binary
-    attribute; of more than two groups it says the softmax.
+    Each attribute has an adversary of its own, with a softmax for more than two groups: an extension
+    of the paper, which has one binary attribute.
 
     Parameters
     ----------
     alpha : float or sequence of float, default 0.05
-        Weight of the reconstruction, or that of each trial.
+        Weight of the reconstruction, one for all trials or one for each.
     gamma : float or sequence of float, default 1
-        Weight of the label's loss, or that of each trial.
+        Weight of the label's loss, one for all trials or one for each.
     hidden : int, default 100
-        Units of the one hidden layer of encoder, decoder, predictor and adversary.
+        Units of the hidden layer of encoder, decoder, predictor and adversary.
     code : int, default 8
         Dimensions of R.
     epochs : int, default 25
         Passes over the training rows.
     batch_size : int, default 64
-        Rows of a minibatch, about: a multiple of 32.
+        Rows of a minibatch, rounded to a multiple of 32.
     learning_rate : float, default 0.001
         Of both Adams.
     decoder_sees_attributes : bool, default False
-        Tell the decoder the protected attributes, so that R need not hold them to restore x.
+        Give the decoder the protected attributes too, so that it can reconstruct x from an R without
+        them.
 
     Raises
     ------
     InputError
-        If a parameter makes no sense.
+        If a parameter is out of range.
     """
 
     def __init__(
@@ -282,22 +281,18 @@ class ALFR:
         learning_rate: float = 1e-3,
         decoder_sees_attributes: bool = False,
     ) -> None:
-        checked_hyperparameter("alpha", alpha)
-        checked_hyperparameter("gamma", gamma)
-        checked_sizes(hidden=hidden, code=code, epochs=epochs, batch_size=batch_size)
-        checked_rate(learning_rate)
-        if not isinstance(decoder_sees_attributes, bool):
-            raise InputError(
-                f"decoder_sees_attributes must be True or False, got {decoder_sees_attributes!r}"
-            )
+        check_hyperparameter("alpha", alpha)
+        check_hyperparameter("gamma", gamma)
         self.alpha = alpha
         self.gamma = gamma
-        self.hidden = hidden
-        self.code = code
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.decoder_sees_attributes = decoder_sees_attributes
+        self.hidden = checks.whole("hidden", hidden, 1)
+        self.code = checks.whole("code", code, 1)
+        self.epochs = checks.whole("epochs", epochs, 1)
+        self.batch_size = checks.whole("batch_size", batch_size, 1)
+        self.learning_rate = checks.above_0("learning_rate", learning_rate)
+        self.decoder_sees_attributes = checks.flag(
+            "decoder_sees_attributes", decoder_sees_attributes
+        )
 
     def fit(
         self,
@@ -306,15 +301,15 @@ class ALFR:
         validation: Arrays,
         on_epoch: Callable[[int], None] | None = None,
     ) -> FittedALFR:
-        """Train the trials as one pack; the epoch is kept by the rule that their settings name.
+        """Train the trials as one pack; the rule that their settings name chooses the epoch.
 
         Raises
         ------
         InputError
-            If the trials do not fit together or there are not as many as values of a hyperparameter, the
-            target is not binary, or an attribute is a number.
+            If the trials do not belong in one pack, there are not as many as values of a
+            hyperparameter, the target is not binary, or an attribute is continuous.
         """
-        checked_trials(trials, training)
+        check_trials(trials, training)
         seeds, width = [trial.seed for trial in trials], training.X.shape[1]
         visible = np.arange(width) if training.visible is None else training.visible
         pack = Censors(
@@ -324,9 +319,9 @@ class ALFR:
             self.hidden,
             self.code,
             seeds,
-            hyperparameter("alpha", self.alpha, len(trials)),
+            by_trial("alpha", self.alpha, len(trials)),
             torch.tensor([trial.lams for trial in trials], dtype=torch.float32),
-            hyperparameter("gamma", self.gamma, len(trials)),
+            by_trial("gamma", self.gamma, len(trials)),
             self.decoder_sees_attributes,
         )
         history, epochs = fit(

@@ -1,9 +1,9 @@
 """VFAE, the variational fair autoencoder, as a method on packs.
 
 Louizos, Swersky, Li, Welling and Zemel (2016), "The Variational Fair Autoencoder": a representation
-z1 of the features x from which a label y is predicted and the protected attributes s are kept out,
-by an autoencoder whose decoder is told s, and by a penalty on how far the groups' z1 lie apart (the
-maximum mean discrepancy, MMD). docs/baselines.md says what the paper leaves open.
+z1 of the features x predicts the label y and is to hold nothing of the protected attributes s. The
+decoder gets s beside z1, and the maximum mean discrepancy (MMD) between the z1 of the groups is
+penalised. docs/baselines.md lists what the paper leaves open.
 """
 
 from __future__ import annotations
@@ -19,33 +19,29 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from grad_ext.adapters.neural.stacked import (
+from grad_ext import checks
+from grad_ext.adapters.neural.packs import (
     STEP,
     Layers,
     Minibatch,
     blocks,
-    checked_hyperparameter,
-    checked_rate,
-    checked_rows,
-    checked_sizes,
-    checked_trials,
+    by_trial,
+    check_hyperparameter,
+    check_trials,
     fit,
-    groups_of,
-    hyperparameter,
 )
 from grad_ext.data.encoding import Arrays
-from grad_ext.engine.batches import one_thread
-from grad_ext.errors import InputError
+from grad_ext.engine.batches import one_thread, shared_tensor
 from grad_ext.outputs import Branch
 from grad_ext.seeds import torch_generator
 from grad_ext.training.checkpoint import History
 from grad_ext.trial import Trial
 
-# Random features of the MMD's kernel; what the public versions use.
+# Random features of the MMD's kernel, as many as in the public implementations.
 FREQUENCIES = 500
-# Under the root of the squared MMD, whose slope at 0 would be infinite.
+# Added to the squared MMD, since the slope of the root at 0 is infinite.
 ROOT = 1e-8
-# Added to a standard deviation, whose logarithm has to exist.
+# Added to standard deviations, whose logarithm must be finite.
 LEAST_STD = 1e-4
 
 
@@ -56,27 +52,27 @@ class Gaussian(NamedTuple):
     std: Tensor
 
     def sample(self, noise: Tensor) -> Tensor:
-        """Return the values that standard normal noise stands for."""
+        """Return the sample that standard normal noise gives."""
         return self.mean + self.std * noise
 
 
 def divergence(q: Gaussian, p: Gaussian) -> Tensor:
     """Return KL(q ‖ p) in nats, shape (P, B)."""
-    ratio, apart = q.std / p.std, (q.mean - p.mean) / p.std
-    return (0.5 * (ratio.square() + apart.square() - 1.0) - ratio.log()).sum(1)
+    ratio, shift = q.std / p.std, (q.mean - p.mean) / p.std
+    return (0.5 * (ratio.square() + shift.square() - 1.0) - ratio.log()).sum(1)
 
 
 def comparisons(groups: Tensor, w: Tensor) -> Tensor:
-    """Return what tells the groups of one attribute apart, as coefficients of the rows.
+    """Return the coefficients of the rows in each comparison of an attribute's groups.
 
-    The sum of a quantity times a comparison's coefficients is the difference of two weighted means:
-    those of the two groups, or those of one of several groups and of all rows. A comparison with a
-    group that has no row is all zeros.
+    The sum of a quantity times the coefficients of a comparison is the difference of two weighted
+    means: of the two groups, or of one of several groups and all rows. A comparison with a group
+    that has no row is all zeros.
 
     Parameters
     ----------
     groups : Tensor of shape (P, G, B)
-        1 for the row's group; all zeros where it is missing.
+        1 for the row's group and 0 for the others; all 0 where it is missing.
     w : Tensor of shape (P, B)
         Instance weights.
 
@@ -97,8 +93,8 @@ def comparisons(groups: Tensor, w: Tensor) -> Tensor:
 def discrepancy(z: Tensor, coefficients: Tensor, frequencies: Tensor, phases: Tensor) -> Tensor:
     """Return the MMD of each comparison, shape (P, M), by random Fourier features.
 
-    The kernel is exp(-d²/(2 L)) for a distance d in L dimensions: the author's bandwidth, at which
-    the kernel of two standard normal points does not vanish however large L is.
+    The kernel is exp(-d²/(2 L)) for a distance d in L dimensions: the author's bandwidth, with which
+    the kernel of two standard normal points does not vanish for a large L.
 
     Parameters
     ----------
@@ -113,9 +109,9 @@ def discrepancy(z: Tensor, coefficients: Tensor, frequencies: Tensor, phases: Te
     """
     angles = torch.bmm(frequencies * z.shape[1] ** -0.5, z) + phases
     features = math.sqrt(2.0 / frequencies.shape[1]) * torch.cos(angles)
-    # In this order: a product with a single column rounds otherwise in another company.
-    apart = torch.bmm(coefficients, features.transpose(1, 2))
-    return torch.sqrt(apart.square().sum(2) + ROOT) - math.sqrt(ROOT)
+    # In this order: the rounding of a product with a single column depends on the pack's size.
+    differences = torch.bmm(coefficients, features.transpose(1, 2))
+    return torch.sqrt(differences.square().sum(2) + ROOT) - math.sqrt(ROOT)
 
 
 class Noise(NamedTuple):
@@ -140,7 +136,7 @@ class Noise(NamedTuple):
     def draw(
         cls, generators: Sequence[torch.Generator], latent: int, rows: int, dtype: torch.dtype
     ) -> Noise:
-        """Draw from each member's generator."""
+        """Return the random numbers of one step, from each member's generator."""
         counts = [latent * rows, latent * rows, FREQUENCIES * latent]
         normal = torch.empty(len(generators), sum(counts), dtype=dtype)
         phases = torch.empty(len(generators), FREQUENCIES, 1, dtype=dtype)
@@ -155,7 +151,7 @@ class Noise(NamedTuple):
 
 
 class Terms(NamedTuple):
-    """The parts of the objective.
+    """The terms of the objective.
 
     Attributes
     ----------
@@ -178,14 +174,14 @@ class Terms(NamedTuple):
 
 @dataclass(frozen=True)
 class Inputs:
-    """How encoded features become the model's.
+    """The inputs of the model, computed from encoded features X.
 
     Attributes
     ----------
     threshold : float32 Tensor of shape (V, 1)
-        Above it, a column of x is 1.
+        A column of x is 1 above its threshold, else 0.
     visible, hidden : int64 Tensor
-        Columns of X that make up x, V of them, and those that hold a protected attribute.
+        The V columns of X that make up x, and those that hold a protected attribute.
     """
 
     threshold: Tensor
@@ -194,7 +190,7 @@ class Inputs:
 
     @classmethod
     def of(cls, training: Arrays) -> Inputs:
-        """Learn the thresholds: 1/2 for columns of 0 and 1, else the training rows' median."""
+        """Return the inputs, with 1/2 as threshold of 0/1 columns, else the training rows' median."""
         columns = np.arange(training.X.shape[1])
         visible = columns if training.visible is None else training.visible
         X = training.X[:, visible]
@@ -206,7 +202,7 @@ class Inputs:
         )
 
     def binarised(self, x: Tensor) -> Tensor:
-        """Return the V columns that are modelled, each 0 or 1, of rows (P, D, B)."""
+        """Return x, the V visible columns as 0 or 1, of rows (P, D, B)."""
         return (x.index_select(1, self.visible) > self.threshold).to(x.dtype)
 
     def attributes(self, x: Tensor) -> Tensor:
@@ -220,19 +216,19 @@ class Autoencoders:
     Parameters
     ----------
     inputs : Inputs
-        What the features become.
+        How the inputs are computed from the features.
     attributes : sequence of Branch
         The protected attributes.
     hidden, hidden_top, latent : int
         Sizes: see `VFAE`.
     seeds : sequence of int
-        One a member.
+        One seed for each member.
     alpha : Tensor of shape (P,)
         Weight of the label's loss.
     beta : Tensor of shape (P, K)
         Weight of each attribute's MMD.
     sample : bool, default True
-        Whether rows are represented by a sample of q(z1 | x, s), or by its mean.
+        Whether a row's representation is a sample of q(z1 | x, s), or the mean.
     """
 
     def __init__(
@@ -247,7 +243,7 @@ class Autoencoders:
         beta: Tensor,
         sample: bool = True,
     ) -> None:
-        width, groups = len(inputs.visible), sum(groups_of(branch) for branch in attributes)
+        width, groups = len(inputs.visible), sum(branch.classes for branch in attributes)
         sizes = {
             "encoder_z1": (width + len(inputs.hidden), hidden, 2 * latent),
             "encoder_z2": (latent + 2, hidden_top, 2 * latent),
@@ -278,9 +274,9 @@ class Autoencoders:
         return self._gaussian("encoder_z1", inputs.binarised(x), inputs.attributes(x))
 
     def terms(self, batch: Minibatch, noise: Noise) -> Terms:
-        """Return the parts of the objective for one minibatch.
+        """Return the terms of the objective for one minibatch.
 
-        x is decoded from the sample of q(z1 | x, s): p(z1 | z2, y) is met in its divergence only.
+        x is decoded from the sample of q(z1 | x, s); p(z1 | z2, y) only occurs in the divergence.
         """
         y = torch.cat([1.0 - batch.y, batch.y], dim=1)
         q_z1 = self.posterior(batch.x)
@@ -289,8 +285,8 @@ class Autoencoders:
         p_z1 = self._gaussian("decoder_z1", q_z2.sample(noise.z2), y)
         standard = Gaussian(torch.zeros_like(q_z2.mean), torch.ones_like(q_z2.std))
         x, logits = self.inputs.binarised(batch.x), self._through("decoder_x", z1, *batch.groups)
-        said = self.net("label", z1)
-        apart = [
+        logit = self.net("label", z1)
+        mmd = [
             discrepancy(z1, comparisons(groups, batch.w), noise.frequencies, noise.phases).sum(1)
             for groups in batch.groups
         ]
@@ -298,21 +294,21 @@ class Autoencoders:
             F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(1),
             divergence(q_z1, p_z1),
             divergence(q_z2, standard),
-            -F.logsigmoid(torch.where(batch.y > 0, said, -said))[:, 0],
-            torch.stack(apart, dim=1) if apart else z1.new_zeros(len(z1), 0),
+            -F.logsigmoid(torch.where(batch.y > 0, logit, -logit))[:, 0],
+            torch.stack(mmd, dim=1) if mmd else z1.new_zeros(len(z1), 0),
         )
 
     def objective(self, terms: Terms, batch: Minibatch) -> Tensor:
-        """Return what is minimised, shape (P,), in nats a row.
+        """Return the objective to minimise, shape (P,), in nats per row.
 
-        The paper's sum over a minibatch with β · B · MMD, divided by B.
+        The paper's sum over a minibatch, with β · B · MMD, divided by B.
         """
         bound = terms.reconstruction + terms.divergence_z1 + terms.divergence_z2
         label = self.alpha * (terms.label * batch.target_w).mean(1)
         return (bound * batch.w).mean(1) + label + (self.beta * terms.mmd).sum(1)
 
     def step(self, batch: Minibatch, rate: float) -> Tensor:
-        """Move every member by one minibatch; return losses of label and attributes, (P, 1 + K)."""
+        """Train every member on a minibatch; return losses of label and attributes, (P, 1 + K)."""
         rows, dtype = batch.x.shape[2], batch.x.dtype
         terms = self.terms(batch, Noise.draw(self._noise, self.latent, rows, dtype))
         self.net.backward(self.objective(terms, batch))
@@ -322,9 +318,9 @@ class Autoencoders:
 
     @torch.no_grad()
     def representations(self, X: Tensor, sample: bool) -> Tensor:
-        """Return z1, shape (P, L, N), for X of shape (N, D): a sample, the same each time, or means.
+        """Return z1, shape (P, L, N), for X of shape (N, D): a sample, or the means.
 
-        A row's noise goes by its position in X.
+        The sample is the same in every call; a row's noise depends on its position in X.
         """
         members = len(self._seeds)
         out = torch.empty(members, self.latent, len(X), dtype=X.dtype)
@@ -345,8 +341,8 @@ class Autoencoders:
     def scores(self, X: Tensor) -> Tensor:
         """Return q(y = 1 | z1), shape (P, 1, N), for X of shape (N, D)."""
         z1 = self.representations(X, self.sample)
-        padded = F.pad(z1, (0, -z1.shape[2] % STEP))
-        return torch.sigmoid(self.net("label", padded))[:, :, : z1.shape[2]]
+        whole = F.pad(z1, (0, -z1.shape[2] % STEP))
+        return torch.sigmoid(self.net("label", whole))[:, :, : z1.shape[2]]
 
 
 @dataclass(frozen=True)
@@ -360,9 +356,9 @@ class FittedVFAE:
     width : int
         D, the number of features.
     history : History
-        Every epoch's figures; the attributes' losses are their MMD.
+        The losses and metrics of every epoch; the attributes' losses are their MMD.
     epochs : array of shape (P,)
-        The epochs kept, counted from 1.
+        The best epochs, counted from 1.
     """
 
     pack: Autoencoders
@@ -371,19 +367,20 @@ class FittedVFAE:
     epochs: NDArray[np.intp]
 
     def _rows(self, X: NDArray[np.float32]) -> Tensor:
-        return checked_rows(X, self.width, self.pack.alpha.dtype)
+        checks.columns("X", X, self.width)
+        return shared_tensor(X, self.pack.alpha.dtype)
 
     def scores(self, X: NDArray[np.float32]) -> NDArray[np.floating]:
         """Return q(y = 1 | z1), shape (P, 1, N), for X of shape (N, D)."""
         with one_thread():
-            said: NDArray[np.floating] = self.pack.scores(self._rows(X)).numpy()
-        return said
+            scores: NDArray[np.floating] = self.pack.scores(self._rows(X)).numpy()
+        return scores
 
     def representations(self, X: NDArray[np.float32]) -> NDArray[np.floating]:
-        """Return what the labels are predicted from, shape (P, L, N), for X of shape (N, D).
+        """Return the representations z1, shape (P, L, N), for X of shape (N, D).
 
-        A sample of q(z1 | x, s), the same at each call, a row's noise going by its position in X;
-        or the mean, if the method was told so.
+        A sample of q(z1 | x, s), the same in every call, in which a row's noise depends on its
+        position in X; or the mean, with ``sample=False``.
         """
         with one_thread():
             z1: NDArray[np.floating] = self.pack.representations(
@@ -392,7 +389,7 @@ class FittedVFAE:
         return z1
 
     def means(self, X: NDArray[np.float32]) -> NDArray[np.floating]:
-        """Return the means of q(z1 | x, s), shape (P, L, N), which the MMD does not protect."""
+        """Return the means of q(z1 | x, s), shape (P, L, N), on which the MMD does not act."""
         with one_thread():
             z1: NDArray[np.floating] = self.pack.representations(self._rows(X), False).numpy()
         return z1
@@ -401,17 +398,17 @@ class FittedVFAE:
 class VFAE:
     """The variational fair autoencoder (Louizos et al. 2016), in packs.
 
-    A trial's λ is β, the weight of the MMD, one number or one for each protected attribute. Groups
-    that are not binary are compared with all rows, each, as in the author's code; several
-    attributes' MMD are summed, an extension of the paper. The decoder is told the attributes; the
-    encoder sees them where the settings' `use_protected` leaves them among the features, as in the
-    paper, and else makes do without, so that none is needed to predict.
+    A trial's λ is β, the weight of the MMD, one number or one for each protected attribute. If an
+    attribute has more than two groups, each is compared with all rows, as in the author's code; the
+    MMD of several attributes are summed, an extension of the paper. The decoder gets the attributes.
+    The encoder gets them only if the settings' `use_protected` leaves them among the features, as in
+    the paper; otherwise they are not needed for prediction.
 
     Parameters
     ----------
     alpha : float or sequence of float, default 30
-        Weight of the label's loss, or that of each trial. At the paper's 1 German gets the majority
-        class for everybody: see docs/baselines.md.
+        Weight of the label's loss, one for all trials or one for each. With the paper's 1 the
+        predictions on German are constant: see docs/baselines.md.
     hidden : int, default 100
         Units of the hidden layer of z1's encoder and of x's decoder; the paper's for Adult, which
         has 60 for German and 300 for Health.
@@ -420,18 +417,18 @@ class VFAE:
     latent : int, default 50
         Dimensions of z1 and of z2: 30 for German.
     epochs : int, default 100
-        Passes over the training rows; the paper does not say, public versions take 50 to 200.
+        Passes over the training rows; open in the paper, 50 to 200 in public implementations.
     batch_size : int, default 100
-        Rows of a minibatch, about: a multiple of 32.
+        Rows of a minibatch, rounded to a multiple of 32.
     learning_rate : float, default 0.001
-        Of Adam, whose defaults the paper takes.
+        Of Adam, whose defaults the paper uses.
     sample : bool, default True
-        Predict from a sample of q(z1 | x, s), on which the MMD acts, and not from its mean.
+        Predict from a sample of q(z1 | x, s), on which the MMD acts, instead of its mean.
 
     Raises
     ------
     InputError
-        If a parameter makes no sense.
+        If a parameter is out of range.
     """
 
     def __init__(
@@ -445,25 +442,15 @@ class VFAE:
         learning_rate: float = 1e-3,
         sample: bool = True,
     ) -> None:
-        checked_hyperparameter("alpha", alpha)
-        checked_sizes(
-            hidden=hidden,
-            hidden_top=hidden_top,
-            latent=latent,
-            epochs=epochs,
-            batch_size=batch_size,
-        )
-        checked_rate(learning_rate)
-        if not isinstance(sample, bool):
-            raise InputError(f"sample must be True or False, got {sample!r}")
+        check_hyperparameter("alpha", alpha)
         self.alpha = alpha
-        self.hidden = hidden
-        self.hidden_top = hidden_top
-        self.latent = latent
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.sample = sample
+        self.hidden = checks.whole("hidden", hidden, 1)
+        self.hidden_top = checks.whole("hidden_top", hidden_top, 1)
+        self.latent = checks.whole("latent", latent, 1)
+        self.epochs = checks.whole("epochs", epochs, 1)
+        self.batch_size = checks.whole("batch_size", batch_size, 1)
+        self.learning_rate = checks.above_0("learning_rate", learning_rate)
+        self.sample = checks.flag("sample", sample)
 
     def fit(
         self,
@@ -472,15 +459,15 @@ class VFAE:
         validation: Arrays,
         on_epoch: Callable[[int], None] | None = None,
     ) -> FittedVFAE:
-        """Train the trials as one pack; the epoch is kept by the rule that their settings name.
+        """Train the trials as one pack; the rule that their settings name chooses the epoch.
 
         Raises
         ------
         InputError
-            If the trials do not fit together or there are not as many as values of alpha, the
-            target is not binary, or an attribute is a number.
+            If the trials do not belong in one pack, there are not as many as values of alpha, the
+            target is not binary, or an attribute is continuous.
         """
-        checked_trials(trials, training)
+        check_trials(trials, training)
         seeds = [trial.seed for trial in trials]
         pack = Autoencoders(
             Inputs.of(training),
@@ -489,7 +476,7 @@ class VFAE:
             self.hidden_top,
             self.latent,
             seeds,
-            hyperparameter("alpha", self.alpha, len(trials)),
+            by_trial("alpha", self.alpha, len(trials)),
             torch.tensor([trial.lams for trial in trials], dtype=torch.float32),
             self.sample,
         )

@@ -1,5 +1,6 @@
-"""Can the protected attribute still be read off? Fresh probes on what a model gives away.
+"""Audit models for attribute leakage: how well can protected attributes be predicted from them?
 
-Read probes.py first: it reads groups off columns of numbers and says how sure that is. sources.py
-gets those columns out of models, audit.py asks for every attribute and source, show.py presents.
+Read probes.py first: it trains classifiers (probes) that predict groups from columns of numbers, with
+confidence intervals. sources.py extracts these columns from models, audit.py runs every probe on every
+attribute and source, tables.py does so for the rows of a `Table`, and show.py presents the results.
 """

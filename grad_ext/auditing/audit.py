@@ -1,21 +1,25 @@
-"""Can the protected attribute still be read off? For every attribute, source and probe."""
+"""Measure attribute leakage: train every probe on every source to predict every attribute."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from grad_ext.auditing.probes import PROBES, labels_of_units, read
+from grad_ext.auditing.probes import PROBES, labels_of_units, probe_metrics
 from grad_ext.auditing.show import figure, lines, words
 from grad_ext.auditing.sources import Subject, subject
 from grad_ext.data.sensitive import MOST_GROUPS, attributes_of, crossed
 from grad_ext.errors import InputError, unknown
+from grad_ext.files import write_atomically
+from grad_ext.metrics.bootstrap import LEVEL
+from grad_ext.report.figures import render
 from grad_ext.seeds import derive
 
 if TYPE_CHECKING:
@@ -23,43 +27,60 @@ if TYPE_CHECKING:
 
 Ints = NDArray[np.intp]
 
-LEVEL = 0.95
 FOLDS = 5
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What can be read off what.
+    """Attribute leakage of a model or representation.
 
     Attributes
     ----------
     table : pandas.DataFrame
-        A row for every attribute, source and probe: ``attribute``, ``source``, ``probe``,
-        ``balanced_accuracy`` and ``auc`` with the ends of their intervals (``_low``, ``_high``);
-        ``majority``, the largest group's share, and ``majority_balanced_accuracy``, what naming
-        that group for everybody gets (its AUC is 0.5); ``groups`` and ``rows``, how many there are.
+        A row for each attribute, source and probe: ``attribute``, ``source``, ``probe``,
+        ``balanced_accuracy`` and ``auc`` with the limits of their confidence intervals (``_low``,
+        ``_high``); ``majority``, the share of the largest group, and
+        ``majority_balanced_accuracy``, the balanced accuracy of always predicting that group (its
+        AUC is 0.5); ``groups`` and ``rows``, the numbers of groups and rows.
     notes : tuple of str
-        What was left out, what is constant, and how good the labels are.
+        Sentences on groups that were left out, constant sources, and the accuracy of the labels.
     """
 
     table: pd.DataFrame
     notes: tuple[str, ...]
 
     def words(self) -> list[str]:
-        """Return the findings as sentences, one for every attribute, and the notes.
+        """Return the findings as sentences, one for each attribute, and the notes.
 
-        The probe with the higher AUC counts. A source gives an attribute away if the whole interval
-        of that AUC lies above 0.5.
+        For each source the probe with the higher AUC is reported. A source leaks an attribute if the
+        whole confidence interval of that AUC is above 0.5.
         """
         return [*words(self.table), *self.notes]
 
     def lines(self) -> tuple[list[str], list[list[str]]]:
-        """Return the heading and the lines of the table as text, a line an attribute and source."""
+        """Return the heading and the lines of the table as text, a line per attribute and source."""
         return lines(self.table)
 
-    def figure(self, title: str = "What can be read off") -> Figure:
-        """Return the one picture: AUC and balanced accuracy with their intervals."""
+    def figure(self, title: str = "Attribute leakage") -> Figure:
+        """Return a figure of the AUCs and balanced accuracies with their confidence intervals."""
         return figure(self.table, title)
+
+    def write(self, folder: str | Path, title: str = "Attribute leakage") -> tuple[Path, Path]:
+        """Write audit.csv, audit.png and audit.svg, and return the paths of the first two.
+
+        Parameters
+        ----------
+        folder : path
+            An existing folder.
+        title : str
+            Heading of the figure.
+        """
+        csv, picture = Path(folder) / "audit.csv", Path(folder) / "audit.png"
+        drawn = self.figure(title)
+        write_atomically(csv, self.table.to_csv(index=False))
+        write_atomically(picture, render(drawn, "png"))
+        write_atomically(picture.with_suffix(".svg"), render(drawn, "svg"))
+        return csv, picture
 
     def __str__(self) -> str:
         heading, body = self.lines()
@@ -82,59 +103,59 @@ def audit(
     seed: int = 0,
     sources: Sequence[str] | None = None,
 ) -> Audit:
-    """Try to read protected attributes off a model, with probes that it has never met.
+    """Measure how well protected attributes can be predicted from a model (attribute leakage).
 
-    A logistic regression and a gradient-boosted ensemble are trained to tell the groups apart, from
-    the features (the reference), and from the model's representation, scores and labels; and judged
-    on rows held out, by cross-validation. That a probe fails does not prove that no other would
-    succeed.
+    New classifiers, called probes, predict the attributes from the features (for reference) and from
+    the model's representation, scores and labels: a logistic regression and gradient boosting,
+    evaluated by cross-validation. An attribute that these probes do not find may still be found by
+    a stronger one.
 
     Parameters
     ----------
     model_or_representation : estimator, array or mapping
-        A fitted model: an estimator of grad-ext, scikit-learn or Fairlearn, or with a
-        BinaryLabelDataset for `X` an algorithm of AIF360. Its ``transform`` or a GRAD network's
-        trunk is the representation, ``predict_proba`` or ``decision_function`` the scores,
-        ``predict`` the labels (a regressor's numbers are scores). Or the representation itself,
-        shape (N, H). Or scores, shape (N,): within [0, 1] the labels are those of at least 0.5.
-        Or arrays by names of your own; labels have names that begin with "labels".
+        A fitted model: an estimator of grad-ext, scikit-learn or Fairlearn, or, if `X` is a
+        BinaryLabelDataset, an algorithm of AIF360. The representation is the trunk's output of a GRAD
+        network, else the result of ``transform``; the scores are those of ``predict_proba`` or
+        ``decision_function``; the labels those of ``predict`` (of a regressor: scores). Or a
+        representation, shape (N, H). Or scores, shape (N,): if all are in [0, 1], scores of at least
+        0.5 are the labels. Or arrays by name; names of labels begin with "labels".
     X : array or frame of shape (N, D), BinaryLabelDataset or None
-        The rows: best ones that the model was not trained on. The features are these columns as
-        they are given, so leave the protected ones out; of a BinaryLabelDataset they are taken out.
-        None with arrays: there is no reference then.
+        The rows, best ones that the model was not trained on. All columns are features, so leave the
+        protected ones out; those of a BinaryLabelDataset are removed. None, with arrays only, gives
+        no reference.
     sensitive_features : array, Series, frame, list or mapping, of N rows
-        A column an attribute; rows where it is missing do not count for it. A BinaryLabelDataset's
-        own attributes if not given.
+        A column for each attribute; rows without a value do not count for it. By default those of
+        the BinaryLabelDataset.
     y : array of shape (N,), optional
-        True labels: the notes then say how good the predicted ones are. A BinaryLabelDataset's own
-        if not given.
+        True labels, for a note on the accuracy of the predicted ones. By default those of the
+        BinaryLabelDataset.
     continuous : sequence of str, optional
-        Attributes that are numbers; as floats with fractions of more than two values, they are cut
-        at the median.
+        Attributes that hold numbers; they are split at their median. So are float columns with
+        fractions and more than two values.
     intersections : bool, default True
-        Also look for the combination of all attributes, if there are two or more.
+        Also predict the combination of all attributes, if there are two or more.
     folds : int, default 5
-        Parts of the cross-validation. A group of fewer units than that is left out.
+        Number of folds. Groups with fewer units are left out.
     groups : array of shape (N,), optional
-        The unit of each row (its patient) where rows are not independent: all of a unit's rows are
-        in one fold, and the intervals are those of units.
+        The unit of each row, such as a patient, if rows are not independent: all rows of a unit are
+        in one fold, and confidence intervals are those for units.
     level : float, default 0.95
         Confidence level of the intervals.
     seed : int, default 0
-        Of the folds and of the ensembles.
+        Seed of the folds and of gradient boosting.
     sources : sequence of str, optional
-        Which sources to read from, such as "representation"; all of them if not given.
+        Sources to predict from, such as "representation"; all by default.
 
     Returns
     -------
     Audit
-        Table, picture and words.
+        Table, figure and sentences.
 
     Raises
     ------
     InputError
         Before any probe is trained: if lengths differ, a source has missing values, an attribute
-        has fewer than two groups that are large enough, or an option makes no sense.
+        has fewer than two groups that are large enough, or an option is not valid.
 
     Examples
     --------
@@ -143,30 +164,35 @@ def audit(
     >>> sex = np.arange(200) % 2
     >>> representation = np.random.default_rng(0).normal(size=(200, 3))
     >>> representation[:, 0] += 2 * sex
-    >>> found = audit(representation, None, {"sex": sex})
-    >>> found.words()[0].split("; ")[1]
-    'it can be read off the representation.'
+    >>> result = audit(representation, None, {"sex": sex})
+    >>> result.table[["probe", "auc"]].round(2).values.tolist()
+    [['logistic regression', 0.9], ['gradient boosting', 0.89]]
     """
-    _check_options(folds, level, seed)
+    check_options(folds, seed, level)
     given = subject(model_or_representation, X, sensitive_features, y, seed)
-    chosen = _chosen(given, sources)
+    names = _source_names(given, sources)
     units = _units(groups, len(given.sensitive))
     columns, notes = _columns(given.sensitive, continuous, intersections, units, folds)
-    notes += [*_constants(given, chosen), *_merits(given, chosen)]
+    notes += [*_constant_notes(given, names), *_accuracy_notes(given, names)]
     rows = []
-    for name, codes in columns.items():
-        there = codes >= 0
-        known, unit = codes[there], np.unique(units[there], return_inverse=True)[1]
-        share = np.bincount(known).max() / len(known)
-        count = int(known.max()) + 1
-        for source in chosen:
-            X_source = given.sources[source][there]
-            found = read(X_source, known, unit, folds, level, derive(seed, "audit", name))
+    for attribute, codes in columns.items():
+        known = codes >= 0
+        group, unit = codes[known], np.unique(units[known], return_inverse=True)[1]
+        sizes = np.bincount(group)
+        for source in names:
+            metrics = probe_metrics(
+                given.sources[source][known],
+                group,
+                unit,
+                folds,
+                level,
+                derive(seed, "audit", attribute),
+            )
             for probe in PROBES:
-                balanced, area = found[probe]
+                balanced, area = metrics[probe]
                 rows.append(
                     {
-                        "attribute": name,
+                        "attribute": attribute,
                         "source": source,
                         "probe": probe,
                         "balanced_accuracy": balanced.value,
@@ -175,16 +201,24 @@ def audit(
                         "auc": area.value,
                         "auc_low": area.low,
                         "auc_high": area.high,
-                        "majority": share,
-                        "majority_balanced_accuracy": 1.0 / count,
-                        "groups": count,
-                        "rows": len(known),
+                        "majority": sizes.max() / len(group),
+                        "majority_balanced_accuracy": 1.0 / len(sizes),
+                        "groups": len(sizes),
+                        "rows": len(group),
                     }
                 )
     return Audit(pd.DataFrame(rows), tuple(notes))
 
 
-def _check_options(folds: int, level: float, seed: int) -> None:
+def check_options(folds: int, seed: int, level: float = LEVEL) -> None:
+    """Check the options of an audit, before data are loaded or models trained.
+
+    Raises
+    ------
+    InputError
+        If `folds` is not a whole number of at least 2, `seed` not a whole number, or `level` not in
+        (0, 1).
+    """
     if not isinstance(folds, Integral) or isinstance(folds, bool) or folds < 2:
         raise InputError(f"folds: expected a whole number of at least 2, got {folds!r}")
     if not 0 < level < 1:
@@ -193,16 +227,16 @@ def _check_options(folds: int, level: float, seed: int) -> None:
         raise InputError(f"seed: expected a whole number, got {seed!r}")
 
 
-def _chosen(given: Subject, sources: Sequence[str] | None) -> list[str]:
+def _source_names(given: Subject, sources: Sequence[str] | None) -> list[str]:
     if isinstance(sources, str):
         raise InputError(f"sources must be a list of names, got the string {sources!r}")
-    chosen = list(given.sources) if sources is None else list(sources)
-    for name in chosen:
+    names = list(given.sources) if sources is None else list(sources)
+    for name in names:
         if name not in given.sources:
             raise unknown("source", name, given.sources)
-    if not chosen:
+    if not names:
         raise InputError("sources: expected at least one, got none")
-    return chosen
+    return names
 
 
 def _units(groups: ArrayLike | None, n: int) -> Ints:
@@ -224,19 +258,19 @@ def _columns(
     units: Ints,
     folds: int,
 ) -> tuple[dict[str, Ints], list[str]]:
-    """Return each row's group by attribute, -1 where it has none, and what was left out."""
+    """Return the code of each row's group by attribute (-1: none), and notes on omitted groups."""
     if isinstance(continuous, str):
         raise InputError(f"continuous must be a list of names, got the string {continuous!r}")
     frame = pd.DataFrame(index=sensitive.index)
     for attribute in attributes_of(sensitive, continuous):
         column = sensitive[attribute.name]
         if attribute.levels is None:
-            column = _cut(pd.Series(attribute.numbers(column), name=attribute.name))
+            column = _above_median(pd.Series(attribute.numbers(column), name=attribute.name))
         frame[column.name] = column
     columns, notes = {}, []
     for name in frame:
-        columns[str(name)], left = _codes(frame[name], units, folds)
-        notes += left
+        columns[str(name)], omitted = _codes(frame[name], units, folds)
+        notes += omitted
         if columns[str(name)].max() < 1:
             raise InputError(
                 f"sensitive feature {str(name)!r}: expected at least two groups with at least "
@@ -246,21 +280,21 @@ def _columns(
     if intersections and len(frame.columns) > 1:
         joint = crossed(frame)
         name = str(joint.columns[0])
-        codes, left = _codes(joint[name], units, folds)
+        codes, omitted = _codes(joint[name], units, folds)
         count = codes.max() + 1
         if 2 <= count <= MOST_GROUPS:
             columns[name] = codes
-            notes += left
+            notes += omitted
         else:
             notes.append(
-                f"{name} was not looked for: it has {count} groups of at least {folds} "
+                f"{name} was not audited: it has {count} groups of at least {folds} "
                 f"{_noun(units)}, expected 2 to {MOST_GROUPS}."
             )
     return columns, notes
 
 
-def _cut(numbers: pd.Series) -> pd.Series:
-    """Return whether numbers are above their median, missing where they are."""
+def _above_median(numbers: pd.Series) -> pd.Series:
+    """Return whether numbers are above their median; missing numbers stay missing."""
     median = numbers.median()
     above = numbers > median
     name = f"{numbers.name} above its median {median:g}"
@@ -271,20 +305,20 @@ def _cut(numbers: pd.Series) -> pd.Series:
 
 
 def _codes(column: pd.Series, units: Ints, folds: int) -> tuple[Ints, list[str]]:
-    """Return the number of each row's group, -1 for none, and a note on those too small."""
+    """Return the code of each row's group (-1: none), and a note on groups that are too small."""
     values = column.astype(object)
     levels = sorted(values.dropna().unique(), key=lambda v: (str(type(v)), v))
     codes = pd.Index(levels, dtype=object).get_indexer(pd.Index(values, dtype=object))
-    there = codes >= 0
-    if not there.any():
+    known = codes >= 0
+    if not known.any():
         return codes, []
-    unit = np.unique(units[there], return_inverse=True)[1]
-    enough = np.bincount(labels_of_units(codes[there], unit), minlength=len(levels)) >= folds
+    unit = np.unique(units[known], return_inverse=True)[1]
+    enough = np.bincount(labels_of_units(codes[known], unit), minlength=len(levels)) >= folds
     renumbered = np.append(np.where(enough, np.cumsum(enough) - 1, -1), -1)
     small = [
         f"{level} ({rows})"
-        for level, rows, kept in zip(levels, np.bincount(codes[there]), enough, strict=True)
-        if not kept
+        for level, rows, large in zip(levels, np.bincount(codes[known]), enough, strict=True)
+        if not large
     ]
     note = (
         f"{column.name}: groups of fewer than {folds} {_noun(units)} were left out: "
@@ -297,34 +331,34 @@ def _noun(units: Ints) -> str:
     return "rows" if units.max() == len(units) - 1 else "units"
 
 
-def _constants(given: Subject, chosen: Sequence[str]) -> list[str]:
+def _constant_notes(given: Subject, names: Sequence[str]) -> list[str]:
+    """Return a note on each source that is constant."""
     return [
-        f"The {name} are the same for everybody, so nothing can be read off them; that is no "
-        "achievement."
-        for name in chosen
+        f"The {name} are the same for all rows, so they leak nothing; a constant model is of no use."
+        for name in names
         if (given.sources[name] == given.sources[name][0]).all()
     ]
 
 
-def _merits(given: Subject, chosen: Sequence[str]) -> list[str]:
-    """Return how good the labels are, beside the majority class."""
+def _accuracy_notes(given: Subject, names: Sequence[str]) -> list[str]:
+    """Return a note on the accuracy of each source of labels, compared with the majority class."""
     y = given.y
     if y is None:
         return []
     codes, classes = pd.factorize(y)
     sizes = np.bincount(codes)
-    said = []
-    for name in [name for name in chosen if name in given.labels]:
-        right = given.labels[name] == y
+    notes = []
+    for name in [name for name in names if name in given.labels]:
+        correct = given.labels[name] == y
         if not pd.Series(given.labels[name]).isin(classes).any():
             raise InputError(
                 f"y: expected labels such as those predicted, {given.labels[name][0]!r}, "
                 f"got {y[0]!r}"
             )
-        balanced = (np.bincount(codes, right) / sizes).mean()
-        said.append(
-            f"The {name} are right for {right.mean():.3f} of the rows (balanced accuracy "
-            f"{balanced:.3f}); the majority class for everybody is right for "
-            f"{sizes.max() / len(y):.3f} (balanced accuracy {1 / len(classes):.3f})."
+        balanced = (np.bincount(codes, correct) / sizes).mean()
+        notes.append(
+            f"The {name} have an accuracy of {correct.mean():.3f} (balanced accuracy "
+            f"{balanced:.3f}); the majority class has {sizes.max() / len(y):.3f} "
+            f"({1 / len(classes):.3f})."
         )
-    return said
+    return notes

@@ -1,18 +1,19 @@
-"""Fresh probes: how well groups can be read off columns of numbers, and how sure that is.
+"""Probes: classifiers that predict groups from columns of numbers, and their confidence intervals.
 
-A probe is trained on all folds but one and asked about that one. Its outputs on different folds
-are those of different models, so the AUC compares two rows only if they are of one fold: pooled, an
-unlucky fold's offset would count as order. (Airola et al. 2011, "An experimental comparison of
-cross-validation techniques for estimating the area under the ROC curve".)
+A probe is trained on all folds but one, and predicts that one. Its outputs on different folds come
+from different models, so the AUC compares two rows only if they are in the same fold: if outputs were
+pooled, an offset between folds would count as order. (Airola et al. 2011, "An experimental comparison
+of cross-validation techniques for estimating the area under the ROC curve".)
 
-The intervals come from influence values: how much each unit of rows moves the figure (for the AUC:
-LeDell et al. 2015, "Computationally efficient confidence intervals for cross-validated area under
-the ROC curve estimates"). Folds of one cross-validation are not independent, though: two rows of
-different folds meet twice, once with either of them in the training part. If the columns know
-nothing, that doubles the variance of disjoint test rows, and intervals which ignore it exclude
-chance in one case of seven in place of one of twenty; so the variance is doubled here. (Bates et al.
-2024, "Cross-validation: what does it estimate and how well does it do it?", find the same lack in
-general.) Where there is much to read the intervals are wider than they need be.
+Confidence intervals are computed from influence values: how much each unit of rows changes the metric
+(for the AUC: LeDell et al. 2015, "Computationally efficient confidence intervals for cross-validated
+area under the ROC curve estimates"). The folds of a cross-validation are not independent, though: two
+rows in different folds occur twice together, once with either of them in the training set. If the
+columns contain no information, this doubles the variance of disjoint test sets, and intervals that
+ignore it exclude the chance level in one case of seven instead of one of twenty. Therefore the variance
+is doubled here. (Bates et al. 2024, "Cross-validation: what does it estimate and how well does it do
+it?", find the same deficit in general.) If the columns contain much information, the intervals are
+wider than necessary.
 """
 
 from __future__ import annotations
@@ -35,13 +36,13 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
 PROBES = ("logistic regression", "gradient boosting")
-# What folds that share their training rows do to the variance.
-SHARED = 2.0
+# Factor by which shared training rows of the folds increase the variance.
+VARIANCE_FACTOR = 2.0
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A figure and the ends of its confidence interval."""
+class Estimate:
+    """A metric and the limits of its confidence interval."""
 
     value: float
     low: float
@@ -49,22 +50,22 @@ class Figure:
 
 
 def labels_of_units(codes: Ints, units: Ints) -> Ints:
-    """Return one group for each unit, the rarest of its rows', shape (U,).
+    """Return one group for each unit, the rarest of the groups of its rows, shape (U,).
 
     Parameters
     ----------
     codes : int array of shape (N,)
         Group of each row.
     units : int array of shape (N,)
-        Unit of each row, all numbers from 0 to U - 1.
+        Unit of each row, from 0 to U - 1, each of them at least once.
     """
     order = np.lexsort((codes, np.bincount(codes)[codes], units))
     first = np.unique(units[order], return_index=True)[1]
     return np.asarray(codes[order][first])
 
 
-def dealt(labels: Ints, folds: int, generator: np.random.Generator) -> Ints:
-    """Return a fold for each unit, shape (U,): every group is dealt evenly over the folds."""
+def stratified_folds(labels: Ints, folds: int, generator: np.random.Generator) -> Ints:
+    """Return a fold for each unit, shape (U,), with each group spread evenly over the folds."""
     order = generator.permutation(len(labels))
     order = order[np.argsort(labels[order], kind="stable")]
     fold = np.empty(len(labels), dtype=np.intp)
@@ -72,44 +73,46 @@ def dealt(labels: Ints, folds: int, generator: np.random.Generator) -> Ints:
     return fold
 
 
-def read(
+def probe_metrics(
     X: Floats, codes: Ints, units: Ints, folds: int, level: float, seed: int
-) -> dict[str, tuple[Figure, Figure]]:
-    """Return balanced accuracy and AUC of every probe.
+) -> dict[str, tuple[Estimate, Estimate]]:
+    """Return the balanced accuracy and AUC of each probe, by its name.
 
     Parameters
     ----------
     X : array of shape (N, D)
-        Columns to read from, on scales of about 1.
+        Columns to predict from, on scales of about 1.
     codes : int array of shape (N,)
-        Group of each row, from 0 to G - 1, each that of at least `folds` units.
+        Group of each row, from 0 to G - 1; each group has at least `folds` units.
     units : int array of shape (N,)
         Unit of each row, from 0 to U - 1.
     folds : int
-        Parts that the units are dealt into.
+        Number of folds.
     level : float
         Confidence level.
     seed : int
-        Of the folds and of the probes.
+        Seed of the folds and the probes.
     """
-    fold = dealt(labels_of_units(codes, units), folds, numpy_generator(seed, "folds"))[units]
-    read_off = {}
-    # On tables like these more threads gain little, and wait for each other on a busy machine.
+    fold = stratified_folds(labels_of_units(codes, units), folds, numpy_generator(seed, "folds"))[
+        units
+    ]
+    metrics = {}
+    # On tables of this size more threads gain little, and slow each other down on a busy machine.
     with threadpool_limits(limits=1):
         for name in PROBES:
             ratio = likelihood_ratios(name, X, codes, fold, derive(seed, name) % 2**32)
-            read_off[name] = (
+            metrics[name] = (
                 interval(*balanced_accuracy(ratio, codes), units, level),
                 interval(*auc(ratio, codes, fold), units, level),
             )
-    return read_off
+    return metrics
 
 
 def likelihood_ratios(name: str, X: Floats, codes: Ints, fold: Ints, seed: int) -> Floats:
-    """Return each group's out-of-fold probability over its share in training, shape (N, G).
+    """Return the out-of-fold probability of each group divided by its share in training, (N, G).
 
-    The largest of them is the guess that balanced accuracy asks for, whatever the groups' sizes;
-    weights would do the same, but cost the ensemble precision where groups are many.
+    Predicting the group with the largest ratio maximises balanced accuracy for groups of any size.
+    Class weights would do the same, but make gradient boosting less precise with many groups.
     """
     ratio = np.ones((len(X), int(codes.max()) + 1))
     if (X[0] == X).all():
@@ -117,7 +120,7 @@ def likelihood_ratios(name: str, X: Floats, codes: Ints, fold: Ints, seed: int) 
     for f in range(int(fold.max()) + 1):
         out = fold == f
         with warnings.catch_warnings():
-            # A probe that has not converged is a probe still.
+            # A probe that has not converged is still valid, only weaker.
             warnings.simplefilter("ignore", ConvergenceWarning)
             probe = _probe(name, seed).fit(X[~out], codes[~out])
             ratio[out] = probe.predict_proba(X[out])
@@ -134,19 +137,19 @@ def _probe(name: str, seed: int) -> Any:
 
 
 def balanced_accuracy(ratio: Floats, codes: Ints) -> tuple[float, Floats]:
-    """Return the mean of the groups' shares of right guesses, and each row's influence, (N,)."""
-    # A probe that found nothing answers with the shares themselves, which rounding must not order.
-    right = (ratio.round(9).argmax(axis=1) == codes).astype(np.float64)
+    """Return the balanced accuracy and the influence of each row on it, shape (N,)."""
+    # A probe without information predicts the shares, whose ratios differ by rounding errors only.
+    correct = (ratio.round(9).argmax(axis=1) == codes).astype(np.float64)
     size = np.bincount(codes)
-    recall = np.bincount(codes, right) / size
-    influence = (right - recall[codes]) / (size[codes] * len(size))
+    recall = np.bincount(codes, correct) / size
+    influence = (correct - recall[codes]) / (size[codes] * len(size))
     return float(recall.mean()), influence
 
 
 def auc(ratio: Floats, codes: Ints, fold: Ints) -> tuple[float, Floats]:
-    """Return the area under the ROC curve and each row's influence, shape (N,).
+    """Return the area under the ROC curve and the influence of each row on it, shape (N,).
 
-    Of more than two groups the mean of each against all others.
+    With more than two groups it is the mean of the AUCs of each group against all others.
     """
     groups = ratio.shape[1]
     sides = [1] if groups == 2 else range(groups)
@@ -158,8 +161,9 @@ def auc(ratio: Floats, codes: Ints, fold: Ints) -> tuple[float, Floats]:
 
 
 def _area(score: Floats, member: NDArray[np.bool_], fold: Ints) -> tuple[float, Floats]:
-    """Return the share of a fold's pairs, a member and another, that the score puts in order."""
-    # How many of a row's pairs are in order, ties by half; and how many pairs it has.
+    """Return the AUC of members against other rows within folds, and the influence of each row."""
+    # For each row the number of its pairs that the score orders correctly, with ties counted by
+    # half, and the number of all its pairs.
     ordered, pairs = np.zeros(len(score)), np.zeros(len(score))
     for f in range(int(fold.max()) + 1):
         rows = np.flatnonzero(fold == f)
@@ -174,8 +178,8 @@ def _area(score: Floats, member: NDArray[np.bool_], fold: Ints) -> tuple[float, 
     return value, (ordered - pairs * value) / total
 
 
-def interval(value: float, influence: Floats, units: Ints, level: float) -> Figure:
-    """Return a figure with its confidence interval, whatever a unit's rows have in common."""
-    error = np.sqrt(SHARED * (np.bincount(units, influence) ** 2).sum())
+def interval(value: float, influence: Floats, units: Ints, level: float) -> Estimate:
+    """Return a metric with its confidence interval; rows of one unit may depend on each other."""
+    error = np.sqrt(VARIANCE_FACTOR * (np.bincount(units, influence) ** 2).sum())
     reach = float(stats.norm.ppf((1.0 + level) / 2.0) * error)
-    return Figure(value, max(value - reach, 0.0), min(value + reach, 1.0))
+    return Estimate(value, max(value - reach, 0.0), min(value + reach, 1.0))

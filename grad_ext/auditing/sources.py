@@ -1,8 +1,8 @@
-"""What can be read from: the features, and a model's representation, scores and labels.
+"""Extract the sources of an audit: the features, and a model's representation, scores and labels.
 
-Toolkits are recognised by what their objects answer to, so that none of them is imported: a data
-set of AIF360 has `features` and `protected_attributes`, one of its algorithms returns such data sets
-from `predict` or `transform`; the rest has scikit-learn's methods.
+Toolkits are recognised by the attributes of their objects, so that none of them is imported: a data set
+of AIF360 has `features` and `protected_attributes`, and AIF360's algorithms return such data sets from
+`predict` or `transform`. All other models have scikit-learn's methods.
 """
 
 from __future__ import annotations
@@ -26,20 +26,25 @@ Floats = NDArray[np.float64]
 
 FEATURES = "features"
 LABELS = "labels"
-# What tells a data set of AIF360 from a frame or an array.
-DATA_SET = ("features", "feature_names", "protected_attributes", "protected_attribute_names")
+# Attributes of a data set of AIF360 that a frame or an array does not have.
+AIF360_ATTRIBUTES = (
+    "features",
+    "feature_names",
+    "protected_attributes",
+    "protected_attribute_names",
+)
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is audited: N rows.
+    """Sources and attributes of an audit on N rows.
 
     Attributes
     ----------
     sources : dict of str to array of shape (N, D)
-        Columns to read from, by name, encoded.
+        Encoded columns to predict from, by name.
     labels : dict of str to array of shape (N,)
-        Those of the sources that are predicted labels, as they were predicted.
+        Predicted labels, not encoded, by the name of their source.
     sensitive : pandas.DataFrame
         The protected attributes.
     y : array of shape (N,) or None
@@ -53,58 +58,59 @@ class Subject:
 
 
 def subject(given: Any, X: Any, sensitive_features: Any, y: ArrayLike | None, seed: int) -> Subject:
-    """Return what is to be read from, and what is to be read; see `grad_ext.auditing.audit.audit`."""
-    data_set = all(hasattr(X, name) for name in DATA_SET)
-    features = _features(X) if data_set else X
-    if sensitive_features is None and not data_set:
-        raise InputError("sensitive_features: expected the attributes to look for, got None")
-    said: dict[str, Any]
+    """Return the sources and attributes of an audit; parameters are those of `grad_ext.audit`."""
+    is_aif360 = all(hasattr(X, name) for name in AIF360_ATTRIBUTES)
+    features = _features(X) if is_aif360 else X
+    if sensitive_features is None and not is_aif360:
+        raise InputError("sensitive_features: expected the attributes to predict, got None")
+    values: dict[str, Any]
     if isinstance(given, Mapping):
-        said = dict(given)
+        values = dict(given)
     elif isinstance(given, (list, tuple)) or hasattr(given, "__array__"):
-        said = _of_values(given)
+        values = _of_values(given)
     elif isinstance(given, type) or not any(hasattr(given, m) for m in ("predict", "transform")):
         raise InputError(
             "expected a fitted model, an array or arrays by name, got "
             f"{getattr(given, '__name__', type(given).__name__)}"
         )
     elif X is None:
-        raise InputError(f"X: expected rows to ask the {type(given).__name__} about, got None")
-    elif data_set:
-        said = _of_algorithm(given, X)
+        raise InputError(f"X: expected rows for the {type(given).__name__} to predict, got None")
+    elif is_aif360:
+        values = _of_algorithm(given, X)
     else:
-        said = _of_estimator(given, X, sensitive_features, seed)
-    if not said:
-        raise InputError(f"expected something to read from, but {type(given).__name__} gives none")
-    if FEATURES in said:
+        values = _of_estimator(given, X, sensitive_features, seed)
+    if not values:
+        raise InputError(
+            f"expected a model with predictions or a representation, but {type(given).__name__} has none"
+        )
+    if FEATURES in values:
         raise InputError(f"{FEATURES!r} is the name of the columns of X; expected another one")
-    n = _length(next(iter(said.values()))) if X is None else _length(features)
+    n = _length(next(iter(values.values()))) if X is None else _length(features)
     if sensitive_features is None:
         names = [str(name) for name in X.protected_attribute_names]
         sensitive = pd.DataFrame(X.protected_attributes, columns=names)
     else:
         sensitive = sensitive_frame(sensitive_features, n)
     if X is not None:
-        said = {FEATURES: features, **said}
-    if y is None and data_set:
+        values = {FEATURES: features, **values}
+    if y is None and is_aif360:
         y = X.labels
     return Subject(
-        sources={name: _encoded(name, value, n) for name, value in said.items()},
-        labels={name: _column(v) for name, v in said.items() if name.startswith(LABELS)},
+        sources={name: _encoded(name, value, n) for name, value in values.items()},
+        labels={name: _column(v) for name, v in values.items() if name.startswith(LABELS)},
         sensitive=sensitive,
         y=None if y is None else _true(y, n),
     )
 
 
 def _features(data_set: Any) -> pd.DataFrame:
-    """Return the features of AIF360's data set without its protected attributes."""
+    """Return the features of a data set of AIF360, without the protected attributes."""
     frame = pd.DataFrame(data_set.features, columns=data_set.feature_names)
-    kept = [n for n in frame.columns if n not in set(data_set.protected_attribute_names)]
-    return frame[kept]
+    return frame[[n for n in frame.columns if n not in set(data_set.protected_attribute_names)]]
 
 
 def _of_values(given: Any) -> dict[str, Any]:
-    """Return a representation, or scores and the labels that follow from them, or labels."""
+    """Return an array as a representation, as scores (and the labels derived from them) or labels."""
     values = _values(given)
     if isinstance(values, pd.DataFrame) or values.ndim != 1:
         return {"representation": values}
@@ -116,69 +122,70 @@ def _of_values(given: Any) -> dict[str, Any]:
 
 
 def _of_algorithm(model: Any, X: Any) -> dict[str, Any]:
-    """Return what an algorithm of AIF360 makes of a data set."""
-    said: dict[str, Any] = {}
+    """Return the sources of an algorithm of AIF360, given a data set."""
+    sources: dict[str, Any] = {}
     predicted = _tried(model, "predict", X)
-    if _is_ours(model):
-        said["representation"] = model.model_.representation(model._inputs(X))
+    if _has_trunk(model):
+        sources["representation"] = model.model_.representation(model._inputs(X))
     else:
         transformed = _tried(model, "transform", X)
         if transformed is not None and not np.array_equal(transformed.features, X.features):
-            said["representation"] = _features(transformed)
+            sources["representation"] = _features(transformed)
     if predicted is not None:
         scores = np.ravel(predicted.scores)
-        # AIF360 has scores of 0 and 1 where an algorithm gives none, or those of its input.
+        # Algorithms without scores return 0 and 1, or the scores of their input.
         if not np.isin(scores, (0, 1)).all() and not np.array_equal(scores, np.ravel(X.scores)):
-            said["scores"] = scores
-        said[LABELS] = np.ravel(predicted.labels)
-    return said
+            sources["scores"] = scores
+        sources[LABELS] = np.ravel(predicted.labels)
+    return sources
 
 
 def _tried(model: Any, method: str, X: Any) -> Any:
-    """Return a method's answer, None if an algorithm of AIF360 does not have it."""
+    """Return the result of a method, or None if an algorithm of AIF360 does not implement it."""
     try:
         return getattr(model, method)(X) if hasattr(model, method) else None
     except NotImplementedError:
         return None
 
 
-def _is_ours(model: Any) -> bool:
+def _has_trunk(model: Any) -> bool:
     return hasattr(getattr(model, "model_", None), "representation")
 
 
 def _of_estimator(model: Any, X: Any, sensitive_features: Any, seed: int) -> dict[str, Any]:
-    """Return what an estimator of scikit-learn's or Fairlearn's kind says of rows."""
-    said: dict[str, Any] = {}
-    if _is_ours(model):
-        said["representation"] = model.model_.representation(model._frame(X, reset=False))
+    """Return the sources of an estimator with the interface of scikit-learn or Fairlearn."""
+    sources: dict[str, Any] = {}
+    if _has_trunk(model):
+        sources["representation"] = model.model_.representation(model._frame(X, reset=False))
     elif hasattr(model, "transform"):
-        said["representation"] = model.transform(X)
+        sources["representation"] = model.transform(X)
     if hasattr(model, "predict_proba"):
         probability = np.asarray(model.predict_proba(X))
-        said["scores"] = probability[:, 1] if probability.shape[1] == 2 else probability
+        sources["scores"] = probability[:, 1] if probability.shape[1] == 2 else probability
     elif hasattr(model, "decision_function"):
-        said["scores"] = model.decision_function(X)
+        sources["scores"] = model.decision_function(X)
     if hasattr(model, "predict"):
-        # Fairlearn's randomised and postprocessing models ask for more than rows.
-        more = {
+        # `predict` of Fairlearn's randomised and postprocessing models has further parameters.
+        options = {
             "sensitive_features": sensitive_features,
             "random_state": derive(seed, "predict") % 2**32,
         }
-        asked = signature(model.predict).parameters
-        predicted = model.predict(X, **{name: v for name, v in more.items() if name in asked})
-        said["scores" if _is_number(model, predicted) else LABELS] = predicted
-    return said
+        parameters = signature(model.predict).parameters
+        used = {name: value for name, value in options.items() if name in parameters}
+        predicted = model.predict(X, **used)
+        sources["scores" if _is_number(model, predicted) else LABELS] = predicted
+    return sources
 
 
 def _is_number(model: Any, predicted: Any) -> bool:
-    """Return whether predictions are numbers and not labels."""
+    """Return whether predictions are those of a regressor, and not labels."""
     values = _column(predicted)
     fractional = values.dtype.kind == "f" and bool((values != np.round(values)).any())
     return fractional or (hasattr(model, "__sklearn_tags__") and is_regressor(model))
 
 
 def _values(given: Any) -> Any:
-    """Return a frame, or an array: of a tensor its values, of one column the column."""
+    """Return a frame or an array; a single column becomes one-dimensional."""
     if hasattr(given, "detach"):
         given = given.detach().cpu()
     if hasattr(given, "to_pandas"):
@@ -212,7 +219,7 @@ def _true(y: ArrayLike, n: int) -> NDArray[Any]:
 
 
 def _encoded(name: str, given: Any, n: int) -> Floats:
-    """Return a source as numbers on scales of about 1, shape (N, D)."""
+    """Return a source as columns of numbers on scales of about 1, shape (N, D)."""
     values = _values(given)
     if name.startswith(LABELS):
         frame = pd.DataFrame({name: _column(values).astype(object)})
@@ -228,6 +235,6 @@ def _encoded(name: str, given: Any, n: int) -> Floats:
         raise InputError(f"{name}: expected {n} rows, got {len(frame)}")
     if not frame.columns.is_unique:
         raise InputError(f"{name}: names of columns must differ, got {list(frame.columns)}")
-    # Not the encoder's own float32: scores near 0 and 1 must not become equal.
+    # In float64, and not in the encoder's float32, in which scores near 0 or 1 can become equal.
     parts = Encoder().fit(frame).parts_
     return np.column_stack([part.encode(frame[part.column]) for part in parts])

@@ -1,7 +1,7 @@
-"""The command line: parse, one library call, print.
+"""The command line: each command parses its options, makes one library call and prints the result.
 
-The composition root, and so the one place that may look up to adapters and sweeps; every library is
-imported inside the command that needs it, which keeps `grad-ext --help` instant.
+This package may import adapters and sweeps. Commands import libraries in their bodies, so that
+`grad-ext --help` is fast.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from typing import Annotated
 import typer
 
 from grad_ext.cli import audit, card, compare, data, report, reproduce, sweep, train
-from grad_ext.cli.output import AsJson, Quiet, shown
+from grad_ext.cli.groups import help_without_command, with_options
+from grad_ext.cli.output import printing
 from grad_ext.errors import InputError, MissingToolkit
 
 app = typer.Typer(
-    help="""GRAD: protect networks against discrimination, and study how settings and seeds change
-    the outcome.
+    help="""GRAD: train fair neural networks by gradient reversal, and study how settings and seeds
+    affect the metrics.
 
-    Example: grad-ext sweep lambda --dataset german; then open the report that it names.
+    Example: grad-ext sweep lambda --dataset german; then open the report at the printed path.
 
-    Each command's --help says more. Exit codes: 0 done, 1 not finished, 2 bad input, 130 Ctrl-C.
+    See the --help of each command. Exit codes: 0 done, 1 not finished, 2 bad input, 130 Ctrl-C.
     """,
     invoke_without_command=True,
     pretty_exceptions_enable=False,
@@ -37,9 +38,8 @@ app.command("report")(report.report)
 app.command("reproduce")(reproduce.reproduce)
 app.add_typer(data.app, name="data")
 
-# No space, no quota, a file too large.
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-# Late versions of typer carry a copy of click: its errors are found by way of the one it exports.
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# Recent versions of typer contain a copy of click, whose base class of errors they do not export.
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 
@@ -50,36 +50,35 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback()
+@with_options
 def _root(
     context: typer.Context,
-    _: Annotated[
+    show_version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
 ) -> None:
-    sweep.help_without_command(context)
+    help_without_command(context)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
-    0 for success, 1 for a study that could not be finished or a full disk, 2 for bad input, 130 after Ctrl-C. What
-    the user can act on is one line on the standard error; a defect keeps its traceback.
+    The code is 0 for success, 1 for an unfinished study or a full disk, 2 for bad input, and 130 after
+    Ctrl-C. Errors that the user can fix are one line on standard error; others have a traceback.
     """
     try:
-        with shown():
+        with printing():
             result = app(arguments, prog_name="grad-ext", standalone_mode=False)
     except (InputError, MissingToolkit, UsageError) as error:
         text = error.format_message() if isinstance(error, typer.BadParameter) else str(error)
-        # Of what was typed wrongly the help of the command knows more.
+        # Errors in the options have the context of the command, whose help lists them.
         context = getattr(error, "ctx", None)
         hint = "" if context is None else f" See {context.command_path} --help"
         print(f"Error: {' '.join(text.split())}{hint}", file=sys.stderr)
         return 2
     except OSError as error:
-        if error.errno not in FULL:
+        if error.errno not in DISK_FULL:
             raise
-        print(f"Error: {error}; what is done is kept", file=sys.stderr)
+        print(f"Error: {error}; finished work is saved", file=sys.stderr)
         return 1
     return result if isinstance(result, int) else 0

@@ -1,162 +1,130 @@
-"""`grad-ext compare`: every method on the same rows."""
+"""`grad-ext compare`: compare methods on the same train/test split."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from grad_ext.cli import complete
-from grad_ext.cli.output import AsJson, Format, Quiet, output
+from grad_ext.cli.groups import with_options
+from grad_ext.cli.options import (
+    DatasetOptions,
+    EvaluationOptions,
+    FileOptions,
+    NumCpus,
+    Protocol,
+    StudyOutputOptions,
+    listed,
+)
+from grad_ext.cli.output import output
 from grad_ext.training.settings import Settings
 
 
+@with_options
 def compare(
-    dataset: Annotated[
-        str | None,
-        typer.Option(
-            autocompletion=complete.dataset,
-            help="Data set, see `grad-ext data list`; german if no file is named.",
-        ),
-    ] = None,
-    protected: Annotated[
-        str | None,
-        typer.Option(help="Attributes to protect, separated by commas; the data set's first one."),
-    ] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="A CSV or Parquet file of your own instead of a data set.")
-    ] = None,
-    label: Annotated[str | None, typer.Option(help="Its label column.")] = None,
-    favorable: Annotated[
-        str | None, typer.Option(help="The favorable value of the label; 1 of 0 and 1.")
-    ] = None,
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder with the files of Diabetes or Health; by default that of GRAD_EXT_DATA_DIR."
-        ),
-    ] = None,
+    data: DatasetOptions,
+    file: FileOptions,
+    evaluation: EvaluationOptions,
+    study: StudyOutputOptions,
     methods: Annotated[
         str | None,
         typer.Option(
             autocompletion=complete.methods,
-            help="Methods, separated by commas; by default all. A wrong name lists them.",
+            help="Methods, comma-separated; all by default. An unknown name lists them.",
         ),
     ] = None,
     seeds: Annotated[
-        int, typer.Option(help="Models for each method and hyperparameter, with seeds 0, 1, 2 ...")
+        int,
+        typer.Option(
+            help="Number of models for each method and hyperparameter value, with seeds 0, 1, 2 ..."
+        ),
     ] = 5,
     splits: Annotated[
-        int, typer.Option(help="Divisions of the rows, for each of which everything is repeated.")
+        int, typer.Option(help="Number of train/test splits; every model is trained on each.")
     ] = 1,
     hyperparameters: Annotated[
         bool,
-        typer.Option(help="Try every value of a method's hyperparameter, or its default alone."),
+        typer.Option(help="Try all values of each method's hyperparameter, or only the default."),
     ] = True,
     select: Annotated[
         str,
         typer.Option(
-            help="What chooses the hyperparameter on the validation rows: balanced_delta, delta, or "
-            "accuracy@0.05 (the highest accuracy at a Discrimination of at most 0.05)."
+            help="Rule that selects the hyperparameter on the validation set: balanced_delta, delta, "
+            "or accuracy@0.05 (highest accuracy with a Discrimination of at most 0.05)."
         ),
     ] = "balanced_delta",
     recipe: Annotated[
         str,
         typer.Option(
             autocompletion=complete.recipe,
-            help="GRAD's recipe, paper or steady, whose encoding all methods get.",
+            help="Training recipe of GRAD, paper or steady; all methods use its encoding.",
         ),
     ] = Settings.recipe,
-    protocol: Annotated[
-        str,
-        typer.Option(help="How rows are divided: auto, random, source (Adult's own) or grouped."),
-    ] = "auto",
-    prediction: Annotated[
-        str, typer.Option(help="What ŷ is in the metrics: label or score.")
-    ] = "label",
-    k: Annotated[int, typer.Option(help="Neighbours in Consistency.")] = 5,
-    time_limit: Annotated[float, typer.Option(help="Seconds that a fit may take.")] = 900.0,
+    protocol: Protocol = "auto",
+    time_limit: Annotated[float, typer.Option(help="Time limit of a fit in seconds.")] = 900.0,
     memory_limit: Annotated[
         str | None,
-        typer.Option(help="Memory that a fit may hold, such as 4GiB; half of the machine's."),
+        typer.Option(help="Memory limit of a fit, such as 4GiB; by default half of the memory."),
     ] = None,
-    retry: Annotated[bool, typer.Option("--retry", help="Run anew what failed before.")] = False,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder of the study; by default one below studies/.")
-    ] = None,
-    num_cpus: Annotated[
-        int | None, typer.Option(help="CPUs to use, a process on each; by default all.")
-    ] = None,
-    format: Format = "png,svg",
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Run the models again that failed before.")
+    ] = False,
+    num_cpus: NumCpus = None,
 ) -> int:
-    """Train and judge every method on the same rows, and show who is where.
+    """Train and evaluate all methods on the same train/test split, and compare them.
 
-    A method that fails is a row with its error. The same command run again does only what is
+    A method that fails is listed with its error. Running the command again trains only what is
     missing; more methods, seeds or splits extend the study.
 
     Example: grad-ext compare --dataset adult --protected sex --seeds 5
     """
     settings = Settings(recipe=recipe)
 
-    from grad_ext.cli.studies import counts, formats_of
-    from grad_ext.data.options import table_from_options
-    from grad_ext.evaluation import EvaluationConfig
+    from grad_ext.cli.studies import counts, run_study
     from grad_ext.report.comparison import at_chosen, majority, summary_lines
     from grad_ext.report.comparison_words import findings
     from grad_ext.sweeps.run.limits import Limits, memory_from_text
-    from grad_ext.sweeps.run.tune import StudyIncomplete
-    from grad_ext.sweeps.studies.comparison import planned
+    from grad_ext.sweeps.run.resources import Resources
+    from grad_ext.sweeps.studies.comparison import open_comparison
 
-    formats = formats_of(format)
-    evaluation = EvaluationConfig(prediction=prediction, k=k)
+    formats = study.formats()
     memory = None if memory_limit is None else memory_from_text(memory_limit)
-    limits = Limits(time_limit, memory)
-    table = table_from_options(
-        "german" if dataset is None and data is None else dataset,
-        protected,
-        data=data,
-        label=label,
-        favorable=favorable,
-        data_dir=data_dir,
-    )
-    names = None
-    if methods is not None:
-        names = [name.strip() for name in methods.split(",") if name.strip()]
-    plan = planned(
-        names, table, seeds, splits, hyperparameters, select, settings, evaluation, protocol, limits, retry, out,
+    opened = open_comparison(
+        listed(methods),
+        data.table(file),
+        seeds,
+        splits,
+        hyperparameters,
+        select,
+        settings,
+        evaluation.config(),
+        protocol,
+        Limits(time_limit, memory),
+        retry,
+        study.out,
         num_cpus,
-    )  # fmt: skip
-    try:
-        plan.run(num_cpus, progress=output().progress)
-    except StudyIncomplete as error:
-        typer.echo(f"Error: {error}", err=True)
-        return 1
-    except KeyboardInterrupt:
-        typer.echo(
-            f"Interrupted: {len(plan.study.records())} of {len(plan.study.trials)} models are done "
-            "and kept; the same command goes on from there",
-            err=True,
-        )
-        return 130
-    result = plan.result(select, formats)
-    title = f"{table.name}, protected: {', '.join(table.attribute_names)}"
-    shown = output()
-    shown.table(title, *summary_lines(result.frame))
-    shown.sentences(findings(result.frame))
-    shown.line("")
-    shown.paths({"Study folder": result.folder, "Report": result.page})
-    lines = at_chosen(result.frame)
-    shown.document(
+    )
+    progress = output().progress
+    if code := run_study(opened.directory, lambda: opened.run(Resources(num_cpus), progress)):
+        return code
+    comparison = opened.result(formats)
+    rows, sentences = at_chosen(comparison.frame), findings(comparison.frame)
+    about = opened.directory.about
+    out = output()
+    title = f"{about['dataset']}, protected: {', '.join(about['protected'])}"
+    out.table(title, *summary_lines(comparison.frame))
+    out.sentences(sentences)
+    out.line("")
+    out.paths({"Study folder": comparison.folder, "Report": comparison.page})
+    out.document(
         {
-            "study": result.folder,
-            "report": result.page,
-            **counts(plan.study),
-            "rows": lines,
-            "majority": majority(lines),
-            "sentences": findings(result.frame),
+            "study": comparison.folder,
+            "report": comparison.page,
+            **counts(opened.directory),
+            "rows": rows,
+            "majority": majority(rows),
+            "sentences": sentences,
         }
     )
     return 0

@@ -1,4 +1,4 @@
-"""What the Tab key offers: names that are cheap to know, without loading the libraries they are of."""
+"""Shell completion of names, without importing the libraries that define them."""
 
 from __future__ import annotations
 
@@ -8,36 +8,37 @@ from pathlib import Path
 from grad_ext.constraints import CONSTRAINTS
 from grad_ext.training.settings import RECIPES, VARIANTS
 
-# Those of `grad_ext.data.catalog.DATA_SETS` and `grad_ext.sweeps.studies.methods.METHODS`, which take a
-# second to import; a test compares them.
+# Copies of the names in `grad_ext.data.catalog`, `grad_ext.sweeps.studies.methods` and
+# `grad_ext.sweeps.studies.reproduction`, which take a second to import; a test compares them.
 DATA_SETS = ("german", "adult", "diabetes", "health")
-OURS = ("grad-pred", "grad-auto", "nn-pred", "nn-auto")
+GRAD_METHODS = ("grad-pred", "grad-auto", "nn-pred", "nn-auto")
 RULES = ("paper", "delta", "balanced_delta", "last", "accuracy@0.05")
 TABLES = ("table1", "table2", "figure2")
 Complete = Callable[[str], list[str]]
 
 
 def _one_of(names: Iterable[str]) -> Complete:
-    known = tuple(names)
+    """Return a function that completes a name."""
+    choices = tuple(names)
 
     def complete(incomplete: str) -> list[str]:
-        """Return the names that begin so."""
-        return [name for name in known if name.startswith(incomplete)]
+        """Return the names that begin with the text."""
+        return [name for name in choices if name.startswith(incomplete)]
 
     return complete
 
 
 def _some_of(names: Callable[[], Iterable[str]]) -> Complete:
-    """Return what completes the last of several names separated by commas."""
+    """Return a function that completes the last name of a comma-separated list."""
 
     def complete(incomplete: str) -> list[str]:
-        """Return what was typed with each name that it may go on with."""
+        """Return the list with each name that it can end with."""
         before, comma, last = incomplete.rpartition(",")
-        given = set(before.split(","))
+        used = set(before.split(","))
         return [
             f"{before}{comma}{name}"
             for name in names()
-            if name.startswith(last) and name not in given
+            if name.startswith(last) and name not in used
         ]
 
     return complete
@@ -46,20 +47,23 @@ def _some_of(names: Callable[[], Iterable[str]]) -> Complete:
 def _methods() -> Iterable[str]:
     from grad_ext.adapters.registry import BASELINES
 
-    return (*OURS, *BASELINES)
+    return (*GRAD_METHODS, *BASELINES)
 
 
 def studies(incomplete: str) -> list[str]:
-    """Return folders of studies, here and below studies/, and folders on the way to others."""
-    place = Path(incomplete) if incomplete.endswith("/") else Path(incomplete).parent
-    folders = [*place.glob("*"), *(Path("studies").glob("*") if not incomplete else ())]
-    found = []
+    """Return the folders of studies that complete a path, and other folders with a slash.
+
+    For an empty path these are the folders in the working directory and in studies/.
+    """
+    parent = Path(incomplete) if incomplete.endswith("/") else Path(incomplete).parent
+    folders = [*parent.glob("*"), *(Path("studies").glob("*") if not incomplete else ())]
+    names = []
     for folder in sorted(folder for folder in folders if folder.is_dir()):
         if (folder / "study.json").exists():
-            found.append(str(folder))
+            names.append(str(folder))
         elif not folder.name.startswith("."):
-            found.append(f"{folder}/")
-    return [name for name in dict.fromkeys(found) if name.startswith(incomplete)]
+            names.append(f"{folder}/")
+    return [name for name in dict.fromkeys(names) if name.startswith(incomplete)]
 
 
 dataset = _one_of(DATA_SETS)

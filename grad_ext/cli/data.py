@@ -1,28 +1,30 @@
-"""`grad-ext data`: which data sets there are, what is in them, and where their files come from."""
+"""`grad-ext data`: list, describe and download data sets."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from grad_ext.cli import complete
-from grad_ext.cli.output import AsJson, Quiet, output
-from grad_ext.cli.sweep import help_without_command
+from grad_ext.cli.groups import help_without_command, with_options
+from grad_ext.cli.options import DataDir
+from grad_ext.cli.output import output
 
 if TYPE_CHECKING:
     from grad_ext.data.catalog import DataSet
-    from grad_ext.data.sensitive import SensitiveAttribute
-    from grad_ext.data.table import Table as DataTable
+    from grad_ext.data.table import Table
 
 app = typer.Typer(
-    help="""List, describe and fetch data sets.
+    help="""List, describe and download data sets.
 
     Example: grad-ext data info german
     """,
     invoke_without_command=True,
 )
+app.callback()(with_options(help_without_command))
 
 Name = Annotated[
     str,
@@ -30,34 +32,19 @@ Name = Annotated[
         autocompletion=complete.dataset, help="Data set: german, adult, diabetes or health."
     ),
 ]
-DataDir = Annotated[
-    Path | None,
-    typer.Option(
-        help="Folder with a data set's files; by default that of GRAD_EXT_DATA_DIR.",
-        show_default=False,
-    ),
-]
-
-
-@app.callback()
-def _data(context: typer.Context, as_json: AsJson = False, quiet: Quiet = False) -> None:
-    help_without_command(context)
 
 
 @app.command("list")
-def data_list(
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-) -> None:
-    """Show every data set that has a name.
+@with_options
+def data_list(data_dir: DataDir = None) -> None:
+    """List all data sets.
 
     Example: grad-ext data list
     """
     from grad_ext.data.catalog import DATA_SETS
 
     out = output()
-    headings = ("name", "what", "rows", "features", "protected attributes", "files")
+    heading = ("name", "title", "rows", "features", "protected attributes", "files")
     body = [
         [
             data_set.name,
@@ -69,163 +56,128 @@ def data_list(
         ]
         for data_set in DATA_SETS.values()
     ]
-    out.table("Data sets", headings, body)
+    out.table("Data sets", heading, body)
     if out.quiet:
         out.line("\n".join(DATA_SETS), always=True)
     rows = [
-        _known(data_set) | {"files": data_set.state(data_dir)} for data_set in DATA_SETS.values()
+        _catalogued(data_set) | {"files": data_set.state(data_dir)}
+        for data_set in DATA_SETS.values()
     ]
     out.document({"rows": rows})
 
 
 @app.command("info")
-def data_info(
-    name: Name,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-) -> None:
-    """Show a data set's roles, classes, groups, files and licence; nothing is downloaded.
+@with_options
+def data_info(name: Name, data_dir: DataDir = None) -> None:
+    """Show a data set's label, groups, files and licence. Nothing is downloaded.
 
     Example: grad-ext data info german
     """
-    from grad_ext.data.catalog import DATA_SETS
-    from grad_ext.errors import unknown
-
-    if name not in DATA_SETS:
-        raise unknown("data set", name, DATA_SETS)
-    data_set, out = DATA_SETS[name], output()
+    data_set, out = _data_set(name), output()
     out.line(f"{data_set.name}: {data_set.title}", always=True)
     out.line("")
     content: dict[str, Any] = {}
     if not data_set.missing(data_dir):
-        content = _describe(data_set.load(data_dir))
+        content = _show_table(data_set.load(data_dir))
     else:
         out.line(f"Protected attributes: {', '.join(data_set.protected)}")
-    out.document(_known(data_set) | content | _origin(data_set, data_dir))
+    out.document(_catalogued(data_set) | content | _show_source(data_set, data_dir))
 
 
 @app.command("fetch")
-def data_fetch(
-    name: Name,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-) -> None:
+@with_options
+def data_fetch(name: Name, data_dir: DataDir = None) -> None:
     """Download a data set's files into the cache, unless they are on this machine already.
 
     Example: grad-ext data fetch diabetes
     """
-    from grad_ext.data.catalog import DATA_SETS
     from grad_ext.data.fetch import obtain
-    from grad_ext.errors import unknown
 
-    if name not in DATA_SETS:
-        raise unknown("data set", name, DATA_SETS)
-    data_set = DATA_SETS[name]
+    data_set = _data_set(name)
     if not data_set.files:
         output().line(f"{name} comes with the package: nothing to fetch")
         output().document({"name": name, "files": {}})
         return
     if not data_set.missing(data_dir) or all(file.url for file in data_set.files):
-        places = {file.name: obtain(file, data_dir)[1] for file in data_set.files}
-        output().paths(places)
-        output().document({"name": name, "files": places})
+        paths = {file.name: obtain(file, data_dir)[1] for file in data_set.files}
+        output().paths(paths)
+        output().document({"name": name, "files": paths})
         return
-    # Its loader says which files are missing, where they come from and where they go.
+    # Raises an error that lists the missing files, their source and their folder.
     data_set.load(data_dir)
 
 
-def _known(data_set: DataSet) -> dict[str, Any]:
-    """Return what is known of a data set before any file of it is read."""
+def _data_set(name: str) -> DataSet:
+    from grad_ext.data.catalog import DATA_SETS
+    from grad_ext.errors import unknown
+
+    if name not in DATA_SETS:
+        raise unknown("data set", name, DATA_SETS)
+    return DATA_SETS[name]
+
+
+def _catalogued(data_set: DataSet) -> dict[str, Any]:
+    """Return what the catalog holds about a data set."""
     names = ("name", "title", "rows", "features", "protected", "licence", "citation")
     return {name: getattr(data_set, name) for name in names}
 
 
-def _describe(table: DataTable) -> dict[str, Any]:
-    """Print what the rows are, classes, groups and the favorable rate of each, and return it."""
-    import numpy as np
+def _show_table(table: Table) -> dict[str, Any]:
+    """Print the numbers that describe a table, and return them for the JSON document."""
+    from grad_ext.data.description import describe
 
-    out = output()
-    y, target = table.y(), table.target
-    own = f", the last {table.n_test:,} the source's own test part" if table.n_test else ""
-    out.line(f"Rows: {len(table):,}{own}")
-    units = None if table.groups is None else len(np.unique(table.g()))
-    if units is not None:
-        out.line(f"Units: {units:,} by {table.groups}; rows of one belong together")
-    numeric = table.frame[list(table.features)].select_dtypes("number").shape[1]
-    majority = max(y.mean(), 1 - y.mean())
-    out.line(f"Features: {len(table.features)}, {numeric} of them numeric")
+    out, target, about = output(), table.target, describe(table)
+    own = f", the last {about.test_rows:,} the source's own test set" if about.test_rows else ""
+    out.line(f"Rows: {about.rows:,}{own}")
+    if about.units is not None:
+        out.line(
+            f"Units: {about.units:,} by {table.groups}; a split keeps the rows of a unit together"
+        )
+    out.line(f"Features: {about.features}, {about.numeric_features} of them numeric")
     out.line(
-        f"Label: {target.column}, favorable {target.favorable!r} ({y.mean():.1%}), "
-        f"unfavorable {target.unfavorable!r}; majority class {majority:.4f}"
+        f"Label: {target.column}, favorable {target.favorable!r} ({about.favorable_share:.1%}), "
+        f"unfavorable {target.unfavorable!r}; majority class {about.majority:.4f}"
     )
-    body, groups = [], []
-    for attribute, a in zip(table.protected, table.a().T, strict=True):
-        if attribute.continuous:
-            span = f"{np.nanmin(a):g} to {np.nanmax(a):g}"
-            parts = [(span, ~np.isnan(a), False)]
-        else:
-            named = attribute.levels or ("others", f"privileged: {_rule(attribute)}")
-            parts = [(str(level), a == number, True) for number, level in enumerate(named)]
-            parts.append(("unknown", np.isnan(a), True))
-        for group, rows, rated in parts:
-            if rows.any():
-                share = float(y[rows].mean()) if rated else None
-                count = int(rows.sum())
-                words = "" if share is None else f"{share:.3f}"
-                body.append([attribute.name, group, f"{count:,}", words])
-                groups.append(
-                    {
-                        "attribute": attribute.name,
-                        "group": group,
-                        "rows": count,
-                        "favorable": share,
-                    }
-                )
+    body = [
+        [
+            group.attribute,
+            group.group,
+            f"{group.rows:,}",
+            "" if group.favorable is None else f"{group.favorable:.3f}",
+        ]
+        for group in about.groups
+    ]
     out.table("Protected", ("attribute", "group", "rows", "favorable"), body)
     for name, checksum in table.checksums.items():
         out.line(f"SHA-256 {checksum} {name}")
     out.line(f"Content: {table.digest()}")
-    return {
-        "rows": len(table),
-        "test_rows": table.n_test,
-        "units": units,
-        "features": len(table.features),
-        "numeric_features": numeric,
+    values = asdict(about)
+    favorable_share = values.pop("favorable_share")
+    return values | {
         "label": {
             "column": target.column,
             "favorable": target.favorable,
             "unfavorable": target.unfavorable,
-            "favorable_share": y.mean(),
+            "favorable_share": favorable_share,
         },
-        "majority": majority,
-        "groups": groups,
         "checksums": table.checksums,
         "content": table.digest(),
     }
 
 
-def _rule(attribute: SensitiveAttribute) -> str:
-    """Say in a few words who is privileged."""
-    if attribute.above is not None:
-        return f"above {attribute.above:g}"
-    return ", ".join(map(str, attribute.values or ()))
-
-
-def _origin(data_set: DataSet, data_dir: Path | None) -> dict[str, Any]:
-    """Print where the data come from and under which terms, and return where the files are."""
+def _show_source(data_set: DataSet, data_dir: Path | None) -> dict[str, Any]:
+    """Print a data set's licence and files, and return the paths of the files."""
     from grad_ext.data.fetch import find, how_to_get
 
     out = output()
     out.line(f"Licence: {data_set.licence}\nCite: {data_set.citation}")
     if not data_set.files:
         out.line("Files: come with the package")
-    places = {file.name: find(file, data_dir) for file in data_set.files}
-    for place in filter(None, places.values()):
-        out.paths({"File": place})
+    paths = {file.name: find(file, data_dir) for file in data_set.files}
+    for path in filter(None, paths.values()):
+        out.paths({"File": path})
     missing = data_set.missing(data_dir)
     if missing:
         first = "Downloaded on first use; if that fails, " if missing[0].url else "Missing: "
         out.line(f"{first}{how_to_get(*missing)}")
-    return {"files": places}
+    return {"files": paths}

@@ -1,12 +1,12 @@
-"""What a command shows, and to whom: tables to people, one JSON document to scripts.
+"""Print the result of a command: as tables for people, or as one JSON document for scripts.
 
     out = output()
     out.table("German", heading, body)
     out.paths({"Study folder": folder, "Report": page})
     out.document({"study": folder, "report": page, "rows": frame})
 
-Every command says both; which is printed is decided here, by `--json` and `--quiet`, wherever on the
-command line they stand.
+Every command passes both forms. `--json` and `--quiet`, anywhere on the command line, decide which of
+them is printed.
 """
 
 from __future__ import annotations
@@ -18,29 +18,27 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
-
-from grad_ext.cli import complete
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-# A file or a pipe has no width to keep to.
+# Width of tables in a file or a pipe, which have none of their own.
 PIPE_WIDTH = 160
 STDOUT = 1
 
 
 class Output:
-    """How one run of the command line shows its result.
+    """Printer of the result of one run of the command line.
 
     Attributes
     ----------
     as_json : bool
-        One JSON document on the standard output, and nothing else.
+        Whether to print one JSON document on standard output, and nothing else.
     quiet : bool
-        No progress, no tables, no sentences: only the paths.
+        Whether to print only paths, without progress, tables and sentences.
     """
 
     def __init__(self) -> None:
@@ -51,7 +49,7 @@ class Output:
 
     @property
     def progress(self) -> bool:
-        """Whether to show on the standard error how far it is."""
+        """Whether to show a progress bar on standard error."""
         return sys.stderr.isatty() and not self.quiet
 
     @property
@@ -59,13 +57,13 @@ class Output:
         return self.as_json or self.quiet
 
     def to_json(self) -> None:
-        """Keep the standard output for the document: what anybody else prints is an aside."""
+        """Reserve standard output for the document, and send everything else to standard error."""
         if not self.as_json:
             self.as_json = True
-            self._reserved.enter_context(_aside())
+            self._reserved.enter_context(_redirected())
 
     def table(self, title: str, heading: Sequence[str], body: Sequence[Sequence[str]]) -> None:
-        """Print lines of text as a table."""
+        """Print a table of text."""
         if self._silent:
             return
         from rich.box import SIMPLE_HEAD
@@ -78,7 +76,7 @@ class Output:
         _console().print(grid)
 
     def sentences(self, sentences: Sequence[str]) -> None:
-        """Print sentences, wrapped to the terminal."""
+        """Print sentences, wrapped to the width of the terminal."""
         if self._silent or not sentences:
             return
         console = _console()
@@ -86,22 +84,22 @@ class Output:
             console.print(sentence, highlight=False, markup=False)
 
     def line(self, text: str, always: bool = False) -> None:
-        """Print a line as it is; `always` also where it is to be quiet."""
-        if not (self._silent and not (always and not self.as_json)):
+        """Print a line unchanged; with `always` also if `quiet`."""
+        if not self._silent or (always and not self.as_json):
             typer.echo(text)
 
     def paths(self, named: Mapping[str, object]) -> None:
-        """Print where things lie, never wrapped, since a path is for copying."""
+        """Print named paths, a line each. They are not wrapped, so that they can be copied."""
         if not self.as_json:
             lines = [f"{name}: {path}" for name, path in named.items()]
             typer.echo("\n".join(lines))
 
     def document(self, values: Mapping[str, Any]) -> None:
-        """Keep the result for scripts: values that JSON holds, frames, paths and numpy's numbers."""
+        """Set the JSON document: JSON values, data frames, paths and numpy scalars and arrays."""
         self._document = values
 
     def end(self) -> None:
-        """Give the standard output back, and print the document where that is asked for."""
+        """Restore standard output, and print the document if `as_json`."""
         self._reserved.close()
         if self.as_json and self._document is not None:
             text = json.dumps(plain(self._document), ensure_ascii=False, allow_nan=False, indent=1)
@@ -112,19 +110,19 @@ _CURRENT: ContextVar[Output] = ContextVar("output")
 
 
 def output() -> Output:
-    """Return how this run of the command line shows its result."""
+    """Return the printer of this run of the command line."""
     return _CURRENT.get()
 
 
 @contextmanager
-def shown() -> Iterator[Output]:
-    """Be one run of the command line, at whose end the document is printed."""
+def printing() -> Iterator[Output]:
+    """Make a printer for one run of the command line, and print its document at the end."""
     token = _CURRENT.set(Output())
     try:
         yield _CURRENT.get()
         _CURRENT.get().end()
     except BaseException:
-        # Of what failed there is no document: the reason is on the standard error.
+        # A command that failed prints no document; the reason is on standard error.
         _CURRENT.get()._document = None
         _CURRENT.get().end()
         raise
@@ -133,7 +131,7 @@ def shown() -> Iterator[Output]:
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON holds it: frames as rows, and None for what is no finite number."""
+    """Return a value in JSON's types: a frame as a list of rows, and None for nan and infinity."""
     if hasattr(value, "to_dict") and hasattr(value, "columns"):
         return [plain(row) for row in value.to_dict("records")]
     if isinstance(value, Mapping):
@@ -156,55 +154,18 @@ def _console() -> Console:
 
 
 @contextmanager
-def _aside() -> Iterator[None]:
-    """Send to the standard error whatever is printed, also by libraries and child processes."""
+def _redirected() -> Iterator[None]:
+    """Redirect standard output to standard error, also for libraries and child processes."""
     sys.stdout.flush()
     with ExitStack() as stack:
         try:
-            ours = sys.stdout.fileno() == STDOUT
+            is_file = sys.stdout.fileno() == STDOUT
         except (OSError, ValueError):
-            ours = False
-        if ours:
-            kept = os.dup(STDOUT)
-            stack.callback(os.close, kept)
-            stack.callback(os.dup2, kept, STDOUT)
+            is_file = False
+        if is_file:
+            duplicate = os.dup(STDOUT)
+            stack.callback(os.close, duplicate)
+            stack.callback(os.dup2, duplicate, STDOUT)
             os.dup2(sys.stderr.fileno(), STDOUT)
         stack.enter_context(redirect_stdout(sys.stderr))
         yield
-
-
-def _json(wanted: bool) -> None:
-    if wanted:
-        output().to_json()
-
-
-def _quiet(wanted: bool) -> None:
-    if wanted:
-        output().quiet = True
-
-
-AsJson = Annotated[
-    bool,
-    typer.Option(
-        "--json",
-        callback=_json,
-        is_eager=True,
-        help="Print the result as one JSON document, and nothing else on the standard output.",
-    ),
-]
-Quiet = Annotated[
-    bool,
-    typer.Option(
-        "--quiet",
-        callback=_quiet,
-        is_eager=True,
-        help="Show no progress and no tables: print only where things lie.",
-    ),
-]
-Format = Annotated[
-    str,
-    typer.Option(
-        autocompletion=complete.formats,
-        help="Formats of the figures, separated by commas: png, svg, pdf.",
-    ),
-]

@@ -1,40 +1,56 @@
-"""The data set that options of the command line name: one of ours, or a file of the user's."""
+"""The data that options name: a data set of the catalog or a file of the user's.
+
+Only the command line writes lists as text. `listed` splits such a text and `joined` writes one; both
+follow CSV, so a name that holds a comma stands in double quotes.
+"""
 
 from __future__ import annotations
 
+import csv
+import io
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, overload
 
 from grad_ext.data import load_dataset, load_table
 from grad_ext.data.table import Table
-from grad_ext.errors import InputError
+from grad_ext.errors import InputError, unknown
+
+# One set of protected attributes.
+AttributeSet = tuple[str, ...]
+# Describes a file of the user's: see `table_from_options`.
+FILE_OPTIONS = (
+    *("path", "label", "favorable", "continuous", "features", "drop", "weights", "groups"),
+    "missing",
+)
+LIST_OPTIONS = ("continuous", "features", "drop")
 
 
 def table_from_options(
     dataset: str | None = None,
-    protected: str | None = None,
+    protected: Sequence[str] | None = None,
     *,
     data: str | Path | None = None,
     label: str | None = None,
     favorable: str | None = None,
-    continuous: str | None = None,
-    features: str | None = None,
-    drop: str | None = None,
+    continuous: Sequence[str] | None = None,
+    features: Sequence[str] | None = None,
+    drop: Sequence[str] | None = None,
     weights: str | None = None,
     groups: str | None = None,
     missing: Literal["error", "drop"] = "error",
     data_dir: str | Path | None = None,
 ) -> Table:
-    """Return the table that options name; lists are texts with commas.
+    """Return the table that options name.
 
     Parameters
     ----------
     dataset : str, optional
         Name of a data set, as for `load_dataset`.
-    protected : str, optional
-        Attributes to protect, separated by commas, as for `load_dataset` or `load_table`.
+    protected : sequence of str, optional
+        Attributes to protect, as for `load_dataset` or `load_table`.
     data : path, optional
-        The user's own file, instead of `dataset`; then `label` and `protected` are needed.
+        The user's own file, instead of `dataset`; `label` and `protected` are then required.
     label, favorable, continuous, features, drop, weights, groups, missing
         As for `load_table`.
     data_dir : path, optional
@@ -48,10 +64,9 @@ def table_from_options(
     Examples
     --------
     >>> from grad_ext.data.options import table_from_options
-    >>> table_from_options("german", "age,sex").attribute_names
+    >>> table_from_options("german", ["age", "sex"]).attribute_names
     ('age', 'sex')
     """
-    names = _listed(protected)
     own = {
         "--label": label,
         "--favorable": favorable,
@@ -67,26 +82,132 @@ def table_from_options(
             raise InputError(f"{given[0]} belongs to a file of your own: name it with --data")
         if dataset is None:
             raise InputError("expected --dataset with a name, or --data with a file, got neither")
-        return load_dataset(dataset, names, data_dir)
+        return load_dataset(dataset, protected, data_dir)
     if dataset is not None:
         raise InputError(f"expected --dataset or --data, got both: {dataset} and {data}")
-    if label is None or names is None:
+    if label is None or protected is None:
         lacking = "--label" if label is None else "--protected"
         raise InputError(f"--data {data} needs {lacking}: the columns' names are only known to you")
     return load_table(
         data,
         label,
-        names,
+        protected,
         favorable,
-        continuous=_listed(continuous) or (),
-        features=_listed(features),
-        drop=_listed(drop) or (),
+        continuous=continuous or (),
+        features=features,
+        drop=drop or (),
         weights=weights,
         groups=groups,
         missing=missing,
     )
 
 
-def _listed(text: str | None) -> list[str] | None:
-    """Return the parts of a text with commas; None if it was not given."""
-    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+@overload
+def listed(text: str) -> list[str]: ...
+
+
+@overload
+def listed(text: None) -> None: ...
+
+
+def listed(text: str | None) -> list[str] | None:
+    """Return the parts of a text with commas, or None if there is no text.
+
+    Parameters
+    ----------
+    text : str or None
+        Parts separated by commas. A part that holds a comma stands in double quotes, as in CSV.
+        Blanks around a part and empty parts are dropped.
+
+    Raises
+    ------
+    InputError
+        If the text is not a line of CSV.
+
+    Examples
+    --------
+    >>> from grad_ext.data.options import listed
+    >>> listed('age, "income, monthly"')
+    ['age', 'income, monthly']
+    """
+    if text is None:
+        return None
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True))
+    except csv.Error as error:
+        raise InputError(f"expected names separated by commas, got {text!r}: {error}") from None
+    return [part.strip() for row in rows for part in row if part.strip()]
+
+
+def joined(names: Sequence[str]) -> str:
+    """Return names as the text that `listed` splits again.
+
+    Examples
+    --------
+    >>> from grad_ext.data.options import joined
+    >>> joined(["age", "sex"]), joined(["age", "income, monthly"])
+    ('age,sex', 'age,"income, monthly"')
+    """
+    line = io.StringIO(newline="")
+    writer = csv.writer(line)
+    writer.writerow(names)
+    return line.getvalue().removesuffix(writer.dialect.lineterminator)
+
+
+def checked_file(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the options that describe a file: ``path`` and those of `load_table`, by name.
+
+    Raises
+    ------
+    InputError
+        If an option is unknown, ``path`` is missing, or a list of columns is not a list.
+    """
+    for name, value in options.items():
+        if name not in FILE_OPTIONS:
+            raise unknown("entry of data", name, FILE_OPTIONS)
+        if name in LIST_OPTIONS and value is not None and not isinstance(value, (list, tuple)):
+            raise InputError(f"data: {name}: expected a list of columns, got {value!r}")
+    if "path" not in options:
+        raise InputError("data: expected the path of a file")
+    return options
+
+
+def tables_by_attributes(
+    dataset: str | Table,
+    sets: Sequence[AttributeSet] | None = None,
+    data: Mapping[str, Any] | None = None,
+    data_dir: str | Path | None = None,
+) -> dict[AttributeSet, Table]:
+    """Load a data set once, and return it with each set of attributes protected.
+
+    Parameters
+    ----------
+    dataset : str or Table
+        Name of a data set, or a table; ignored if `data` is given.
+    sets : sequence of tuple of str, optional
+        The sets of protected attributes; the attributes that are protected by default if not given.
+    data : mapping of str to value, optional
+        A file instead: see `checked_file`.
+    data_dir : path, optional
+        As for `load_dataset`.
+
+    Raises
+    ------
+    InputError
+        If the data cannot be loaded, or have no such attribute.
+
+    Examples
+    --------
+    >>> from grad_ext.data.options import tables_by_attributes
+    >>> list(tables_by_attributes("german", [("age",), ("age", "sex")]))
+    [('age',), ('age', 'sex')]
+    """
+    every = None if sets is None else list(dict.fromkeys(name for one in sets for name in one))
+    if data is not None:
+        options = {n: v for n, v in checked_file(data).items() if n != "path"}
+        table = table_from_options(protected=every, data=data["path"], data_dir=data_dir, **options)
+    elif isinstance(dataset, Table):
+        table = dataset if every is None else dataset.protecting(every)
+    else:
+        table = load_dataset(dataset, every, data_dir)
+    return {one: table.protecting(one) for one in sets or (table.attribute_names,)}

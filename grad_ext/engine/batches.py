@@ -1,4 +1,4 @@
-"""Minibatches: the order in which each member of a pack sees its rows, and how an epoch is cut."""
+"""Minibatches: the order of each member's rows, and how an epoch's rows are divided."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from torch import Tensor
 from grad_ext.engine.hashing import keyed
 from grad_ext.seeds import torch_generator
 
-# Rows of a minibatch come in multiples of this, so that each member's slice of an activation
-# begins on a full vector: products over fewer or crooked rows fall back to other kernels.
+# Minibatches have multiples of this many rows, so that each member's slice of an activation begins
+# on a full vector: matrix products over other numbers of rows use other kernels.
 ROW_STEP = 16
-# On small data minibatches are smaller than asked for, at least this many an epoch.
+# Minibatches of an epoch, at least: on small data they are smaller than `batch_size`.
 LEAST_BATCHES = 8
 
 
 class BatchSampler:
-    """The orders in which members see their rows, an epoch after another.
+    """The order of each member's rows, epoch after epoch.
 
-    On a CPU each member's generator draws its own; on another device, where a thousand of them would
-    take longer than training, rows are sorted by a hash of their numbers, see `grad_ext.engine.hashing`.
+    On a CPU each member's generator draws it; on another device, where a thousand generators would
+    take longer than training, rows are sorted by a hash of their numbers: see `grad_ext.engine.hashing`.
 
     Parameters
     ----------
     seeds : sequence of P ints
-        A seed a member.
+        One seed for each member.
     device : torch.device
-        Where they are needed.
+        Where the orders are needed.
     """
 
     def __init__(self, seeds: Sequence[int], device: torch.device) -> None:
@@ -64,8 +64,8 @@ def by_hash(rows: int, keys: Tensor) -> Tensor:
 def one_thread() -> Iterator[None]:
     """Run torch's operators on one thread inside the block.
 
-    The network's operators are too small to share out, and a loop that is cut in two rounds
-    elsewhere: studies use further cores by training packs side by side.
+    The network's operators are too small to be divided among threads, and a divided loop rounds
+    differently: studies use several cores by training packs side by side.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -75,25 +75,35 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def minibatches(rows: int, batch_size: int) -> list[slice]:
-    """Deal an epoch's rows into minibatches of nearly equal size.
+def minibatches(
+    rows: int, batch_size: int, multiple: int = ROW_STEP, least: int = LEAST_BATCHES
+) -> list[slice]:
+    """Divide an epoch's rows into minibatches of nearly equal size.
 
-    Every minibatch is a multiple of `ROW_STEP` rows, as `Network.logits` wants it; the at most
-    ROW_STEP - 1 rows that are left over sit out one epoch, others the next. Fewer rows than that
-    make a single minibatch. On small data minibatches are smaller than asked for, at least
-    `LEAST_BATCHES` an epoch, since 50 epochs of one step each teach nothing.
+    Parameters
+    ----------
+    rows : int
+        N, rows of an epoch.
+    batch_size : int
+        Rows of a minibatch, about. On small data it is at most ``rows // least``.
+    multiple : int, default ROW_STEP
+        The number of rows of every minibatch is a multiple of this. At most ``multiple - 1`` rows are
+        left out of an epoch, others of the next; fewer rows than `multiple` are one minibatch.
+    least : int, default LEAST_BATCHES
+        Minibatches of an epoch, at least, if there are enough rows: a few epochs of one step each
+        do not train a network.
     """
-    if rows < ROW_STEP:
+    if rows < multiple:
         return [slice(0, rows)]
-    units = rows // ROW_STEP
-    size = min(batch_size, max(ROW_STEP, rows // LEAST_BATCHES))
-    count = min(units, max(1, round(units * ROW_STEP / size)))
-    edges = [units * i // count * ROW_STEP for i in range(count + 1)]
+    units = rows // multiple
+    size = min(batch_size, max(multiple, rows // least))
+    count = min(units, max(1, round(units * multiple / size)))
+    edges = [units * i // count * multiple for i in range(count + 1)]
     return [slice(start, stop) for start, stop in pairwise(edges)]
 
 
-def shared_tensor(values: NDArray[np.float32], dtype: torch.dtype) -> Tensor:
-    """Return an array as a tensor on the same memory where it can be: a copy may cost gigabytes.
+def shared_tensor(values: NDArray[np.floating], dtype: torch.dtype) -> Tensor:
+    """
 
     Ray hands out arrays that cannot be written to, which torch would warn of.
     """

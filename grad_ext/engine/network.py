@@ -34,12 +34,10 @@ from torch import Tensor
 from grad_ext.engine.batches import ROW_STEP
 from grad_ext.engine.dense import EPS
 from grad_ext.engine.module_trunk import ModuleTrunk
+from grad_ext.engine.parameters import carve, carve_parameters, draw_weight, padded
 from grad_ext.engine.shape import Shape
 from grad_ext.errors import InputError
-from grad_ext.seeds import torch_generator
 
-# float32 lanes of the widest vector register (512 bits).
-ALIGN = 16
 # Rows scored at once: limits the memory of the activations. On a GPU this many rows for up to
 # SCORE_MEMBERS members, and fewer for more.
 SCORE_ROWS, SCORE_MEMBERS, LEAST_SCORE_ROWS = 4096, 64, 256
@@ -89,11 +87,11 @@ class Network:
             # Rows of a piece are padded, so that each member's begins on a full vector. The padding
             # is part of the leaf, since autograd requires leaves without gaps.
             sizes |= {
-                f"trunk.{name}": (self.members, _padded(size))
+                f"trunk.{name}": (self.members, padded(size))
                 for name, size in trunk.parameters.items()
             }
         self._sizes: dict[str, tuple[int, ...]] = sizes
-        self._settle(torch.zeros(sum(_padded(size) for size in sizes.values()), dtype=dtype))
+        self._settle(torch.zeros(sum(padded(size) for size in sizes.values()), dtype=dtype))
         with torch.no_grad():
             for name, parameter in self.parameters.items():
                 if name.endswith(".gain"):
@@ -110,12 +108,7 @@ class Network:
     def _settle(self, flat: Tensor) -> None:
         """Make the parameters views of a buffer, and their gradients views of another."""
         self.flat = flat
-        # One optimiser step over `flat` updates all parameters.
-        flat.grad = torch.zeros_like(flat)
-        self.parameters = _carve(flat, self._sizes)
-        gradients = _carve(flat.grad, self._sizes).values()
-        for parameter, gradient in zip(self.parameters.values(), gradients, strict=True):
-            parameter.requires_grad_().grad = gradient
+        self.parameters = carve_parameters(flat, self._sizes)
 
     @property
     def device(self) -> torch.device:
@@ -192,8 +185,7 @@ class Network:
                 else:
                     pieces = {layer: parameter[member]}
                 for piece, weight in pieces.items():
-                    generator = torch_generator(seed, "weights", piece)
-                    weight.normal_(0.0, weight.shape[-1] ** -0.5, generator=generator)
+                    draw_weight(weight, seed, piece)
 
     def reversal(self, strength: Tensor) -> Tensor:
         """Return the factors of the gradients on their way from the branches into the trunk.
@@ -229,7 +221,7 @@ class Network:
             For those of the attribute branches.
         """
         flat = torch.full_like(self.flat, target)
-        for name, piece in _carve(flat, self._sizes).items():
+        for name, piece in carve(flat, self._sizes).items():
             if name.startswith("branch."):
                 piece[:, 1:] = attribute
             elif name.startswith("attribute."):
@@ -367,19 +359,6 @@ class Network:
             **{f"trunk.{name}": value.detach() for name, value in self._trunk_tensors().items()},
         }
 
-    @torch.no_grad()
-    def copy_members(self, members: Tensor, source: Network) -> None:
-        """Copy the chosen members' parameters and statistics from another network of this shape.
-
-        Parameters
-        ----------
-        members : bool Tensor of shape (P,)
-            Which members to copy, on the networks' device.
-        """
-        state = source.state()
-        for name, value in self.state().items():
-            value[members] = state[name][members]
-
 
 @torch.no_grad()
 def _fill(tensors: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
@@ -393,23 +372,3 @@ def _fill(tensors: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
                 f"got {tuple(state[name].shape)}"
             )
         value.copy_(state[name])
-
-
-def _padded(size: Sequence[int]) -> int:
-    elements = 1
-    for s in size:
-        elements *= s
-    return -(-elements // ALIGN) * ALIGN
-
-
-def _carve(flat: Tensor, sizes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """Return non-overlapping views of a flat buffer, each beginning on a multiple of `ALIGN`."""
-    views: dict[str, Tensor] = {}
-    start = 0
-    for name, size in sizes.items():
-        padded = _padded(size)
-        piece = flat.detach()[start : start + padded]
-        elements = torch.Size(size).numel()
-        views[name] = piece[:elements].view(size)
-        start += padded
-    return views

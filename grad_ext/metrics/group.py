@@ -1,13 +1,14 @@
-"""How good and how even-handed predictions are: pure functions of arrays.
+"""Metrics of predictions, as functions of arrays.
 
 Accuracy, Discrimination, Consistency and Delta are those of Zemel et al. (2013), "Learning Fair
 Representations", section 5, as the GRAD paper writes them (section 3.1). A prediction ŷ is a label
-(0 or 1) or a score in [0, 1]; the functions take either, and the paper's text ("only the predicted
-label") is why grad-ext hands them labels unless told otherwise.
+(0 or 1) or a score in [0, 1]; the functions take either. Studies evaluate labels, since the paper
+uses "only the predicted label".
 
-Predictions have shape (..., N): leading axes (members of a pack, say) are kept, so one call judges
-many models. Groups are 0 and 1, numbers or names. Every function has the signature of Fairlearn's
-metrics, ``(y_true, y_pred, *, sensitive_features, sample_weight)``, as far as it needs them.
+Predictions have shape (..., N), so one call evaluates many models, each to the same bits as alone.
+Groups are 0 and 1, numbers or names. Every function has the signature of Fairlearn's metrics,
+``(y_true, y_pred, *, sensitive_features, sample_weight)``, as far as it needs them. The formulas are
+those of `grad_ext.metrics.registry`.
 """
 
 from __future__ import annotations
@@ -16,56 +17,63 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from grad_ext.errors import InputError
+from grad_ext.metrics import registry
+from grad_ext.metrics.inputs import as_binary, as_columns, as_rows, as_weights
 from grad_ext.metrics.neighbors import NEIGHBORS, NeighborGraph, neighbor_graph
+from grad_ext.metrics.sums import Groups, Predictions
 
 Floats = NDArray[np.float64]
-# Bins of a continuous attribute.
-BINS = 10
+# AIF360's names.
+TOOLKIT_METRICS = (
+    "statistical_parity_difference",
+    "disparate_impact",
+    "equal_opportunity_difference",
+    "average_odds_difference",
+)
 
 
-def _rows(name: str, values: ArrayLike, n: int | None = None) -> Floats:
-    array = np.asarray(values, dtype=np.float64)
-    if array.ndim == 0 or array.shape[-1] == 0:
-        raise InputError(f"{name}: expected at least one row, got shape {array.shape}")
-    if n is not None and array.shape[-1] != n:
-        raise InputError(f"{name}: expected {n} rows, got {array.shape[-1]}")
-    return array
+def _predictions(
+    y_true: ArrayLike | None,
+    y_pred: ArrayLike,
+    sample_weight: ArrayLike | None,
+    columns: Floats | Sequence[Any] = (),
+    continuous: Sequence[int] = (),
+    kind: str = "categorical",
+) -> Predictions:
+    predicted = as_rows("y_pred", y_pred)
+    n = predicted.shape[-1]
+    true = None if y_true is None else as_binary("y_true", y_true, n)
+    groups = tuple(
+        Groups.of(str(k), "continuous" if k in continuous else kind, column)
+        for k, column in enumerate(columns)
+    )
+    return Predictions(predicted, true, as_weights(sample_weight, n), groups)
 
 
-def _binary(name: str, values: ArrayLike, n: int | None = None) -> Floats:
-    array = _rows(name, values, n)
-    if not np.isin(array, (0.0, 1.0)).all():
-        raise InputError(f"{name}: expected only 0 and 1, got {array[~np.isin(array, (0, 1))][0]}")
-    return array
+def _attributes(
+    y_true: ArrayLike | None,
+    y_pred: ArrayLike,
+    sensitive_features: ArrayLike | None,
+    protected: ArrayLike | None,
+    sample_weight: ArrayLike | None,
+    continuous: Sequence[int],
+) -> Predictions:
+    if (sensitive_features is None) == (protected is None):
+        raise InputError(
+            "expected exactly one of sensitive_features and protected, got "
+            f"{'neither' if protected is None else 'both'}"
+        )
+    features = protected if sensitive_features is None else sensitive_features
+    columns = as_columns(features, as_rows("y_pred", y_pred).shape[-1])
+    return _predictions(y_true, y_pred, sample_weight, columns, continuous)
 
 
-def _weights(sample_weight: ArrayLike | None, n: int) -> Floats:
-    return np.ones(n) if sample_weight is None else _rows("sample_weight", sample_weight, n)
-
-
-def _mean(values: Floats, weight: Floats) -> Any:
-    total = weight.sum()
-    if not total > 0:
-        return np.full(values.shape[:-1], np.nan)[()]
-    return np.where(_constant(values), values[..., 0], _sums(values, weight) / total)[()]
-
-
-def _sums(values: Floats, weight: Floats) -> Floats:
-    """Return weighted sums over the last axis, rounded alike however many predictions there are.
-
-    A matrix product would choose its order of additions by the shape.
-    """
-    return np.asarray((np.ascontiguousarray(values) * weight).sum(axis=-1))
-
-
-def _constant(values: Floats) -> NDArray[np.bool_]:
-    """Return which predictions give every row the same: their means shall be that exactly."""
-    return np.asarray((values == values[..., :1]).all(axis=-1))
+def _by_attribute(name: str, predictions: Predictions) -> Floats:
+    formula = registry.METRICS[name].formula
+    return np.stack([formula(predictions, k) for k in range(len(predictions.groups))])
 
 
 def accuracy(
@@ -93,9 +101,7 @@ def accuracy(
     >>> float(accuracy([1, 0, 1, 1], [1, 0, 0, 1]))
     0.75
     """
-    predicted = _rows("y_pred", y_pred)
-    true = _binary("y_true", y_true, predicted.shape[-1])
-    return 1.0 - _mean(np.abs(true - predicted), _weights(sample_weight, len(true)))
+    return registry.accuracy(_predictions(y_true, y_pred, sample_weight))[()]
 
 
 def balanced_accuracy(
@@ -105,11 +111,7 @@ def balanced_accuracy(
 
     Parameters and return value as `accuracy`; nan where a class is absent.
     """
-    predicted = _rows("y_pred", y_pred)
-    true = _binary("y_true", y_true, predicted.shape[-1])
-    weight = _weights(sample_weight, len(true))
-    right = 1.0 - np.abs(true - predicted)
-    return (_mean(right, weight * true) + _mean(right, weight * (1.0 - true))) / 2.0
+    return registry.balanced_accuracy(_predictions(y_true, y_pred, sample_weight))[()]
 
 
 def positive_rate(
@@ -120,91 +122,7 @@ def positive_rate(
     Fairlearn's ``selection_rate``, and its ``mean_prediction`` for scores. `y_true` is not looked
     at.
     """
-    predicted = _rows("y_pred", y_pred)
-    return _mean(predicted, _weights(sample_weight, predicted.shape[-1]))
-
-
-def _columns(sensitive_features: Any, n: int) -> Floats:
-    """Return the columns of sensitive features as numbers, shape (K, N)."""
-    if isinstance(sensitive_features, pd.DataFrame):
-        columns = [column.to_numpy() for _, column in sensitive_features.items()]
-        shape: tuple[int, ...] = sensitive_features.shape
-    else:
-        groups = sensitive_features
-        if not hasattr(groups, "dtype"):
-            # As objects, so that None and nan beside names stay missing and become no names.
-            groups = np.asarray(groups, dtype=object)
-        groups = np.asarray(groups)
-        shape = groups.shape
-        columns = [groups] if groups.ndim == 1 else list(groups.T)
-    if len(shape) not in (1, 2) or shape[0] != n or not columns:
-        raise InputError(
-            f"sensitive_features: expected shape ({n},) or ({n}, K), got {tuple(shape)}"
-        )
-    return np.stack([_numbers(column) for column in columns])
-
-
-def _numbers(column: NDArray[Any]) -> Floats:
-    """Return a column as numbers; names are numbered, what is missing is nan."""
-    try:
-        return column.astype(np.float64)
-    except (TypeError, ValueError):
-        codes = pd.factorize(column, sort=False)[0].astype(np.float64)
-        codes[codes < 0] = np.nan
-        return codes
-
-
-def _given(sensitive_features: ArrayLike | None, protected: ArrayLike | None) -> ArrayLike:
-    if (sensitive_features is None) == (protected is None):
-        raise InputError(
-            "expected exactly one of sensitive_features and protected, got "
-            f"{'neither' if protected is None else 'both'}"
-        )
-    return protected if sensitive_features is None else sensitive_features  # type: ignore[return-value]
-
-
-def _two_groups(sensitive_features: ArrayLike, n: int) -> Floats:
-    columns = _columns(sensitive_features, n)
-    return _binary("sensitive_features", columns, n)
-
-
-def _gaps(values: Floats, groups: Floats, weight: Floats) -> Floats:
-    """Privileged minus unprivileged mean, shape (K, ...)."""
-    return np.stack([_mean(values, weight * g) - _mean(values, weight * (1.0 - g)) for g in groups])
-
-
-def _group_means(values: Floats, column: Floats, weight: Floats) -> tuple[Floats, Floats]:
-    """Return the weight and the mean of every group that has rows, shapes (G,) and (G, ...)."""
-    present = ~np.isnan(column)
-    numbers, codes = np.unique(column[present], return_inverse=True)
-    member = np.equal.outer(np.arange(len(numbers)), codes) * weight[present]
-    total = member.sum(axis=1)
-    kept = total > 0
-    means = np.empty((int(kept.sum()), *values.shape[:-1]))
-    for g, (share, size) in enumerate(zip(member[kept], total[kept], strict=True)):
-        means[g] = _sums(values[..., present], share) / size
-    return total[kept], np.where(_constant(values), values[..., 0], means)
-
-
-def bins(column: Floats) -> Floats:
-    """Return the number of each row's bin, `BINS` of equally many rows; nan stays."""
-    present = ~np.isnan(column)
-    edges = np.unique(np.quantile(column[present], np.linspace(0, 1, BINS + 1)[1:-1]))
-    return np.where(present, np.searchsorted(edges, column, side="right"), np.nan)
-
-
-def _spread(values: Floats, column: Floats, weight: Floats, continuous: bool) -> Any:
-    """Return how far the means of a column's groups lie apart, shape (...)."""
-    if np.isnan(column).all():
-        return np.full(values.shape[:-1], np.nan)[()]
-    sizes, means = _group_means(values, bins(column) if continuous else column, weight)
-    if len(sizes) < 2:
-        return np.full(values.shape[:-1], np.nan)[()]
-    if continuous:
-        by_bin = np.moveaxis(means, 0, -1)
-        mean = _sums(by_bin, sizes) / sizes.sum()
-        return (_sums(np.abs(by_bin - mean[..., None]), sizes) / sizes.sum())[()]
-    return means.max(axis=0) - means.min(axis=0)
+    return registry.positive_rate(_predictions(None, y_pred, sample_weight))[()]
 
 
 def discrimination_by_attribute(
@@ -245,13 +163,10 @@ def discrimination_by_attribute(
     array of shape (K, ...)
         nan where fewer than two groups have rows.
     """
-    predicted = _rows("y_pred", y_pred)
-    n = predicted.shape[-1]
-    columns = _columns(_given(sensitive_features, protected), n)
-    weight = _weights(sample_weight, n)
-    return np.stack(
-        [_spread(predicted, column, weight, k in continuous) for k, column in enumerate(columns)]
+    predictions = _attributes(
+        None, y_pred, sensitive_features, protected, sample_weight, continuous
     )
+    return _by_attribute("discrimination", predictions)
 
 
 def discrimination(
@@ -281,14 +196,10 @@ def discrimination(
     >>> float(discrimination([1, 0, 1, 0], [1, 1, 1, 0], sensitive_features=[1, 1, 0, 0]))
     0.5
     """
-    return discrimination_by_attribute(
-        y_true,
-        y_pred,
-        sensitive_features=sensitive_features,
-        protected=protected,
-        sample_weight=sample_weight,
-        continuous=continuous,
-    ).mean(axis=0)
+    predictions = _attributes(
+        None, y_pred, sensitive_features, protected, sample_weight, continuous
+    )
+    return registry.averaged(registry.discrimination, predictions)[()]
 
 
 def delta(
@@ -313,14 +224,10 @@ def delta(
     >>> float(delta([1, 0, 1, 0], [1, 1, 1, 0], sensitive_features=[1, 1, 0, 0]))
     0.25
     """
-    return accuracy(y_true, y_pred, sample_weight=sample_weight) - discrimination(
-        y_true,
-        y_pred,
-        sensitive_features=sensitive_features,
-        protected=protected,
-        sample_weight=sample_weight,
-        continuous=continuous,
+    predictions = _attributes(
+        y_true, y_pred, sensitive_features, protected, sample_weight, continuous
     )
+    return registry.delta(predictions)[()]
 
 
 def balanced_delta(
@@ -342,14 +249,10 @@ def balanced_delta(
     >>> float(balanced_delta([1, 1, 1, 0], [1, 1, 1, 1], sensitive_features=[1, 1, 0, 0]))
     0.5
     """
-    return balanced_accuracy(y_true, y_pred, sample_weight=sample_weight) - discrimination(
-        y_true,
-        y_pred,
-        sensitive_features=sensitive_features,
-        protected=protected,
-        sample_weight=sample_weight,
-        continuous=continuous,
+    predictions = _attributes(
+        y_true, y_pred, sensitive_features, protected, sample_weight, continuous
     )
+    return registry.balanced_delta(predictions)[()]
 
 
 def consistency(
@@ -411,7 +314,7 @@ def consistency(
     >>> float(consistency([1, 1, 0, 0], [1, 1, 0, 0], X=X, k=1))
     0.5
     """
-    predicted = _rows("y_pred", y_pred)
+    predicted = as_rows("y_pred", y_pred)
     n = predicted.shape[-1]
     if (X is None) == (graph is None):
         raise InputError("consistency needs exactly one of X and graph")
@@ -422,7 +325,9 @@ def consistency(
         graph = neighbor_graph(points, k=k, include_self=include_self, ties=ties)
     elif len(graph) != n:
         raise InputError(f"graph: expected {n} rows, got {len(graph)}")
-    return 1.0 - _mean(np.abs(predicted - graph.mean(predicted)), _weights(sample_weight, n))
+    weight = as_weights(sample_weight, n)
+    predictions = Predictions(predicted, None, weight, graph=graph, neighbor_weight=weight)
+    return registry.consistency(predictions)[()]
 
 
 def chance_level(
@@ -449,31 +354,12 @@ def chance_level(
     array of shape (K, ...)
         nan where fewer than two groups have rows.
     """
-    # A weighted mean of ones may exceed 1 by rounding.
-    rate = np.clip(np.asarray(positive, dtype=np.float64), 0.0, 1.0)
-    columns = _columns(sensitive_features, len(np.asarray(sensitive_features)))
-    units = [_unit_floor(column, k in continuous) for k, column in enumerate(columns)]
-    return np.asarray(np.multiply.outer(np.array(units), np.sqrt(rate * (1.0 - rate))))
-
-
-def _unit_floor(column: Floats, continuous: bool) -> float:
-    """Return the chance level for labels of variance 1."""
-    present = column[~np.isnan(column)]
-    if not len(present):
-        return float("nan")
-    sizes = np.unique(bins(present) if continuous else present, return_counts=True)[1]
-    if len(sizes) < 2:
-        return float("nan")
-    if continuous:
-        share = sizes / sizes.sum()
-        return float(share @ np.sqrt(2.0 / np.pi * (1.0 / sizes - 1.0 / sizes.sum())))
-    if len(sizes) == 2:
-        return float(np.sqrt(2.0 / np.pi * (1.0 / sizes).sum()))
-    # The mean range of independent variables is the integral of P(min <= x < max).
-    sd = 1.0 / np.sqrt(sizes)
-    x = np.linspace(-8.0 * sd.max(), 8.0 * sd.max(), 4001)
-    below = special.ndtr(x[:, None] / sd)
-    return float(np.trapezoid(1.0 - below.prod(axis=1) - (1.0 - below).prod(axis=1), x))
+    columns = as_columns(sensitive_features, len(np.asarray(sensitive_features)))
+    groups = [
+        Groups.of(str(k), "continuous" if k in continuous else "categorical", column)
+        for k, column in enumerate(columns)
+    ]
+    return registry.chance_levels(np.asarray(positive, dtype=np.float64), groups)
 
 
 def toolkit_metrics(
@@ -504,22 +390,10 @@ def toolkit_metrics(
         ``statistical_parity_difference``, ``disparate_impact``, ``equal_opportunity_difference``,
         ``average_odds_difference``; nan where a rate has no rows to be taken over.
     """
-    predicted = _rows("y_pred", y_pred)
-    n = predicted.shape[-1]
-    true = _binary("y_true", y_true, n)
-    groups, weight = _two_groups(sensitive_features, n), _weights(sample_weight, n)
-    parity = -_gaps(predicted, groups, weight)
-    opportunity = -_gaps(predicted, groups, weight * true)
-    false_positives = -_gaps(predicted, groups, weight * (1.0 - true))
-    privileged = np.stack([_mean(predicted, weight * g) for g in groups])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        impact = (privileged + parity) / privileged
-    return {
-        "statistical_parity_difference": parity,
-        "disparate_impact": impact,
-        "equal_opportunity_difference": opportunity,
-        "average_odds_difference": (opportunity + false_positives) / 2.0,
-    }
+    n = as_rows("y_pred", y_pred).shape[-1]
+    columns = as_binary("sensitive_features", as_columns(sensitive_features, n))
+    predictions = _predictions(y_true, y_pred, sample_weight, columns, kind="binary")
+    return {name: _by_attribute(name, predictions) for name in TOOLKIT_METRICS}
 
 
 def equalized_odds_by_attribute(
@@ -558,14 +432,5 @@ def equalized_odds_by_attribute(
     >>> equalized_odds_by_attribute(y, labels, sensitive_features=[0, 0, 1, 1, 0, 1])
     array([0.5])
     """
-    predicted = _rows("y_pred", y_pred)
-    n = predicted.shape[-1]
-    true = _binary("y_true", y_true, n)
-    weight = _weights(sample_weight, n)
-    columns = _columns(sensitive_features, n)
-    return np.stack(
-        [
-            np.maximum(*(_spread(predicted, column, weight * (true == y), False) for y in (0, 1)))
-            for column in columns
-        ]
-    )
+    predictions = _attributes(y_true, y_pred, sensitive_features, None, sample_weight, ())
+    return _by_attribute("equalized_odds_difference", predictions)

@@ -1,14 +1,14 @@
-"""The exact graph of nearest neighbours that Consistency needs, found once for many predictions.
+"""The exact graph of nearest neighbours for Consistency, computed once for many predictions.
 
 On one-hot data many rows lie at the k-th distance, and which of them a search returns depends on
-the order of the rows. Here the neighbours tied at the k-th distance share the weight that is left,
-so that the graph, and Consistency, do not depend on the order.
+the order of the rows. In this graph the neighbours tied at the k-th distance share the remaining
+weight, so that the graph, and Consistency, do not depend on the order.
 
-Rows that are alike are one point. All pairs of points are looked at in blocks of single precision,
-on the CPU or a GPU, which leaves a few candidates for each; their distances are then computed in
-double precision from the differences of the coordinates, which decides. Rounding cannot hide a
-neighbour: the candidates are all those whose distance, less the largest error that the block may
-have, is not above that of k others.
+Equal rows are one point. In few dimensions a k-d tree returns a few candidates for each point;
+otherwise the distances of all pairs are computed in blocks of single precision, on the CPU or a GPU.
+The candidates' distances are then computed in double precision from the differences of the
+coordinates, and decide. Rounding cannot hide a neighbour: the candidates are all those whose
+distance, less the largest error that the block can have, is not above that of k others.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from grad_ext.files import write_atomically
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
-# Pairs of points: of whom, and who is near.
+# Pairs of points: numbers of the points, and of those near them.
 _Found = tuple[Ints, Ints]
 
 # Number of neighbours: AIF360's default, where the paper is silent.
@@ -48,13 +48,11 @@ GRAPH_BYTES = 2 * 2**30
 STRIDE = 64
 # Candidates for each point beyond which single precision is too coarse for these numbers.
 COARSE = 256
-# A tree finds the neighbours of at least so many points that spread over at most so many dimensions;
-# else products of blocks do. Measured for 2,000 to 32,000 points: the tree's time for each is 0.1 to
-# 0.7 times the products' up to 8 dimensions and 1.4 to 9 times from 12 on. The tree is asked for SPARE
-# neighbours more than k, and its leaves hold LEAF points.
-TREE_ROWS, TREE_DIMENSIONS, SPARE, LEAF = 1024, 11.0, 14, 16
-# Points that a tree is asked for at once.
-ASKED = 2**16
+# Points from which a tree can be faster; it is queried for SPARE more than k. Its leaves hold LEAF
+# points.
+WORTH_A_TREE, SPARE, LEAF = 1024, 14, 16
+# Points that a tree is queried for at once.
+QUERIES = 2**16
 # Coordinates of the pairs whose exact distance is computed at once: few enough for the cache.
 COORDINATES = 2**17
 # Graphs of this process that are remembered.
@@ -67,7 +65,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class NeighborGraph:
-    """Who is near whom among N rows that lie at U different points.
+    """The nearest neighbours of N rows that lie at U different points.
 
     Attributes
     ----------
@@ -133,16 +131,16 @@ def neighbor_graph(
     Parameters
     ----------
     X : array of shape (N, D)
-        Where the rows lie; Euclidean distance, decided in float64.
+        Coordinates of the rows; Euclidean distance, decided in float64.
     k : int, default 5
         Number of neighbours, smaller than N (at most N with `include_self`).
     include_self : bool, default False
         Count each row among its own neighbours.
     ties : {'share', 'first'}, default 'share'
-        Rows tied at the k-th distance share the weight that is left; or those of them that come
-        first are taken, for comparison with searches that do so.
+        Rows tied at the k-th distance share the remaining weight; or the first of them are taken, for
+        comparison with searches that do so.
     device : str, default 'cpu'
-        Where the pairs are looked at: 'cpu', or a device of torch such as 'cuda'. The graph is the
+        Where distances are computed: 'cpu', or a device of torch such as 'cuda'. The graph is the
         same.
 
     Returns
@@ -193,15 +191,15 @@ def cached_graph(
     device: str = "cpu",
     folder: Path | None = None,
 ) -> NeighborGraph:
-    """Return `neighbor_graph`, found once for the same content and arguments.
+    """Return `neighbor_graph`, computed once for the same content and arguments.
 
     Parameters
     ----------
     X, k, include_self, ties, device
         As `neighbor_graph`.
     folder : pathlib.Path, optional
-        Where the graphs of many rows are kept for later processes, named by a hash of the content;
-        a file that is damaged is made anew. Without it, the last few are remembered by this process.
+        Folder in which graphs of many rows are stored for later processes, named by a hash of the
+        content; a damaged file is written again. Without it, the process caches the last few.
     """
     points = np.ascontiguousarray(X, dtype=np.float64)
     about = repr((FORMAT, points.shape, k, include_self, ties))
@@ -213,7 +211,7 @@ def cached_graph(
     if graph is None:
         graph = neighbor_graph(points, k, include_self, ties, device)
         if path is not None:
-            # A cache that cannot be written to is no reason to fail.
+            # Without a cache that can be written to, the graph is computed again.
             with suppress(OSError):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_atomically(path, _written(graph))
@@ -292,8 +290,8 @@ def _search(points: Floats, sizes: Ints, left: Ints, k: int, device: str) -> _Pa
     """Find, for each point that lacks neighbours, the points that its `left` next rows lie at."""
     none = np.zeros(0, dtype=np.intp)
     blocks, entries = [_Pairs(none, none, none.astype(np.bool_), none.astype(np.float64))], 0
-    for found in _found(points, np.flatnonzero(left), k, device):
-        block = _decide(points, sizes, left, *found)
+    for candidates in _candidates(points, np.flatnonzero(left), k, device):
+        block = _decide(points, sizes, left, *candidates)
         entries += len(block.of)
         if 16 * entries > GRAPH_BYTES:
             raise InputError(
@@ -309,12 +307,12 @@ def _search(points: Floats, sizes: Ints, left: Ints, k: int, device: str) -> _Pa
     )
 
 
-def _found(points: Floats, asking: Ints, k: int, device: str) -> Iterator[_Found]:
+def _candidates(points: Floats, asking: Ints, k: int, device: str) -> Iterator[_Found]:
     """Yield candidates for some points, a block of them at a time."""
-    if device == "cpu" and len(points) >= TREE_ROWS and _dimensions(points) <= TREE_DIMENSIONS:
+    if device == "cpu" and len(asking) >= WORTH_A_TREE and prefers_tree(*points.shape):
         tree = _Tree(points, k)
-        for start in range(0, len(asking), ASKED):
-            yield tree.of(asking[start : start + ASKED])
+        for start in range(0, len(asking), QUERIES):
+            yield tree.of(asking[start : start + QUERIES])
         return
     # A device multiplies in double precision: single may there be rounded more than it says.
     single = _Candidates(points, k, np.float32) if device == "cpu" else None
@@ -322,26 +320,26 @@ def _found(points: Floats, asking: Ints, k: int, device: str) -> Iterator[_Found
     step = max(1, BLOCK_BYTES // (8 * len(points)))
     for start in range(0, len(asking), step):
         rows = asking[start : start + step]
-        found = single.of(rows, COARSE * len(rows)) if single else None
-        if found is None:
+        pairs = single.of(rows, COARSE * len(rows)) if single else None
+        if pairs is None:
             single, double = None, double or _Candidates(points, k, np.float64)
-            found = double.of(rows)
-            assert found is not None
-        yield found
+            pairs = double.of(rows)
+            assert pairs is not None
+        yield pairs
 
 
-def _dimensions(points: Floats) -> float:
-    """Return the participation ratio of the variances: how many columns the points spread over.
+def prefers_tree(points: int, dimensions: int) -> bool:
+    """Return whether a k-d tree is expected to be faster than blocks of all pairs.
 
-    (Σ v)² / Σ v² is D where all columns vary alike and less where few of them hold most of the variance.
+    Measured on normal and one-hot data and on Adult, 2,000 to 45,000 points in 2 to 101 dimensions:
+    the dimension at which both take the same time grows with the logarithm of the number of points,
+    from 5 for 2,000 to 10 for 30,000. Both are exact, so only the time depends on it.
     """
-    variance = points.var(axis=0)
-    squares = float((variance**2).sum())
-    return float(variance.sum()) ** 2 / squares if squares else 0.0
+    return bool(dimensions <= 4.0 / 3.0 * np.log2(points) - 9.7)
 
 
 class _Tree:
-    """Finds the same by a k-d tree, which is faster where few coordinates tell points apart."""
+    """Candidates by a k-d tree, which is faster in few dimensions."""
 
     def __init__(self, points: Floats, k: int) -> None:
         # Late, since processes that only train do not need it.
@@ -349,32 +347,32 @@ class _Tree:
 
         # The sooner a sum of squares grows, the sooner a point is seen to be too far.
         ordered = points[:, np.argsort(-points.var(axis=0), kind="stable")]
-        # With the points in the order of a first tree's leaves, and asked for in that order, what is
-        # near lies near, and in the cache.
+        # With the points in the order of a first tree's leaves, and queried in that order, near points
+        # are near in memory too, and in the cache.
         self._order = KDTree(ordered, leafsize=LEAF).indices
         self._points = ordered[self._order]
         self._tree = KDTree(self._points, leafsize=LEAF)
         self._place = np.empty(len(points), dtype=np.intp)
         self._place[self._order] = np.arange(len(points))
         self._wanted = min(k, len(points) - 1)
-        self._asked = min(self._wanted + SPARE, len(points))
+        self._count = min(self._wanted + SPARE, len(points))
 
     def of(self, rows: Ints) -> _Found:
         """Return pairs of a row and a candidate."""
         rows = np.sort(self._place[rows])
-        here = self._points[rows]
-        asked = self._tree.query(here, k=np.arange(1, self._asked + 1), workers=-1)
-        distance, near = np.asarray(asked[0]), np.asarray(asked[1])
+        queries = self._points[rows]
+        nearest = self._tree.query(queries, k=np.arange(1, self._count + 1), workers=-1)
+        distance, near = np.asarray(nearest[0]), np.asarray(nearest[1])
         # Nearest is the point itself, for no two are alike.
         reach = distance[:, self._wanted] * (1.0 + TIE)
         inside = distance <= reach[:, None]
-        # Where the last one asked for is no farther, there may be more.
-        more = np.flatnonzero(inside[:, -1]) if self._asked < len(self._points) else rows[:0]
+        # If the last of them is no farther, there can be more.
+        more = np.flatnonzero(inside[:, -1]) if self._count < len(self._points) else rows[:0]
         inside[more] = False
         of, place = np.nonzero(inside)
         of, near = rows[of], near[of, place]
         if len(more):
-            lists = self._tree.query_ball_point(here[more], reach[more], workers=-1)
+            lists = self._tree.query_ball_point(queries[more], reach[more], workers=-1)
             of = np.r_[of, np.repeat(rows[more], [len(each) for each in lists])]
             near = np.r_[near, np.concatenate([np.asarray(e, dtype=np.intp) for e in lists])]
         other = of != near
@@ -382,7 +380,7 @@ class _Tree:
 
 
 class _Candidates:
-    """Finds, for points, all others that may be among the k nearest, in one precision."""
+    """Candidates by blocks of all pairs, in one precision: all that can be among the k nearest."""
 
     def __init__(
         self,
@@ -403,23 +401,23 @@ class _Candidates:
         terms = points.shape[1] + 8
         self._slack = 4.0 * terms * float(np.finfo(precision).eps) * self._square
         # One product gives |y|² - 2 x·y, less its largest error: a coordinate more holds the square.
-        asked = np.column_stack([centred, np.ones(len(points))])
-        self._asked: NDArray[np.floating] = asked.astype(precision)
-        self._told = np.zeros((points.shape[1] + 1, self._width * self._groups), dtype=precision)
-        self._told[:-1, : len(points)] = -2.0 * centred.T
-        self._told[-1] = np.inf
-        self._told[-1, : len(points)] = self._square - self._slack
+        queries = np.column_stack([centred, np.ones(len(points))])
+        self._queries: NDArray[np.floating] = queries.astype(precision)
+        self._others = np.zeros((points.shape[1] + 1, self._width * self._groups), dtype=precision)
+        self._others[:-1, : len(points)] = -2.0 * centred.T
+        self._others[-1] = np.inf
+        self._others[-1, : len(points)] = self._square - self._slack
         if device != "cpu":
             import torch
 
-            self._here = torch.from_numpy(self._asked).to(device)
-            self._there = torch.from_numpy(self._told).to(device)
+            self._device_queries = torch.from_numpy(self._queries).to(device)
+            self._device_others = torch.from_numpy(self._others).to(device)
 
     def of(self, rows: Ints, most: float = np.inf) -> _Found | None:
         """Return pairs of a row and a candidate, or None if there are more than `most`."""
         find = self._on_cpu if self._device == "cpu" else self._on_device
-        found = find(rows, most)
-        return None if found is None or len(found[0]) > most else found
+        pairs = find(rows, most)
+        return None if pairs is None or len(pairs[0]) > most else pairs
 
     def _limit(self, rows: Ints, near: Ints) -> Any:
         """Return what a candidate's product may be at most, given k points that are near."""
@@ -427,12 +425,12 @@ class _Candidates:
         farthest = _squared(self._points, of, near.ravel()).reshape(near.shape).max(axis=1)
         limit = farthest - self._square[rows] + self._slack[rows]
         limit += TIE * farthest
-        precision = self._asked.dtype.type
+        precision = self._queries.dtype.type
         return np.nextafter(limit.astype(precision), precision(np.inf))
 
     def _on_cpu(self, rows: Ints, most: float) -> _Found | None:
         each = np.arange(len(rows))
-        product = self._asked[rows] @ self._told
+        product = self._queries[rows] @ self._others
         product[each, rows] = np.inf
         groups = product.reshape(len(rows), self._width, self._groups)
         least = groups.min(axis=1)
@@ -448,10 +446,10 @@ class _Candidates:
     def _on_device(self, rows: Ints, most: float) -> _Found | None:
         import torch
 
-        there = torch.from_numpy(rows).to(self._device)
+        numbers = torch.from_numpy(rows).to(self._device)
         each = torch.arange(len(rows), device=self._device)
-        product = self._here[there] @ self._there
-        product[each, there] = torch.inf
+        product = self._device_queries[numbers] @ self._device_others
+        product[each, numbers] = torch.inf
         groups = product.view(len(rows), self._width, self._groups)
         least = groups.amin(dim=1)
         first = least.topk(self._wanted, dim=1, largest=False).indices

@@ -1,8 +1,8 @@
-"""Zemel's metrics where Fairlearn and scikit-learn take metrics: MetricFrame and grid searches.
+"""Zemel's metrics for Fairlearn's MetricFrame and scikit-learn's searches.
 
-`zemel_metrics` and `zemel_params` go into Fairlearn's MetricFrame, `zemel_scorer` into whatever in
-scikit-learn has a `scoring`. The functions of `grad_ext.metrics.group` themselves have the signature of
-Fairlearn's metrics and go into ``make_derived_metric``.
+Pass `zemel_metrics` and `zemel_params` to Fairlearn's MetricFrame, and `zemel_scorer` wherever
+scikit-learn takes `scoring`. The functions of `grad_ext.metrics.group` have the signature of
+Fairlearn's metrics and work with ``make_derived_metric``.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from grad_ext.metrics.group import (
     discrimination,
     positive_rate,
 )
+from grad_ext.metrics.inputs import PREDICTIONS
 from grad_ext.metrics.neighbors import NEIGHBORS, TIES, cached_graph
-
-PREDICTIONS = ("label", "score")
+from grad_ext.metrics.registry import METRICS
 
 
 @dataclass(frozen=True)
 class _Comparing:
-    """A metric that compares groups, for MetricFrame: nan where it is told none."""
+    """A metric that compares groups, for MetricFrame: nan without sensitive features."""
 
     metric: Callable[..., Any]
 
@@ -74,7 +74,7 @@ def _consistency(
     include_self: bool = False,
     ties: str = TIES[0],
 ) -> Any:
-    """Consistency for MetricFrame: nan without X, and in groups of too few rows."""
+    """Return Consistency for MetricFrame: nan without X, and in groups of too few rows."""
     if X is None or len(np.asarray(X)) < k + (not include_self):
         return float("nan")
     return consistency(
@@ -93,10 +93,10 @@ zemel_metrics: dict[str, Callable[..., Any]] = {
 }
 """Metrics for Fairlearn's MetricFrame, by name; labels are 0 and 1.
 
-MetricFrame hands a metric the rows of one group. The difference of ``positive_rate`` between its
-groups is their Discrimination. ``discrimination``, ``delta`` and ``balanced_delta`` compare by
-*another* attribute within the group, and ``consistency`` looks for neighbours among the group's own
-rows; they need `zemel_params`, and are nan without, or where a group has too few rows.
+MetricFrame calls a metric with the rows of one group. The difference of ``positive_rate`` between
+its groups is their Discrimination. ``discrimination``, ``delta`` and ``balanced_delta`` compare by
+*another* attribute within the group, and ``consistency`` uses the group's own rows as neighbours;
+they need `zemel_params`, and are nan without them or if a group has too few rows.
 """
 
 
@@ -109,21 +109,21 @@ def zemel_params(
 ) -> dict[str, dict[str, Any]]:
     """Return MetricFrame's `sample_params` for `zemel_metrics`.
 
-    MetricFrame holds one value a row of each parameter: rows of several columns travel as arrays,
-    names of groups as numbers.
+    MetricFrame takes one value per row of each parameter, so several columns are passed as arrays,
+    and group names as numbers.
 
     Parameters
     ----------
     sensitive_features : array, Series, frame, list or mapping of N rows, optional
-        What ``discrimination``, ``delta`` and ``balanced_delta`` compare by within each of
-        MetricFrame's groups: groups by number or name; a row that misses one does not count for it.
+        Groups, by number or name, that ``discrimination``, ``delta`` and ``balanced_delta`` compare
+        within each of MetricFrame's groups; rows with a missing value are ignored.
     X : array or frame of shape (N, D), optional
-        Where ``consistency`` looks for neighbours: columns that are then standardised or one-hot
-        encoded over all rows, see `grad_ext.data.encoding.metric_space`.
+        Features that ``consistency`` measures distances in, standardised or one-hot encoded over all
+        rows, see `grad_ext.data.encoding.metric_space`.
     sample_weight : array of shape (N,), optional
-        Of the rows, for every metric.
+        Instance weights, for every metric.
     use_protected : bool, default False
-        Keep the columns of `X` that are named as the sensitive features.
+        Keep the columns of `X` that have the names of sensitive features.
 
     Returns
     -------
@@ -186,21 +186,24 @@ def _frame(X: Any) -> pd.DataFrame:
     return pd.DataFrame(array)
 
 
-# What a scorer calls each metric; greater is better, so Discrimination is negated.
+# Names of scores; greater is better, so metrics of which lower values are better are negated.
 _SCORES: dict[str, Callable[..., Any]] = {
-    "accuracy": accuracy,
-    "balanced_accuracy": balanced_accuracy,
-    "neg_discrimination": discrimination,
-    "delta": delta,
-    "balanced_delta": balanced_delta,
-    "consistency": consistency,
+    name if METRICS[name].higher_is_better else f"neg_{name}": metric
+    for name, metric in {
+        "accuracy": accuracy,
+        "balanced_accuracy": balanced_accuracy,
+        "discrimination": discrimination,
+        "delta": delta,
+        "balanced_delta": balanced_delta,
+        "consistency": consistency,
+    }.items()
 }
 
 
 class ZemelScorer(BaseEstimator):  # type: ignore[misc]
-    """A scorer as scikit-learn calls it: ``scorer(estimator, X, y)``; `zemel_scorer` makes one."""
+    """A scorer that scikit-learn calls as ``scorer(estimator, X, y)``; see `zemel_scorer`."""
 
-    # It stands before X in a scorer, and is nothing that a search could route.
+    # The argument before X, which is no metadata that a search could route.
     __metadata_request__score = {"estimator": UNUSED}  # noqa: RUF012
 
     def __init__(
@@ -233,20 +236,20 @@ class ZemelScorer(BaseEstimator):  # type: ignore[misc]
         sensitive_features: Any = None,
         sample_weight: ArrayLike | None = None,
     ) -> float:
-        """Return the metric of a fitted classifier of two classes on rows; greater is better.
+        """Return the metric of a fitted classifier of two classes; greater is better.
 
-        Scikit-learn reads off this method what the scorer can be asked to be given.
+        Scikit-learn derives the metadata that the scorer can request from this signature.
 
         Parameters
         ----------
         estimator : classifier
             Fitted.
         X : array or frame of shape (N, D)
-            What the estimator predicts from.
+            Features.
         y : array of shape (N,)
             Labels.
         sensitive_features : array, Series, frame, list or mapping, optional
-            Protected attributes, if the scorer was not told their names.
+            Protected attributes, if the scorer was created without their names.
         sample_weight : array of shape (N,), optional
 
         Raises
@@ -281,8 +284,8 @@ class ZemelScorer(BaseEstimator):  # type: ignore[misc]
 
     def _predicted(self, estimator: Any, X: Any, classes: NDArray[Any]) -> NDArray[np.float64]:
         if self.prediction == "label":
-            said = np.asarray(estimator.predict(X)).ravel()
-            return np.asarray(said == classes[1], dtype=np.float64)
+            labels = np.asarray(estimator.predict(X)).ravel()
+            return np.asarray(labels == classes[1], dtype=np.float64)
         if not hasattr(estimator, "predict_proba"):
             raise InputError(
                 f"prediction='score' needs predict_proba, {type(estimator).__name__} has none"
@@ -311,12 +314,12 @@ class ZemelScorer(BaseEstimator):  # type: ignore[misc]
         return sensitive_frame(columns, len(frame))
 
     def _accept_sample_weight(self) -> bool:
-        # Asked by scikit-learn where several scorers are given and routing is off.
+        # scikit-learn calls this if there are several scorers and routing is off.
         return True
 
 
 def _two_classes(estimator: Any, labels: NDArray[Any]) -> NDArray[Any]:
-    # Fairlearn's mitigators do not say what their classes are.
+    # Fairlearn's mitigators have no classes_.
     classes = np.asarray(getattr(estimator, "classes_", np.unique(labels)))
     if classes.shape != (2,):
         raise InputError(f"expected a classifier of two classes, got {len(classes)}")
@@ -348,21 +351,20 @@ def zemel_scorer(
     ----------
     metric : str, default 'delta'
         ``accuracy``, ``balanced_accuracy``, ``neg_discrimination`` (the negative of
-        Discrimination), ``delta``, ``balanced_delta`` or ``consistency``. By all but the balanced
-        ones a search may choose a constant prediction: a constant has Discrimination 0 and
-        Consistency 1.
+        Discrimination), ``delta``, ``balanced_delta`` or ``consistency``. With all but the balanced
+        ones a search may select a constant prediction, which has Discrimination 0 and Consistency 1.
     protected : str or sequence of str, optional
         Names of columns of X, or of levels of its index (AIF360's scikit-learn convention), that
         hold the protected attributes.
     prediction : {'label', 'score'}, default 'label'
-        What ŷ is: what `predict` says, or the second class's `predict_proba`.
+        What ŷ is: the label of `predict`, or the second class's `predict_proba`.
     k, include_self, ties
         Of Consistency, as `grad_ext.metrics.group.consistency`.
     use_protected : bool, default False
-        Let the protected columns of X count in Consistency's distance, which is taken over the
-        fold's own rows, encoded by `grad_ext.data.encoding.metric_space`.
+        Include the protected columns of X in Consistency's distance, which is between the fold's
+        own rows, encoded by `grad_ext.data.encoding.metric_space`.
     continuous : sequence of str, optional
-        Protected attributes that are numbers and not groups, as `GRADClassifier` has them.
+        Protected attributes that are numbers and not groups, as in `GRADClassifier`.
 
     Returns
     -------

@@ -16,7 +16,7 @@ from grad_ext.training.loop import history_of, shape_of
 from grad_ext.training.settings import Settings
 from grad_ext.training.targets import targets_of
 from grad_ext.training.trainer import Trainer
-from grad_ext.training.validation import figures, last_readout
+from grad_ext.training.validation import last_readout, validation_metrics
 from grad_ext.trial import Trial
 
 Floats = NDArray[np.float64]
@@ -75,7 +75,7 @@ class Online:
         with one_thread():
             self._losses.append(self._trainer.epoch(X, targets))
             readout = last_readout(self._network, X, arrays)
-            self._metrics.append(figures(self._network, readout, X, arrays))
+            self._metrics.append(validation_metrics(self._network, readout, X, arrays))
         history = history_of(self._losses, self._metrics)
         network = Network.from_state(self._network.shape, self._network.state(), torch.float64)
         calls = np.array([len(self._losses)])

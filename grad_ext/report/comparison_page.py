@@ -24,7 +24,7 @@ from grad_ext.report.comparison import (
 from grad_ext.report.comparison_words import doubts, duels, found, over_hyperparameters, studied
 from grad_ext.report.figures import CHANCE, _style
 from grad_ext.report.html import answer, document, figure, heading, items, paragraphs, table
-from grad_ext.report.tables import PARITY, cell
+from grad_ext.report.tables import PARITY, and_joined, cell
 from grad_ext.report.words import listed
 
 PANELS = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy"}
@@ -115,7 +115,7 @@ def plane(frame: pd.DataFrame) -> Figure:
 
 def _title(models: pd.DataFrame) -> str:
     first = models.iloc[0]
-    return f"Methods on {first['dataset']}, protecting {first['protected'].replace(',', ' and ')}"
+    return f"Methods on {first['dataset']}, protecting {and_joined(first['protected'])}"
 
 
 def _looks(chosen: pd.DataFrame) -> dict[str, tuple[str, str, str]]:

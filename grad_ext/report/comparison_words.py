@@ -17,6 +17,7 @@ from grad_ext.report.comparison import (
     summary,
 )
 from grad_ext.report.reproduction import LEVEL
+from grad_ext.report.tables import and_joined
 from grad_ext.report.words import NAMED, count, listed, one_division
 
 # Models of a method below which a page warns of it.
@@ -104,7 +105,7 @@ def _lines_of(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataF
 
 def _extent(frame: pd.DataFrame, chosen: pd.DataFrame, judged: pd.DataFrame) -> str:
     first = frame.iloc[0]
-    protected = str(first["protected"]).replace(",", " and ")
+    protected = and_joined(first["protected"])
     figures = ""
     if len(judged) < len(chosen):
         figures = f"; {len(judged)} of the methods have figures"

@@ -66,12 +66,15 @@ class Source:
         What the study is about, as study.json has it.
     versions : mapping of str to str
         The versions that made it.
+    known_only : bool
+        Whether rows with unknown protected attributes are left out.
     """
 
     name: str
     folder: str
     about: Mapping[str, Any]
     versions: Mapping[str, str]
+    known_only: bool = False
 
 
 def script_json(values: object) -> str:
@@ -279,7 +282,7 @@ def _commands(source: Source, records: Sequence[Record]) -> dict[str, Any]:
         "{table}": _LOAD if named else _OWN,
         "{load}": "load_dataset" if named else "load_table",
         # GRAD takes rows without their group too; what others are compared on has none of them.
-        "{known}": "table.known()" if _without_unknown(about) else "table",
+        "{known}": "table.known()" if source.known_only else "table",
         "{protocol}": repr(_protocol(about)),
         "{evaluation}": f", EvaluationConfig(**{evaluation!r})" if evaluation else "",
         "{import}": "EvaluationConfig, evaluate, prepare" if evaluation else "evaluate, prepare",
@@ -303,11 +306,6 @@ def _shell(source: Source, named: bool) -> str:
     folder = f"./{source.folder}" if source.folder.startswith("-") else source.folder
     own = "" if named else " --data FILE --label COLUMN"
     return f"grad-ext train {shlex.quote(folder)} {{key}}{own}"
-
-
-def _without_unknown(about: Mapping[str, Any]) -> bool:
-    kind = str(about.get("kind"))
-    return kind == "compare" or kind.startswith("reproduce-")
 
 
 def _protocol(about: Mapping[str, Any]) -> str:

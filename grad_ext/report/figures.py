@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from grad_ext.errors import unknown
 from grad_ext.files import write_atomically
-from grad_ext.report.tables import CASE, LABELS, by_curve
+from grad_ext.report.tables import CASE, LABELS, and_joined, by_curve
 
 PAPER_LAMBDA = 100.0
 BAND = (10, 90)
@@ -321,7 +321,7 @@ def frontier_figure(points: pd.DataFrame, title: str) -> Figure:
             axes.plot(
                 [0], [same["majority_accuracy"].max()], "s", color=MAJORITY, label="majority class"
             )
-            axes.set_title(f"{dataset}, protecting {str(protected).replace(',', ' and ')}")
+            axes.set_title(f"{dataset}, protecting {and_joined(protected)}")
             axes.set_xlabel("Discrimination")
             axes.set_ylabel("Accuracy")
         _legend(figure, panels[0])

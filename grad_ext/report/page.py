@@ -28,6 +28,7 @@ from grad_ext.report.tables import (
     CASE,
     CHANCE,
     MOST_LINES,
+    and_joined,
     by_curve,
     by_lambda,
     called,
@@ -203,7 +204,7 @@ def _choices(
     """Return the part of a page on choices of settings, and write their picture."""
     parts = [heading("By setting"), paragraphs([SPREAD.format(splits=splits), FLATTERED])]
     for (dataset, protected), points in choices.points.groupby(CASE, sort=True):
-        case = f"On {dataset}, protecting {str(protected).replace(',', ' and ')}:"
+        case = f"On {dataset}, protecting {and_joined(protected)}:"
         columns, body = lines_by(points, choices.varied, choices.objectives)
         parts += [paragraphs([case]), table(columns, body, words=(0,))]
         if len(points) > MOST_LINES:

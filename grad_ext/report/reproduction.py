@@ -15,7 +15,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import special
 
+from grad_ext.data.options import listed
 from grad_ext.report.published import Published
+from grad_ext.report.tables import and_joined
 from grad_ext.report.words import count
 
 METRICS = ("accuracy", "delta", "discrimination", "consistency")
@@ -62,7 +64,7 @@ def lines(
     """
     rows: list[dict[str, Any]] = []
     for (dataset, attributes, recipe, algorithm), group in _groups(frame, LINE):
-        names = attributes.split(",")
+        names = listed(attributes)
         paper = published.get(dataset, {}).get(algorithm) if about[dataset] == attributes else None
         there = _metrics(paper, names)
         for metric in (*METRICS, *(f"discrimination_{n}" for n in names if len(names) > 1)):
@@ -96,7 +98,7 @@ def lines(
                         "published": value,
                         "models": 0,
                     }
-                    for metric, value in _metrics(line, attributes.split(",")).items()
+                    for metric, value in _metrics(line, listed(attributes)).items()
                 ]
     lines = pd.DataFrame(rows)
     lines.insert(8, "difference", lines["mean"] - lines["published"])
@@ -188,7 +190,7 @@ def claims(frame: pd.DataFrame) -> list[str]:
             for metric, (verdict, mean, low, high) in _verdicts(by, *names).items()
         ]
         said.append(f"{about}: from {names[0]} to {names[1]} {', '.join(parts)}.")
-        said += _other_attribute(by, names[1], attributes.split(","), about)
+        said += _other_attribute(by, names[1], listed(attributes), about)
     return said
 
 
@@ -228,7 +230,7 @@ def _comparisons(
         by = group.set_index(["algorithm", "split_seed", "seed"]).sort_index()
         names = (f"NN-{variant.capitalize()}", f"GRAD-{variant.capitalize()}")
         if set(names) <= set(by.index.get_level_values(0)):
-            about = f"{dataset} ({attributes.replace(',', ' and ')}), {recipe} recipe"
+            about = f"{dataset} ({and_joined(attributes)}), {recipe} recipe"
             yield about, attributes, names, by
 
 
@@ -299,7 +301,7 @@ def insensitivity(frame: pd.DataFrame) -> list[str]:
                 f"{means.min():.3f} to {means.max():.3f}"
             )
         said.append(
-            f"{dataset} ({attributes.replace(',', ' and ')}), {recipe} recipe: from λ = "
+            f"{dataset} ({and_joined(attributes)}), {recipe} recipe: from λ = "
             f"{EQUIVALENT[0]:.0f} to {EQUIVALENT[1]:.0f} moves {'; '.join(parts)}."
         )
     return said
@@ -315,7 +317,7 @@ def extent(frame: pd.DataFrame) -> str:
     """
     algorithms = ", ".join(frame["algorithm"].unique())
     cases = ", ".join(
-        f"{dataset} (judged by {attributes.replace(',', ' and ')})"
+        f"{dataset} (judged by {and_joined(attributes)})"
         for (dataset, attributes), _ in _groups(frame, LINE[:2])
     )
     seeds, divisions = frame["seed"].nunique(), frame["split_seed"].nunique()
@@ -364,7 +366,7 @@ def disguised(
         constant = int(group["constant"].sum())
         if constant:
             said.append(
-                f"{dataset} ({attributes.replace(',', ' and ')}), {recipe} recipe: {constant} of "
+                f"{dataset} ({and_joined(attributes)}), {recipe} recipe: {constant} of "
                 f"{len(group)} models of {algorithm} give everybody the same label."
             )
     said = said or ["No model here gives everybody the same label."]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from grad_ext.data.options import listed
 from grad_ext.files import write_atomically
 from grad_ext.report.figures import WRITTEN, draw, lambda_figure, render
 from grad_ext.report.html import answer, document, figure, heading, items, paragraphs, table
@@ -24,7 +25,7 @@ from grad_ext.report.reproduction import (
     shared_rows,
     tally,
 )
-from grad_ext.report.tables import by_lambda
+from grad_ext.report.tables import and_joined, by_lambda
 from grad_ext.report.tables import lines as lambda_lines
 from grad_ext.report.verdict import doubts, found
 
@@ -123,7 +124,7 @@ def write_reproduction(
     for dataset, attributes in dict.fromkeys(zip(made["dataset"], made["attributes"], strict=True)):
         chosen = made[(made["dataset"] == dataset) & (made["attributes"] == attributes)]
         parts += [
-            heading(f"{dataset}, judged by {attributes.replace(',', ' and ')}"),
+            heading(f"{dataset}, judged by {and_joined(attributes)}"),
             table(*text_lines(chosen)),
         ]
     if compared := claims(frame):
@@ -255,7 +256,7 @@ def sensitivity_lines(moved: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     columns = ["data set", "algorithm", "recipe", "choice", *(m.capitalize() for m in METRICS)]
     body = [
         [
-            f"{row['dataset']} ({row['attributes'].replace(',', ', ')})",
+            f"{row['dataset']} ({', '.join(listed(row['attributes']))})",
             row["algorithm"],
             row["recipe"],
             row["choice"],

@@ -50,6 +50,10 @@ class Choices:
         The settings that vary, columns of both frames.
     objectives : tuple of str
         What decides the frontier among the points.
+    over_lambda : bool
+        Whether the study is about λ and the seeds.
+    frontier_only : bool
+        Whether the frontier is the result, and the other points are not.
     """
 
     kind: str
@@ -57,6 +61,8 @@ class Choices:
     points: pd.DataFrame
     varied: tuple[str, ...]
     objectives: tuple[str, ...]
+    over_lambda: bool
+    frontier_only: bool
 
     @property
     def frontier(self) -> pd.DataFrame:
@@ -65,8 +71,13 @@ class Choices:
 
     @property
     def curve(self) -> bool:
-        """Whether what λ and the seeds do is the question, for one data set and protected set."""
-        return self.kind in ("lambda", "seed") and self.points.groupby(CASE).ngroups == 1
+        """Whether the study is about λ and the seeds, for one data set and protected set."""
+        return self.over_lambda and self.points.groupby(CASE).ngroups == 1
+
+    @property
+    def main_points(self) -> pd.DataFrame:
+        """The points that a summary shows."""
+        return self.frontier if self.frontier_only else self.points
 
     @property
     def curves(self) -> tuple[str, ...]:
@@ -84,7 +95,12 @@ class Choices:
         )
 
 
-def choices(records: Sequence[Record], about: Mapping[str, Any]) -> Choices:
+def choices(
+    records: Sequence[Record],
+    about: Mapping[str, Any],
+    over_lambda: bool = False,
+    frontier_only: bool = False,
+) -> Choices:
     """Return a study's models by their settings.
 
     Parameters
@@ -93,13 +109,16 @@ def choices(records: Sequence[Record], about: Mapping[str, Any]) -> Choices:
         Its models, at least one.
     about : mapping
         What the study is about, as study.json has it.
+    over_lambda, frontier_only : bool, default False
+        As in `Choices`.
     """
     # Studies of before there was more than λ to vary do not say so.
     varied = tuple(sorted(about.get("varied", ["lam"]), key=lambda name: (name != "lam", name)))
     objectives = tuple(about.get("search", {}).get("objectives", PLANE))
     frame = results_by(records, varied)
     points = by_settings(frame, varied, objectives)
-    return Choices(str(about.get("kind")), frame, points, varied, objectives)
+    kind = str(about.get("kind"))
+    return Choices(kind, frame, points, varied, objectives, over_lambda, frontier_only)
 
 
 def checked_objectives(names: Sequence[str]) -> tuple[str, ...]:

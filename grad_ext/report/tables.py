@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from grad_ext.data.options import joined, listed
 from grad_ext.errors import InputError
 from grad_ext.trial import Record, Trial
 
@@ -64,6 +65,11 @@ SHOWN = {
 }
 
 
+def and_joined(text: object) -> str:
+    """Return the names in a column's text, such as 'age,sex', joined by "and"."""
+    return " and ".join(listed(str(text)))
+
+
 def results(records: Sequence[Record]) -> pd.DataFrame:
     """Return the rows of results.csv, one a model, in the order given.
 
@@ -84,8 +90,8 @@ def results(records: Sequence[Record]) -> pd.DataFrame:
                 "variant": trial.settings.variant,
                 "recipe": trial.settings.recipe,
                 "constraint": trial.settings.constraint,
-                "protected": ",".join(trial.protected),
-                "watched": ",".join(trial.watched),
+                "protected": joined(trial.protected),
+                "watched": joined(trial.watched),
                 "lam": trial.lam,
                 "seed": trial.seed,
                 "split_seed": trial.split_seed,

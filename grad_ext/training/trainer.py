@@ -22,8 +22,8 @@ from grad_ext.engine.batches import BatchSampler, minibatches
 from grad_ext.engine.cuda_graph import Replay
 from grad_ext.engine.dropout import Dropout
 from grad_ext.engine.network import Network
+from grad_ext.engine.optim import Adam
 from grad_ext.engine.schedules import LR_SCHEDULES, WARMUP_SCHEDULES
-from grad_ext.training.optim import Adam
 from grad_ext.training.settings import Settings
 from grad_ext.training.targets import Targets
 
@@ -82,7 +82,9 @@ class Trainer:
         self._recorded: tuple[Tensor, Tensor, Callable[[Tensor], None]] | None = None
         self._sampler = BatchSampler(seeds, network.device)
         self._passes = ForwardBackward(network)
-        self._optimiser = Adam(network, settings)
+        ratio = settings.attribute_learning_rate / settings.learning_rate
+        ratios = network.by_branch(1.0, ratio) if ratio != 1.0 else None
+        self._optimiser = Adam(network, settings.beta1, ratios)
         self._dropout = Dropout(network, seeds, settings.dropout) if settings.dropout else None
         # Moving average of the weights of the branches that get the prediction.
         averages = network.shape.reads_prediction and branches > 1

@@ -1,4 +1,4 @@
-"""A pack's figures on validation rows: what the choice of the epoch looks at."""
+"""Metrics of a pack on the validation rows, which the choice of the epoch depends on."""
 
 from __future__ import annotations
 
@@ -8,16 +8,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from grad_ext.data.encoding import Arrays
+from grad_ext.engine.batches import shared_tensor
 from grad_ext.engine.logistic import Readout, fit_readout
-from grad_ext.engine.network import SCORE_ROWS, Network
-from grad_ext.metrics.group import (
-    accuracy,
-    balanced_accuracy,
-    bins,
-    discrimination_by_attribute,
-    positive_rate,
-)
-from grad_ext.outputs import Task
+from grad_ext.engine.network import Network
+from grad_ext.metrics.registry import accuracy, balanced_accuracy, discrimination, positive_rate
+from grad_ext.metrics.sums import Groups, Means, Predictions, cell_means
 
 Floats = NDArray[np.float64]
 
@@ -32,8 +27,8 @@ def last_readout(
     target = training.task.target
     if network.shape.target.kind != "features" or target.kind not in ("binary", "categorical"):
         return None
-    y, w = torch.from_numpy(training.y), torch.from_numpy(training.w)
-    # Newton's few steps, a member after another, are nothing for a device.
+    y, w = (shared_tensor(values, torch.float64) for values in (training.y, training.w))
+    # On the CPU: Newton's few steps, one member after another, would not use a device.
     Z = network.representations(X).cpu()
     return fit_readout(Z, y, w, max(2, target.outputs), start)
 
@@ -45,13 +40,13 @@ def predictions(network: Network, readout: Readout | None, X: Tensor) -> Tensor:
     return readout.scores(network.representations(X).cpu())
 
 
-def figures(
+def validation_metrics(
     network: Network, readout: Readout | None, valid_X: Tensor, validation: Arrays
 ) -> dict[str, Floats]:
-    """Return each member's figures on the validation rows, by the names of `History`.
+    """Return each member's metrics on the validation rows, by the names of `History`.
 
     nan for a member that diverged, and all nan for a representation that was learned without
-    labels, of which nothing can be judged.
+    labels, of which there is nothing to evaluate.
     """
     if readout is None and network.shape.target.kind == "features":
         nothing = np.full(network.members, np.nan)
@@ -60,143 +55,93 @@ def figures(
         return {**dict.fromkeys(names, nothing), "discrimination_by_attribute": by_attribute}
     on_device = network.device.type != "cpu" and readout is None
     if on_device and validation.task.target.kind == "binary":
-        return judge_there(network.scores(valid_X), validation)
-    said = predictions(network, readout, valid_X).numpy()
-    judged = judge(said, validation)
-    diverged = ~np.isfinite(said).all(axis=(1, 2))
-    for values in judged.values():
-        values[..., diverged] = np.nan
-    return judged
+        return score_metrics(network.scores(valid_X), validation)
+    return score_metrics(predictions(network, readout, valid_X).numpy(), validation)
 
 
-def judge(said: NDArray[np.floating], rows: Arrays) -> dict[str, Floats]:
-    """Return the figures of predictions of shape (P, R, N), by the names of `History`."""
-    kind, w = rows.task.target.kind, rows.w
-    # Class weights say which mistakes count, so they count in the accuracy too.
-    target_w = w if rows.target_w is None else rows.target_w
+def score_metrics(scores: NDArray[np.floating] | Tensor, rows: Arrays) -> dict[str, Floats]:
+    """Return the metrics of P models' predictions, by the names of `History`.
+
+    Parameters
+    ----------
+    scores : array or Tensor of shape (P, R, N)
+        As `Network.scores` returns them. For a binary target they can be on any device: only the
+        sums leave it, so that the metrics are those of an array but for their last digits.
+    rows : Arrays
+        The rows that the scores are for.
+
+    Returns
+    -------
+    dict of arrays
+        ``accuracy``, ``balanced_accuracy`` and ``positive_rate`` of shape (P,) and
+        ``discrimination_by_attribute`` of shape (K, P); nan for a model with a score that is not
+        finite.
+    """
+    kind = rows.task.target.kind
     if kind == "binary":
-        labels = said[:, 0] >= 0.5
-        return {
-            "accuracy": accuracy(rows.y, labels, sample_weight=target_w),
-            "balanced_accuracy": balanced_accuracy(rows.y, labels, sample_weight=w),
-            "positive_rate": positive_rate(rows.y, labels, sample_weight=w),
-            "discrimination_by_attribute": gaps(labels, rows),
+        means = predictions_for(scores[:, 0] >= 0.5, rows)
+        metrics = {
+            "accuracy": accuracy(means),
+            "balanced_accuracy": balanced_accuracy(means),
+            "positive_rate": positive_rate(means),
+            "discrimination_by_attribute": _by_attribute(means),
         }
-    if kind == "categorical":
-        return _judge_classes(said, rows, target_w)
-    predicted = said[:, 0].astype(np.float64)
-    mean = np.average(rows.y, weights=w)
-    spread = np.average((rows.y - mean) ** 2, weights=w)
+    elif kind == "categorical":
+        metrics = _class_metrics(np.asarray(scores), rows)
+    else:
+        metrics = _number_metrics(np.asarray(scores[:, 0], dtype=np.float64), rows)
+    if isinstance(scores, Tensor):
+        finite = scores.isfinite().all(-1).all(-1).cpu().numpy()
+    else:
+        finite = np.isfinite(scores).all(axis=(1, 2))
+    for values in metrics.values():
+        values[..., ~finite] = np.nan
+    return metrics
+
+
+def predictions_for(predicted: NDArray[np.generic] | Tensor, rows: Arrays) -> Predictions:
+    """Return predictions of shape (..., N) with what is known of the rows.
+
+    Class weights decide which mistakes count, so they count in the accuracy too.
+    """
+    array = predicted if isinstance(predicted, Tensor) else predicted.astype(np.float64)
+    branches = zip(rows.task.attributes, rows.a.T, strict=True)
+    groups = tuple(Groups.of(branch.name, branch.kind, column) for branch, column in branches)
+    return Predictions(array, rows.y, rows.w, groups, target_weight=rows.target_w)
+
+
+def _by_attribute(means: Means) -> Floats:
+    """Return Discrimination by attribute, shape (K, ...); a row of 0 if there are none."""
+    if not means.groups:
+        return np.zeros_like(means.positive)[None]
+    return np.stack([discrimination(means, k) for k in range(len(means.groups))])
+
+
+def _class_metrics(scores: NDArray[np.floating], rows: Arrays) -> dict[str, Floats]:
+    labels = scores.argmax(axis=1)
+    right = (labels == rows.y).astype(np.float64)
+    target_w = rows.w if rows.target_w is None else rows.target_w
+    by_class = np.stack([rows.w * (rows.y == c) for c in range(scores.shape[1])])
+    recalls = np.moveaxis(cell_means(right, by_class[by_class.any(axis=1)]).mean, -1, 0)
+    # Of several classes, Discrimination is the largest one of the shares predicted each class.
+    shares = predictions_for(np.stack([labels == c for c in range(scores.shape[1])]), rows)
+    return {
+        "accuracy": cell_means(right, target_w[None]).mean[..., 0],
+        "balanced_accuracy": np.ascontiguousarray(recalls).mean(axis=0),
+        "positive_rate": shares.positive[-1],
+        "discrimination_by_attribute": _by_attribute(shares).max(axis=1),
+    }
+
+
+def _number_metrics(predicted: Floats, rows: Arrays) -> dict[str, Floats]:
+    means, weight = predictions_for(predicted, rows), rows.w[None]
+    mean = cell_means(rows.y, weight).mean
+    spread = cell_means((rows.y - mean) ** 2, weight).mean[..., 0]
     with np.errstate(divide="ignore", invalid="ignore"):
-        explained = 1.0 - np.average((rows.y - predicted) ** 2, axis=1, weights=w) / spread
+        explained = 1.0 - cell_means((rows.y - predicted) ** 2, weight).mean[..., 0] / spread
     return {
         "accuracy": explained,
         "balanced_accuracy": explained.copy(),
-        "positive_rate": np.average(predicted, axis=1, weights=w),
-        "discrimination_by_attribute": gaps(predicted, rows),
+        "positive_rate": positive_rate(means),
+        "discrimination_by_attribute": _by_attribute(means),
     }
-
-
-def judge_there(said: Tensor, rows: Arrays) -> dict[str, Floats]:
-    """Return the figures of `judge` for scores (P, 1, N) of a binary target that lie on a device.
-
-    What leaves the device is how often each member gives the favorable label among some rows: all
-    of either label, and those of each group. The sums are float64's, so the figures are those of
-    `judge` but for its last digits; nan for a member that diverged.
-    """
-    w, y = rows.w, rows.y
-    target_w = w if rows.target_w is None else rows.target_w
-    groups = [
-        [w * (column == value) for value in np.unique(column[~np.isnan(column)])]
-        for column in _binned(rows).T
-    ]
-    cells = [target_w * y, target_w * (1.0 - y), w * y, w * (1.0 - y)]
-    weights = np.stack([*cells, *(cell for column in groups for cell in column)], axis=1)
-    there = torch.from_numpy(weights).to(said.device)
-    labels = said[:, 0] >= 0.5
-    sums = said.new_zeros(len(said), weights.shape[1], dtype=torch.float64)
-    for first in range(0, len(weights), SCORE_ROWS):
-        block = slice(first, first + SCORE_ROWS)
-        sums += labels[:, block].double() @ there[block]
-    wrong = ~torch.isfinite(said).all(2).all(1)
-    counts, share, diverged = (
-        value.cpu().numpy() for value in (sums, labels.double().mean(1), wrong)
-    )
-    totals = weights.sum(axis=0)
-    # The means of what is the same for all rows shall be just that.
-    constant = (share == 0.0) | (share == 1.0)
-    counts = np.where(constant[:, None], np.round(share)[:, None] * totals, counts)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        rates = counts / totals
-    found = {
-        "accuracy": (counts[:, 0] + totals[1] - counts[:, 1]) / (totals[0] + totals[1]),
-        "balanced_accuracy": (rates[:, 2] + 1.0 - rates[:, 3]) / 2.0,
-        "positive_rate": (counts[:, 2] + counts[:, 3]) / (totals[2] + totals[3]),
-    }
-    apart, start = [], len(cells)
-    for k, column in enumerate(groups):
-        stop = start + len(column)
-        kept = totals[start:stop] > 0
-        apart.append(
-            _apart(
-                rates[:, start:stop][:, kept], totals[start:stop][kept], k in continuous(rows.task)
-            )
-        )
-        start = stop
-    none = np.zeros((1, len(said)))
-    found["discrimination_by_attribute"] = np.stack(apart) if apart else none
-    for values in found.values():
-        values[..., diverged] = np.nan
-    return found
-
-
-def _apart(rates: Floats, sizes: Floats, continuous: bool) -> Floats:
-    """Return how far the groups' rates (P, G) lie apart, as `discrimination_by_attribute` has it."""
-    if rates.shape[1] < 2:
-        return np.full(len(rates), np.nan)
-    if continuous:
-        mean = np.average(rates, axis=1, weights=sizes)
-        spread = np.average(np.abs(rates - mean[:, None]), axis=1, weights=sizes)
-        # A mean of equal rates may differ from them by rounding.
-        return np.where(rates.max(axis=1) > rates.min(axis=1), spread, 0.0)
-    return np.asarray(rates.max(axis=1) - rates.min(axis=1))
-
-
-def _binned(rows: Arrays) -> Floats:
-    """Return the attributes (N, K), continuous ones as the numbers of their bins."""
-    columns = [bins(c) if k in continuous(rows.task) else c for k, c in enumerate(rows.a.T)]
-    return np.stack(columns, axis=1) if columns else rows.a
-
-
-def _judge_classes(said: NDArray[np.floating], rows: Arrays, target_w: Floats) -> dict[str, Floats]:
-    labels = said.argmax(axis=1)
-    right = (labels == rows.y).astype(np.float64)
-    classes = [rows.w * (rows.y == c) for c in range(said.shape[1])]
-    recalls = [np.average(right, axis=1, weights=w) for w in classes if w.any()]
-    # A label is a choice among several: how far the groups lie apart is the largest difference in
-    # how often any one class is predicted.
-    by_class = [gaps(labels == c, rows) for c in range(said.shape[1])]
-    return {
-        "accuracy": np.average(right, axis=1, weights=target_w),
-        "balanced_accuracy": np.mean(recalls, axis=0),
-        "positive_rate": np.average(labels == said.shape[1] - 1, axis=1, weights=rows.w),
-        "discrimination_by_attribute": np.max(by_class, axis=0),
-    }
-
-
-def gaps(predicted: NDArray[np.generic], rows: Arrays) -> Floats:
-    """Return Discrimination by attribute, shape (K, P)."""
-    if not rows.a.shape[1]:
-        return np.zeros((1, len(predicted)))
-    return discrimination_by_attribute(
-        rows.y,
-        predicted,
-        sensitive_features=rows.a,
-        sample_weight=rows.w,
-        continuous=continuous(rows.task),
-    )
-
-
-def continuous(task: Task) -> tuple[int, ...]:
-    """Return which columns of the attributes are continuous."""
-    return tuple(k for k, branch in enumerate(task.attributes) if branch.kind == "continuous")

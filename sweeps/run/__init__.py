@@ -1,1 +1,1 @@
-"""Running a study: packs, executors, resources, limits, progress."""
+"""Running a study: packs on Ray, resources, memory and time limits, storage and progress."""

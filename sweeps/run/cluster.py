@@ -1,4 +1,4 @@
-"""Ray, started here or joined, and what a study gets of it."""
+"""Start Ray or join a Ray cluster, and check that a study can run on it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,16 @@ import grad_ext
 import grad_ext.adapters
 import grad_ext.sweeps
 from grad_ext.errors import InputError, MissingToolkit
-from grad_ext.sweeps.run.gpus import Looking, free_memory
-from grad_ext.sweeps.run.resources import AGREED, Resources, checked_cpus
+from grad_ext.sweeps.run.resources import (
+    SHARED_PACKAGES,
+    GpuProbe,
+    Resources,
+    checked_cpus,
+    free_memory,
+)
 
-# Ray reads these when it is imported and when Tune starts: no reports of use, no output of its own
-# beside the progress bar, no loggers but the one that Tune needs; and no processes kept in store,
-# since Tune starts its own.
+# Ray reads these when it or Tune starts: no usage reports, no output beside our progress bar, no
+# loggers but the one that Tune needs; and no idle processes, since Tune starts its own.
 ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
@@ -35,15 +39,15 @@ ENVIRONMENT = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
 }
 OBJECT_STORE_BYTES = 512 * 2**20
-# Seconds until a node is given up that does not answer.
-PATIENCE = 120.0
-# Seconds until an address is given up at which nobody answers.
-KNOCK = 5.0
+# Seconds to wait for the answer of a node.
+NODE_TIMEOUT = 120.0
+# Seconds to wait for a connection to an address.
+CONNECT_TIMEOUT = 5.0
 
 
 @contextmanager
 def environment() -> Iterator[None]:
-    """Have Ray quiet, from its import on."""
+    """Set the variables that keep Ray quiet, and restore them."""
     before = {name: os.environ.get(name) for name in ENVIRONMENT}
     os.environ.update(ENVIRONMENT)
     try:
@@ -58,16 +62,16 @@ def environment() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Cluster:
-    """What a study gets of a Ray that runs.
+    """The part of a running Ray that a study uses.
 
     Attributes
     ----------
     workers : int
         Packs that run side by side.
     per_pack : mapping of str to float
-        What each of them is given, as Ray has it.
+        Ray resources of each pack.
     free : float or None
-        The least free memory (bytes) that a pack may count on on a GPU; None without GPUs.
+        The least free GPU memory (bytes) of a pack; None without GPUs.
     """
 
     workers: int
@@ -77,72 +81,75 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Node:
-    """What a process on a node sees.
+    """A node of a cluster, as a process on it reports.
 
     Attributes
     ----------
     name : str
-        The node's.
+        Name or address of the node.
     versions : dict of str to str
-        Of what nodes must agree on, and of grad-ext's own source.
-    sees : bool
-        Whether it sees the study's folder.
+        Versions that all nodes must share, and a hash of grad-ext's source.
+    reaches_folder : bool
+        Whether it reaches the study's folder.
     memory : tuple of float
-        Free memory (bytes) of each GPU that torch can use there.
+        Free memory (bytes) of each GPU that torch can use on the node.
     """
 
     name: str
     versions: dict[str, str]
-    sees: bool
+    reaches_folder: bool
     memory: tuple[float, ...]
 
 
 def source() -> str:
-    """Return a hash of grad-ext's own source: development versions all have one number."""
+    """Return a hash of grad-ext's own source, since development versions share one number."""
     digest = hashlib.sha256()
     for package in (grad_ext, grad_ext.adapters, grad_ext.sweeps):
-        (place,) = package.__path__
-        for path in sorted(Path(place).rglob("*.py")):
-            digest.update(path.relative_to(place).as_posix().encode())
+        (folder,) = package.__path__
+        for path in sorted(Path(folder).rglob("*.py")):
+            digest.update(path.relative_to(folder).as_posix().encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
 
-def agreed() -> dict[str, str]:
-    """Return the versions that nodes must agree on."""
-    found = {"python": ".".join(platform.python_version_tuple()[:2]), "grad-ext's source": source()}
-    for package in AGREED:
+def shared_versions() -> dict[str, str]:
+    """Return the versions that all nodes must share."""
+    versions = {
+        "python": ".".join(platform.python_version_tuple()[:2]),
+        "grad-ext's source": source(),
+    }
+    for package in SHARED_PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "none"
-    return found
+            versions[package] = "none"
+    return versions
 
 
-def look(name: str, token: str | None, gpus: bool) -> Node:
-    """Return what this process sees."""
+def inspect_node(name: str, token: str | None, gpus: bool) -> Node:
+    """Return the node that this process runs on; `token` is a file in the study's folder."""
     memory = free_memory() if gpus else ()
-    return Node(name, agreed(), token is None or Path(token).exists(), memory)
+    return Node(name, shared_versions(), token is None or Path(token).exists(), memory)
 
 
 @contextmanager
 def cluster(resources: Resources, folder: Path) -> Iterator[Cluster]:
-    """Start Ray, or join a cluster, and look whether a study can run there.
+    """Start Ray or join a cluster, and yield the part of it that a study uses.
 
-    A Ray that this process has started or joined already is used, and left running.
+    A Ray that this process has already started or joined is used and left running.
 
     Parameters
     ----------
     resources : Resources
         What the study may use.
     folder : pathlib.Path
-        The study's, which nodes must see unless there is a storage.
+        The study's folder, which all nodes must reach unless there is a storage.
 
     Raises
     ------
     InputError
-        If there is no such cluster, it has fewer GPUs, a node has other versions or does not see the
-        folder.
+        If there is no such cluster, it has fewer GPUs, a node has other versions or does not reach
+        the folder.
     MissingToolkit
         If Ray is not installed.
     """
@@ -153,14 +160,14 @@ def cluster(resources: Resources, folder: Path) -> Iterator[Cluster]:
             raise MissingToolkit("ray", "tune") from error
         owned = not ray.is_initialized()
         alone = owned and resources.address is None
-        with ExitStack() as ending:
-            looking = Looking() if alone and resources.gpus_per_pack else None
-            if looking is not None:
-                ending.callback(looking.stop)
+        with ExitStack() as cleanup:
+            probe = GpuProbe() if alone and resources.gpus_per_pack else None
+            if probe is not None:
+                cleanup.callback(probe.stop)
             if owned:
                 _start(resources)
-                ending.callback(ray.shutdown)
-            yield _gets(resources, folder, not alone, looking)
+                cleanup.callback(ray.shutdown)
+            yield _checked(resources, folder, not alone, probe)
 
 
 def _start(resources: Resources) -> None:
@@ -177,9 +184,9 @@ def _start(resources: Resources) -> None:
         )
         return
     try:
-        _knock(resources.address)
+        _check_reachable(resources.address)
         ray.init(address=resources.address, **quiet)
-    # Ray's word for other versions of Ray or Python than the cluster's is RuntimeError.
+    # RuntimeError: the cluster has another version of Ray or Python.
     except (ConnectionError, ValueError, RuntimeError) as error:
         first = str(error).strip().splitlines()[0]
         raise InputError(
@@ -188,19 +195,19 @@ def _start(resources: Resources) -> None:
         ) from None
 
 
-def _knock(address: str) -> None:
-    """Raise ConnectionError where nobody answers, for which Ray itself would take minutes."""
+def _check_reachable(address: str) -> None:
+    """Raise ConnectionError if nothing answers at the address; Ray itself would take minutes."""
     host, sign, port = address.rpartition(":")
     if not sign or "://" in address or not port.isdecimal():
         return
     try:
-        socket.create_connection((host, int(port)), timeout=KNOCK).close()
+        socket.create_connection((host, int(port)), timeout=CONNECT_TIMEOUT).close()
     except OSError as error:
-        raise ConnectionError(f"nobody answers there ({error}).") from None
+        raise ConnectionError(f"nothing answers at this address ({error}).") from None
 
 
-def _gets(resources: Resources, folder: Path, joined: bool, looking: Looking | None) -> Cluster:
-    """Return what a study gets, if it can run; on a Ray of its own this machine looks at its GPUs."""
+def _checked(resources: Resources, folder: Path, joined: bool, probe: GpuProbe | None) -> Cluster:
+    """Return the part of a running Ray that a study uses, if the study can run on it."""
     import ray
 
     every: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
@@ -212,35 +219,37 @@ def _gets(resources: Resources, folder: Path, joined: bool, looking: Looking | N
         raise InputError("the Ray cluster has no CPU to train on")
     if share and gpus < share:
         where = "the cluster" if joined else "this machine"
-        raise InputError(f"gpus_per_pack: {share:g} were asked for, {where} has {gpus:g}")
-    seen: list[Node] = []
-    if looking is not None:
-        seen = [Node("this machine", agreed(), True, looking.result())]
+        raise InputError(
+            f"gpus_per_pack: expected at most {gpus:g}, which {where} has, got {share:g}"
+        )
+    inspected: list[Node] = []
+    if probe is not None:
+        inspected = [Node("this machine", shared_versions(), True, probe.result())]
     elif joined:
-        seen = _looks(nodes, folder, resources)
-        _check(seen, resources, folder)
+        inspected = _inspect(nodes, folder, resources)
+        _check(inspected, folder)
     if not share:
         return Cluster(min(cpus, resources.num_cpus or cpus))
     # A share of a GPU lies on one of them.
     fit = [int(node["Resources"].get("GPU", 0.0) / share + 1e-9) for node in nodes]
-    free = [memory for node in seen for memory in node.memory]
-    _check_gpus(nodes, seen)
+    free = [memory for node in inspected for memory in node.memory]
+    _check_gpus(nodes, inspected)
     workers = max(1, min(cpus, sum(fit), resources.num_cpus or cpus))
     return Cluster(workers, {"cpu": 1, "gpu": share}, min(free) * share)
 
 
-def _looks(nodes: Sequence[Mapping[str, Any]], folder: Path, resources: Resources) -> list[Node]:
-    """Have every node look at itself."""
+def _inspect(nodes: Sequence[Mapping[str, Any]], folder: Path, resources: Resources) -> list[Node]:
+    """Inspect every node, in a process on it."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     token = None if resources.storage is not None else folder / f".nodes.{uuid4().hex}"
     if token is not None:
         token.touch()
-    # A process that has looked at a GPU keeps some of its memory, so it ends.
-    remote: Any = ray.remote(num_cpus=0, max_calls=1)(look)
+    # A process that has used a GPU holds some of its memory until it ends: one call per process.
+    remote: Any = ray.remote(num_cpus=0, max_calls=1)(inspect_node)
     try:
-        asked = [
+        pending = [
             remote.options(
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             ).remote(
@@ -248,55 +257,55 @@ def _looks(nodes: Sequence[Mapping[str, Any]], folder: Path, resources: Resource
             )
             for node in nodes
         ]
-        found: list[Node] = []
-        for node, each in zip(nodes, asked, strict=True):
+        inspected: list[Node] = []
+        for node, result in zip(nodes, pending, strict=True):
             try:
-                found.append(ray.get(each, timeout=PATIENCE))
+                inspected.append(ray.get(result, timeout=NODE_TIMEOUT))
             except ray.exceptions.RayError as error:
                 first = str(error).strip().splitlines()[-1]
                 raise InputError(
                     f"node {node['NodeManagerAddress']} cannot run grad-ext: {first} Install the same "
-                    "versions there as here"
+                    "versions as on this machine"
                 ) from None
-        return found
+        return inspected
     finally:
         if token is not None:
             token.unlink(missing_ok=True)
 
 
-def _check(seen: Sequence[Node], resources: Resources, folder: Path) -> None:
-    here = agreed()
-    for node in seen:
+def _check(nodes: Sequence[Node], folder: Path) -> None:
+    own = shared_versions()
+    for node in nodes:
         other = [
-            f"{name} {node.versions.get(name, 'none')} (here {number})"
-            for name, number in here.items()
+            f"{name} {node.versions.get(name, 'none')} (this machine: {number})"
+            for name, number in own.items()
             if node.versions.get(name) != number
         ]
         if other:
             raise InputError(f"node {node.name} has {', '.join(other)}: install the same versions")
-        if not node.sees:
+        if not node.reaches_folder:
             raise InputError(
-                f"node {node.name} does not see the study's folder {folder}: put it where all nodes "
-                "see it, or name a storage that they reach, such as s3://bucket/study"
+                f"node {node.name} does not reach the study's folder {folder}: use a folder that all "
+                "nodes reach, or name a storage that they reach, such as s3://bucket/study"
             )
 
 
-def _check_gpus(nodes: Sequence[Mapping[str, Any]], seen: Sequence[Node]) -> None:
-    for node, found in zip(nodes, seen, strict=True):
-        counted = node["Resources"].get("GPU", 0.0)
-        if counted and len(found.memory) < counted:
+def _check_gpus(nodes: Sequence[Mapping[str, Any]], inspected: Sequence[Node]) -> None:
+    for counts, node in zip(nodes, inspected, strict=True):
+        counted = counts["Resources"].get("GPU", 0.0)
+        if counted and len(node.memory) < counted:
             raise InputError(
-                f"gpus_per_pack: node {found.name} has {counted:g} GPUs by Ray's count, and torch "
-                f"({found.versions['torch']}) can use {len(found.memory)} of them there"
+                f"gpus_per_pack: node {node.name} has {counted:g} GPUs by Ray's count, and its torch "
+                f"({node.versions['torch']}) can use {len(node.memory)} of them"
             )
 
 
 def assigned_device() -> str:
-    """Return torch's name of the GPU that Ray gave this process; the CPU if it gave none.
+    """Return torch's name of the GPU that Ray assigned to this process, or of the CPU.
 
-    A process that was given none sees them all, so what torch sees decides nothing.
+    A process without an assigned GPU sees all of them, so `torch.cuda.is_available` does not tell.
     """
     import ray
 
-    # Ray hides the others, so the one it gave is the first.
+    # Ray hides the other GPUs, so the assigned one is the first.
     return "cuda" if ray.is_initialized() and ray.get_gpu_ids() else "cpu"

@@ -1,4 +1,4 @@
-"""Models logged to TensorBoard or MLflow as they come, for those who watch their work there."""
+"""Loggers of finished models: TensorBoard and MLflow."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from typing import Any, Protocol
 from grad_ext.errors import MissingToolkit, unknown
 from grad_ext.trial import Record
 
-# The package that each needs, and the extra that brings it.
+# The package that each needs, and the extra that installs it.
 NEEDS = {"tensorboard": ("tensorboardX", "tune"), "mlflow": ("mlflow", "mlflow")}
 
 
 class Logger(Protocol):
-    """Something to log models to; one that was logged before is not logged again."""
+    """Logs models, each of them once."""
 
     def add(self, records: Sequence[Record]) -> None:
         """Log models."""
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write what is buffered."""
 
 
 def checked_log(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of what to log to.
+    """Return the names of loggers, each of them once.
 
     Raises
     ------
     InputError
-        If there is no such thing.
+        If a name is unknown.
     MissingToolkit
-        If it is not installed.
+        If the package of a logger is not installed.
     """
     for name in names:
         if name not in NEEDS:
@@ -46,27 +46,27 @@ def checked_log(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def loggers(names: Sequence[str], folder: Path) -> list[Logger]:
-    """Return what logs the models of a study to each of the names."""
+    """Return the loggers of a study by their names."""
     makers: Mapping[str, Callable[[Path], Logger]] = {"tensorboard": TensorBoard, "mlflow": MLflow}
     return [makers[name](folder) for name in names]
 
 
 def parameters(record: Record) -> dict[str, Any]:
-    """Return what a model was made with, in one level, as both show it."""
+    """Return the settings of a model as one flat dict, which is what both loggers show."""
     values = record.trial.to_json()
     flat = {**values.pop("settings"), **values.pop("options", {}), **values}
     return {n: v if isinstance(v, (int, float, str)) else str(v) for n, v in flat.items()}
 
 
-def figures(record: Record) -> dict[str, float]:
-    """Return a model's figures, but for those that are undefined."""
+def metrics(record: Record) -> dict[str, float]:
+    """Return a model's metrics, without those that are undefined."""
     seconds = {"seconds": record.seconds, "epoch": float(record.epoch)}
     every = {**record.metrics, **seconds}
     return {name: value for name, value in every.items() if math.isfinite(value)}
 
 
 class TensorBoard:
-    """A run a model below tensorboard/ in the study's folder, with its parameters and figures."""
+    """Logs each model as a run below tensorboard/ in the study's folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "tensorboard"
@@ -82,21 +82,21 @@ class TensorBoard:
             if (self._folder / name).exists():
                 continue
             with SummaryWriter(str(self._folder / name)) as writer:
-                # SummaryWriter.add_hparams would open a second file, of a folder below this one.
-                for part in hparams(parameters(record), figures(record)):
+                # SummaryWriter.add_hparams would write a second file, to a folder below this one.
+                for part in hparams(parameters(record), metrics(record)):
                     writer.file_writer.add_summary(part)
-                for figure, value in figures(record).items():
-                    writer.add_scalar(figure, value)
+                for metric, value in metrics(record).items():
+                    writer.add_scalar(metric, value)
                 writer.add_text("error", record.error or "none")
 
     def close(self) -> None:
-        """Nothing is left: each model's file is closed."""
+        """Do nothing: the file of each model is closed already."""
 
 
 class MLflow:
-    """A run a model, in an experiment that is named as the study's folder is.
+    """Logs each model as a run of an experiment named after the study's folder.
 
-    Where MLFLOW_TRACKING_URI says, or in mlflow.db in the study's folder.
+    The experiment is stored at MLFLOW_TRACKING_URI, or in mlflow.db in the study's folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -105,19 +105,19 @@ class MLflow:
         logging.getLogger("mlflow").setLevel(logging.WARNING)
         uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{folder / 'mlflow.db'}"
         self._client = MlflowClient(uri)
-        there = self._client.get_experiment_by_name(folder.name)
-        if there is None:
-            # Nothing is put there; but where it would be is not the working directory.
-            place = (folder / "mlartifacts").as_uri()
-            self._experiment = self._client.create_experiment(folder.name, place)
+        experiment = self._client.get_experiment_by_name(folder.name)
+        if experiment is None:
+            # There are no artifacts, but MLflow's default folder for them is the working directory.
+            artifacts = (folder / "mlartifacts").as_uri()
+            self._experiment = self._client.create_experiment(folder.name, artifacts)
         else:
-            self._experiment = there.experiment_id
+            self._experiment = experiment.experiment_id
         self._logged: set[str] = set()
         token: str | None = None
         while token != "":
-            found = self._client.search_runs([self._experiment], page_token=token)
-            self._logged |= {run.data.tags.get("key", "") for run in found}
-            token = found.token or ""
+            runs = self._client.search_runs([self._experiment], page_token=token)
+            self._logged |= {run.data.tags.get("key", "") for run in runs}
+            token = runs.token or ""
 
     def add(self, records: Sequence[Record]) -> None:
         """Log models."""
@@ -129,15 +129,15 @@ class MLflow:
                 continue
             run = self._client.create_run(self._experiment, run_name=f"{record.trial.method}-{key}")
             now = run.info.start_time
-            seen = {"key": key, "constant": str(record.constant), "error": record.error}
+            tags = {"key": key, "constant": str(record.constant), "error": record.error}
             self._client.log_batch(
                 run.info.run_id,
-                metrics=[Metric(n, v, now, 0) for n, v in figures(record).items()],
+                metrics=[Metric(n, v, now, 0) for n, v in metrics(record).items()],
                 params=[Param(n, str(v)) for n, v in parameters(record).items()],
-                tags=[RunTag(n, v) for n, v in seen.items()],
+                tags=[RunTag(n, v) for n, v in tags.items()],
             )
             self._client.set_terminated(run.info.run_id)
             self._logged.add(key)
 
     def close(self) -> None:
-        """Nothing is left: each model's run is ended."""
+        """Do nothing: the run of each model is ended already."""

@@ -1,4 +1,4 @@
-"""How much memory packs take, and what is done when it runs out."""
+"""The memory that packs take, and training in smaller parts when it runs out."""
 
 from __future__ import annotations
 
@@ -21,73 +21,74 @@ from grad_ext.training.loop import shape_of
 from grad_ext.trial import Record, Trial, fingerprint
 
 WIDTHS = "widths.json"
-# What a number takes in bytes.
+# Bytes of a number.
 FLOAT, WHOLE = 4, 8
-# Copies of the parameters: themselves, gradients, Adam's two means and its step, the best epoch's.
+# Copies of the parameters: the parameters, gradients, Adam's two means and its step, the best epoch's.
 COPIES = 6
-# Tensors that a step holds for every unit and row of a minibatch: product, normalised, rectified,
-# mask and masked, their gradients, and what the masks are drawn from.
-HELD = 12
-# Share of the free memory that packs are planned for; the rest is for what is not counted here.
+# Tensors that a step allocates for every unit and row of a minibatch: product, normalised, rectified,
+# mask and masked, their gradients, and the random numbers of the masks.
+STEP_TENSORS = 12
+# Share of the free memory that packs are planned for; the rest is for what `model_bytes` omits.
 PLANNED = 0.8
 
 
 def model_bytes(trial: Trial, training: Arrays) -> int:
-    """Return about how much memory (bytes) training takes for each model of a pack.
+    """Estimate the memory (bytes) that training takes for each model of a pack.
 
     Parameters
     ----------
     trial : Trial
-        Of the pack.
+        Any trial of the pack.
     training : Arrays
-        The rows it learns from.
+        The training rows.
     """
     shape = shape_of(trial.settings, training.only(trial.protected), trial.reversing)
     parameters = sum(math.prod(size) for size in shape.parameters().values())
     rows, features = training.X.shape
     batch = max(p.stop - p.start for p in minibatches(rows, trial.settings.batch_size))
     units = sum(shape.trunk) + len(shape.stacked) * sum(shape.branch) + sum(shape.head_sizes)
-    step = batch * (HELD * units + 2 * features)
-    # Scores of a block of rows, a layer's input and output, and of all rows of the validation part,
-    # of which there are fewer than of these.
+    step = batch * (STEP_TENSORS * units + 2 * features)
+    # Scores of a block of rows (a layer's input and output) and of all validation rows, of which
+    # there are at most as many as training rows.
     scoring = SCORE_ROWS * 2 * max(shape.trunk + shape.branch) + rows * shape.target.outputs
     return int(FLOAT * (COPIES * parameters + step + scoring) + WHOLE * rows)
 
 
-def roomy(free: float, trial: Trial, training: Arrays) -> int:
-    """Return how many models of a trial's kind a pack can have in a free memory (bytes)."""
+def pack_width(free: float, trial: Trial, training: Arrays) -> int:
+    """Return the number of models with a trial's settings for which a pack has memory (bytes)."""
     return max(1, int(PLANNED * free / model_bytes(trial, training)))
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error says that memory ran out, of a GPU or of the machine.
+    """Return whether memory ran out, of a GPU or of the machine.
 
-    Or one that came up while that was dealt with, as where a GPU's record is broken off.
+    The error may also be one raised while that was handled, such as an interrupted CUDA graph
+    capture.
     """
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
-    # torch raises nothing more telling where the machine's own memory runs out.
+    # For the machine's own memory torch has no error class.
     if isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error):
         return True
     return error.__context__ is not None and is_out_of_memory(error.__context__)
 
 
 def release() -> None:
-    """Give back what a failed pack held."""
+    """Release the memory of a failed pack."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
 
 class Widths:
-    """The widest packs that memory allowed in a study, learned from those that it did not.
+    """The widest packs that fit in memory, learned from packs that did not.
 
-    Kept in the study's folder, so that other workers and later runs do not find out again.
+    They are stored in the study's folder, for other workers and later runs.
 
     Parameters
     ----------
     folder : pathlib.Path or None
-        The study's; nothing is kept beyond this process where it is None or cannot be written to.
+        The study's folder. If None or not writable, widths are known to this process only.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -95,15 +96,15 @@ class Widths:
         self._own: dict[str, int] = {}
 
     def most(self, trial: Trial, device: str) -> int | None:
-        """Return how wide packs of a trial's kind may be on a device; None if nothing is known."""
+        """Return the widest pack with a trial's settings on a device; None if none has failed."""
         return self._known().get(_kind(trial, device))
 
     def learn(self, trial: Trial, device: str, width: int) -> None:
-        """Keep how wide they may be, if that is less than was known."""
+        """Store the widest pack that may be tried, if it is narrower than the known one."""
         kind = _kind(trial, device)
         self._own[kind] = min(width, self._known().get(kind, width))
         if self._path is not None:
-            # On a node that does not reach the folder, it is known to this process alone.
+            # A node may not reach the folder; then only this process knows the width.
             with suppress(OSError):
                 write_atomically(self._path, json.dumps(self._known(), indent=1) + "\n")
 
@@ -116,24 +117,24 @@ class Widths:
         return known | {n: min(w, known.get(n, w)) for n, w in self._own.items()}
 
 
-def fitting(
+def fit_in_parts(
     trials: Sequence[Trial],
     device: str,
     widths: Widths,
     train: Callable[[Sequence[Trial]], list[Record]],
 ) -> Iterator[list[Record]]:
-    """Train a pack, in parts where memory does not allow the whole, and yield each part's records.
+    """Train a pack, in parts if memory does not allow the whole, and yield each part's records.
 
-    Where memory runs out a part is halved and tried again, and the width learned.
+    Where memory runs out a part is halved and tried again, and the width is stored.
 
     Parameters
     ----------
     trials : sequence of Trial
         The pack.
     device : str
-        Where it is trained.
+        The device to train on, by torch's name.
     widths : Widths
-        What is known, and what is learned.
+        Known widths, to which new ones are added.
     train : callable
         Trains some of the trials together.
     """
@@ -142,7 +143,7 @@ def fitting(
         part = waiting.pop(0)
         records = _tried(train, part)
         if records is None:
-            # Here nothing refers to what the failed part held any more.
+            # No reference to the tensors of the failed part is left at this point.
             release()
             half = -(-len(part) // 2)
             widths.learn(part[0], device, half)
@@ -154,7 +155,7 @@ def fitting(
 def _tried(
     train: Callable[[Sequence[Trial]], list[Record]], trials: Sequence[Trial]
 ) -> list[Record] | None:
-    """Return the records of a pack, or None where memory ran out and it can be halved."""
+    """Return the records of a pack, or None if memory ran out and the pack can be halved."""
     try:
         return train(trials)
     except (MemoryError, RuntimeError) as error:

@@ -1,4 +1,4 @@
-"""Trials gathered into packs: models of one shape that are trained as one tensor program."""
+"""Packs: trials of one shape that are trained as one tensor program."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import groupby, pairwise
 
 from grad_ext.trial import Trial
 
-# Beyond this a wider pack saves nothing more per model on a CPU (docs/packs.md).
+# On a CPU wider packs save no more time per model (docs/packs.md).
 WIDTH = 16
 
 
@@ -20,18 +20,18 @@ def packs(
     Parameters
     ----------
     trials : sequence of Trial
-        What is to be trained.
+        The trials to train.
     workers : int
         How many packs run side by side.
     width : callable, optional
-        Gets a trial, returns how wide packs of its kind are at most; `WIDTH` if not given. The number
-        of packs is rounded up to a multiple of `workers` where there are trials enough, so that no
-        worker idles at the end.
+        Gets a trial, returns the widest pack of its settings; `WIDTH` if not given. The number of
+        packs is rounded up to a multiple of `workers` if there are enough trials, so that no worker
+        idles at the end.
 
     Returns
     -------
     list of lists of Trial
-        Every trial once, in order; each pack of one static setting.
+        Every trial once, in order; the trials of a pack have the same static settings.
     """
     groups = [list(same) for _, same in groupby(sorted(trials, key=_static_key), key=_static_key)]
     counts = [math.ceil(len(members) / width(members[0])) for members in groups]
@@ -43,16 +43,17 @@ def packs(
         counts[wide] += 1
     gathered = []
     for members, count in zip(groups, counts, strict=True):
-        gathered += _cut(members, count)
+        gathered += divide(members, count)
     return gathered
 
 
 def parts(trials: Sequence[Trial], most: int | None) -> list[list[Trial]]:
-    """Return trials in nearly equal parts that are no wider than told; whole where nothing is told."""
-    return _cut(trials, 1 if most is None else math.ceil(len(trials) / most))
+    """Divide trials into nearly equal parts of at most `most` trials; one part if `most` is None."""
+    return divide(trials, 1 if most is None else math.ceil(len(trials) / most))
 
 
-def _cut(trials: Sequence[Trial], count: int) -> list[list[Trial]]:
+def divide(trials: Sequence[Trial], count: int) -> list[list[Trial]]:
+    """Divide trials into a number of nearly equal parts."""
     edges = [len(trials) * i // count for i in range(count + 1)]
     return [list(trials[a:b]) for a, b in pairwise(edges)]
 

@@ -1,17 +1,24 @@
-"""What a study may use: processors, GPUs, a cluster, and where its nodes leave what they made."""
+"""What a study may use: CPUs, GPUs, a Ray cluster, and a storage for records.
+
+Run as a program, print the free memory of this machine's GPUs: see `GpuProbe`.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from dataclasses import dataclass
 
 from grad_ext.errors import InputError
+from grad_ext.sweeps.run.storage import Storage
 
-# Width of a pack that is chosen from the memory that is free.
+# Pack size that is chosen from the free memory.
 AUTO = "auto"
-# Versions of one another's packages that nodes must agree on, since records depend on them or cannot
-# be handed over otherwise.
-AGREED = ("grad-ext", "torch", "numpy", "scikit-learn", "ray")
+# Packages whose versions all nodes must share, since records depend on them or cannot be exchanged
+# otherwise.
+SHARED_PACKAGES = ("grad-ext", "torch", "numpy", "scikit-learn", "ray")
 
 
 def available_cpus() -> int:
@@ -25,13 +32,15 @@ def checked_cpus(num_cpus: int | None) -> int:
     Raises
     ------
     InputError
-        If it is less than 1 or more than there are.
+        If it is less than 1 or more than the machine has.
     """
-    there = available_cpus()
+    available = available_cpus()
     if num_cpus is None:
-        return there
-    if not 1 <= num_cpus <= there:
-        raise InputError(f"expected 1 to {there} CPUs (this machine has {there}), got {num_cpus}")
+        return available
+    if not 1 <= num_cpus <= available:
+        raise InputError(
+            f"expected 1 to {available} CPUs (this machine has {available}), got {num_cpus}"
+        )
     return num_cpus
 
 
@@ -44,20 +53,21 @@ class Resources:
     num_cpus : int, optional
         How many packs run side by side on this machine, one CPU each; all CPUs if not given.
     pack_size : int or 'auto', optional
-        Widest pack. 'auto', the default with GPUs, is as many models as their memory holds, and 16
-        without.
+        Most models in a pack. 'auto', the default with GPUs, is as many models as their memory
+        holds; without GPUs the default is 16.
     gpus_per_pack : float
-        GPUs that a pack is given: 0.25 puts four packs on one. At most 1, since a pack is one program.
+        GPUs for each pack: 0.25 puts four packs on one. At most 1, since a pack is one program.
     address : str, optional
-        Of a Ray cluster that runs: 'auto' for the one that this machine, or the job, belongs to.
+        Address of a running Ray cluster: 'auto' for the one that this machine, or the job, belongs
+        to.
     storage : str, optional
-        URI of a folder that all nodes of the cluster reach, where the study's own is none: records go
-        there, and come from there into the study's folder.
+        URI of a folder that all nodes of the cluster reach, where they do not reach the study's
+        own: nodes write records there, and they are copied from there into the study's folder.
 
     Raises
     ------
     InputError
-        If something makes no sense, or this machine has no such thing.
+        If a value is out of range, or this machine lacks what it asks for.
 
     Examples
     --------
@@ -86,7 +96,7 @@ class Resources:
         if self.address is not None:
             if self.num_cpus is not None:
                 raise InputError(
-                    "num_cpus is of a Ray that is started here, and the cluster at "
+                    "num_cpus applies to a Ray that is started here, and the cluster at "
                     f"{self.address!r} has CPUs of its own: leave it out"
                 )
         else:
@@ -94,18 +104,16 @@ class Resources:
             if self.gpus_per_pack:
                 check_gpus()
         if self.storage is not None:
-            from grad_ext.sweeps.run.storage import Storage
-
             Storage(self.storage)
 
 
 def check_gpus() -> None:
-    """Refuse to use GPUs where torch sees none.
+    """Check that torch can use a GPU of this machine.
 
     Raises
     ------
     InputError
-        If this machine has none, or torch is built without them.
+        If there is none, or torch is built without CUDA.
     """
     import torch
 
@@ -116,3 +124,48 @@ def check_gpus() -> None:
             else f"torch {torch.__version__} (CUDA {torch.version.cuda}) finds none that it can use"
         )
         raise InputError(f"gpus_per_pack: this machine has no GPU for packs: {why}")
+
+
+def free_memory() -> tuple[float, ...]:
+    """Return the free memory (bytes) of each GPU that torch can use on this machine."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return ()
+    every = range(torch.cuda.device_count())
+    return tuple(float(torch.cuda.mem_get_info(device)[0]) for device in every)
+
+
+class GpuProbe:
+    """A process that reads the free memory of this machine's GPUs.
+
+    A process that has used a GPU holds some of its memory until it ends, so the driver does not read
+    it itself. Reading takes seconds, during which Ray starts.
+    """
+
+    def __init__(self) -> None:
+        self._memory: tuple[float, ...] | None = None
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", __name__],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def result(self) -> tuple[float, ...]:
+        """Wait for the process and return the free memory (bytes) of each GPU; () if it failed."""
+        if self._memory is None:
+            output, _ = self._process.communicate()
+            self._memory = tuple(json.loads(output)) if self._process.returncode == 0 else ()
+        return self._memory
+
+    def stop(self) -> None:
+        """End the process if it still runs."""
+        if self._memory is None:
+            self._process.kill()
+            self._process.communicate()
+            self._memory = ()
+
+
+if __name__ == "__main__":
+    print(json.dumps(free_memory()))

@@ -1,7 +1,7 @@
-"""Where packs keep their records: the study's folder, or a folder that all nodes of a cluster reach.
+"""Where packs write their records: the study's folder, or a folder that all nodes of a cluster reach.
 
-The latter goes by its URI: s3://, gs://, hdfs://, file:// ... Nodes write records there; the process
-that runs the study fetches them into the study's folder.
+The latter is named by its URI: s3://, gs://, hdfs://, file:// ... Nodes write records there; the
+process that runs the study fetches them into the study's folder.
 """
 
 from __future__ import annotations
@@ -13,14 +13,20 @@ from uuid import uuid4
 
 from grad_ext.errors import InputError, MissingToolkit
 from grad_ext.files import write_atomically
-from grad_ext.sweeps.folder import lines_of, parsed, read_records, record_file, write_records
+from grad_ext.sweeps.folder import (
+    parse_records,
+    read_records,
+    record_file,
+    to_lines,
+    write_records,
+)
 from grad_ext.trial import Record, Trial
 
 RECORDS = "records"
 
 
 class RecordStore(Protocol):
-    """Where packs keep their records and find those of before."""
+    """Writes the records of packs and returns those of an earlier run."""
 
     def write(self, records: Sequence[Record]) -> None:
         """Write a pack's records, in one step."""
@@ -29,16 +35,16 @@ class RecordStore(Protocol):
         """Return the records of a pack of these trials, None if there are none."""
 
     def fetch(self, folder: Path) -> int:
-        """Bring the record files that a study's folder lacks into it, and return how many."""
+        """Copy the record files that a study's folder lacks into it, and return how many."""
 
 
 class LocalStore:
-    """The study's folder itself, which every process that trains sees.
+    """The study's own folder, which every process that trains can reach.
 
     Parameters
     ----------
     folder : pathlib.Path
-        The study's.
+        The study's folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -54,35 +60,36 @@ class LocalStore:
         return read_records(path) if path.exists() else None
 
     def fetch(self, folder: Path) -> int:
-        """Return 0: they are there already."""
+        """Return 0: the records are in the folder already."""
         return 0
 
 
-def place(storage: str | None, folder: Path) -> RecordStore:
-    """Return where a study's packs keep their records.
+def record_store(storage: str | None, folder: Path) -> RecordStore:
+    """Return where the packs of a study write their records.
 
     Parameters
     ----------
     storage : str or None
         The URI of a storage, if there is one.
     folder : pathlib.Path
-        The study's.
+        The study's folder.
     """
     return LocalStore(folder) if storage is None else Storage(storage)
 
 
 class Storage:
-    """A folder by its URI.
+    """A folder named by its URI.
 
     Parameters
     ----------
     uri : str
-        As fsspec has them; the folder is made when something is written. It is pickled as the URI.
+        A URI that fsspec understands; the folder is made with the first file. A pickle holds the URI
+        alone.
 
     Raises
     ------
     InputError
-        If there is no such kind of storage, or what it takes is not installed.
+        If fsspec does not know the protocol, or the protocol's package is not installed.
     MissingToolkit
         If fsspec is not installed.
 
@@ -105,10 +112,10 @@ class Storage:
         except ImportError as error:
             raise MissingToolkit("fsspec", "tune") from error
         try:
-            found: Any = fsspec.core.url_to_fs(self.uri)
+            opened: Any = fsspec.core.url_to_fs(self.uri)
         except (ValueError, ImportError) as error:
             raise InputError(f"storage: cannot use {self.uri}: {error}") from None
-        self._system, self._root = found
+        self._system, self._root = opened
 
     def __getstate__(self) -> dict[str, str]:
         return {"uri": self.uri}
@@ -120,7 +127,7 @@ class Storage:
     def write(self, records: Sequence[Record]) -> None:
         """Write a pack's records, in one step."""
         name = record_file(Path(), [record.trial for record in records]).name
-        self.put(f"{RECORDS}/{name}", lines_of(records))
+        self.put(f"{RECORDS}/{name}", to_lines(records))
 
     def find(self, trials: Sequence[Trial]) -> list[Record] | None:
         """Return the records of a pack of these trials, None if there are none."""
@@ -129,29 +136,28 @@ class Storage:
             content = self._system.cat_file(name)
         except FileNotFoundError:
             return None
-        return parsed(content, name)
+        return parse_records(content, name)
 
     def put(self, name: str, text: str) -> None:
-        """Write a file: a whole one, or none."""
-        place = f"{self._root}/{name}"
-        self._system.makedirs(place.rpartition("/")[0], exist_ok=True)
-        # Stores of objects show nothing before it is whole; file systems do, so it gets its name last.
-        unfinished = f"{place}.{uuid4().hex}.part"
+        """Write a whole file, or none."""
+        path = f"{self._root}/{name}"
+        self._system.makedirs(path.rpartition("/")[0], exist_ok=True)
+        # Object stores show a file only when it is whole. File systems do not, so rename it last.
+        unfinished = f"{path}.{uuid4().hex}.part"
         self._system.pipe_file(unfinished, text.encode())
-        self._system.mv(unfinished, place)
+        self._system.mv(unfinished, path)
 
     def fetch(self, folder: Path) -> int:
-        """Bring the record files that a study's folder lacks into it, and return how many."""
+        """Copy the record files that a study's folder lacks into it, and return how many."""
         self._system.invalidate_cache()
         try:
-            there = self._system.ls(f"{self._root}/{RECORDS}", detail=False)
+            stored = self._system.ls(f"{self._root}/{RECORDS}", detail=False)
         except FileNotFoundError:
             return 0
-        mine = folder / RECORDS
         fetched = 0
-        for place in sorted(map(str, there)):
-            path = mine / place.rpartition("/")[2]
+        for name in sorted(map(str, stored)):
+            path = folder / RECORDS / name.rpartition("/")[2]
             if path.suffix == ".jsonl" and not path.exists():
-                write_atomically(path, self._system.cat_file(place).decode())
+                write_atomically(path, self._system.cat_file(name).decode())
                 fetched += 1
         return fetched

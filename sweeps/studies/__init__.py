@@ -1,1 +1,1 @@
-"""The kinds of study: what each varies, and what its outcome is."""
+"""Kinds of studies, their plans, and what is particular to searches, comparisons and reproductions."""

@@ -1,4 +1,4 @@
-"""What takes part in a comparison: names and estimators to trials, and trials to methods."""
+"""Methods of a comparison: names and estimators to specifications, and trials to methods."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from grad_ext.trial import Trial
 
 # The values of λ in a comparison.
 LAMBDAS = (1.0, 10.0, 100.0, 1000.0)
-# GRAD and the plain network by the names that a user gives: the variant, and the values of λ.
+# GRAD and the plain network by name: the variant, and the values of λ.
 OURS: dict[str, tuple[str, tuple[float, ...]]] = {
     "grad-pred": ("pred", LAMBDAS),
     "grad-auto": ("auto", LAMBDAS),
@@ -33,9 +33,9 @@ OURS: dict[str, tuple[str, tuple[float, ...]]] = {
 }
 METHODS = (*OURS, *BASELINES)
 PREDICTS = ("predict_proba", "decision_function", "predict")
-# Registered names, and a user's own estimators by the names that the user gives them.
+# Registered names, and a user's own estimators by name.
 Methods = Sequence[str | Mapping[str, Any]] | Mapping[str, Any] | None
-# Models of GRAD's or of the plain network's, about, in seconds a fit on Adult.
+# Approximate seconds of a fit of GRAD or the plain network on Adult.
 COST = 3.0
 
 
@@ -46,19 +46,19 @@ class MethodSpec:
     Attributes
     ----------
     name : str
-        What the user calls it.
+        Name that the user gives.
     values : tuple of float
         The values of its hyperparameter.
     variant : str
-        GRAD's variant, or the plain network's; 'pred' for all others.
+        Variant of GRAD or the plain network; 'pred' for all others.
     baseline, options
         As in `Trial`.
     seeded : bool
         Whether another seed gives another model.
     missing : MissingToolkit or None
-        What keeps it from being run.
+        The error of a method whose toolkit is not installed.
     own : bytes or None
-        The function that makes a user's own estimator of a trial, pickled.
+        Pickle of the function from a trial to a user's own estimator.
     """
 
     name: str
@@ -72,32 +72,34 @@ class MethodSpec:
 
 
 def method_specs(methods: Methods, hyperparameters: bool, example: Trial) -> list[MethodSpec]:
-    """Return what takes part.
+    """Return the methods of a comparison.
 
     Parameters
     ----------
     methods : sequence of str and mappings, a mapping, or None
-        Names of `METHODS`, all of them if None; and mappings of names of the user's own to an
-        estimator, its class, or a function that gets a trial and returns an estimator.
+        Names of `METHODS`, all of them if None; and mappings of a user's own names to an estimator,
+        its class, or a function that gets a trial and returns an estimator.
     hyperparameters : bool
-        Take every value of a method's hyperparameter, and not its default alone.
+        Use every value of a method's hyperparameter, not only its default.
     example : Trial
-        Any trial of the comparison, for which a user's function is tried.
+        Any trial of the comparison, with which a user's function is tested.
 
     Raises
     ------
     InputError
-        If a name is unknown or given twice, or an estimator is none or cannot be described or sent
-        to another process.
+        If a name is unknown or given twice, or an object is not an estimator, or cannot be described
+        or sent to another process.
     """
-    found: dict[str, MethodSpec] = {}
+    specs: dict[str, MethodSpec] = {}
     for name, value in _named(METHODS if methods is None else methods):
-        if name in found:
-            raise InputError(f"methods: {name!r} is there twice")
-        found[name] = _known(name, hyperparameters) if value is None else _own(name, value, example)
-    if not found:
+        if name in specs:
+            raise InputError(f"methods: {name!r} is given twice")
+        specs[name] = (
+            _registered(name, hyperparameters) if value is None else _own(name, value, example)
+        )
+    if not specs:
         raise InputError("expected at least one method, got none")
-    return list(found.values())
+    return list(specs.values())
 
 
 def _named(methods: Sequence[str | Mapping[str, Any]] | Mapping[str, Any]) -> Iterator[Any]:
@@ -112,7 +114,7 @@ def _named(methods: Sequence[str | Mapping[str, Any]] | Mapping[str, Any]) -> It
             raise unknown("method", item, METHODS)
 
 
-def _known(name: str, hyperparameters: bool) -> MethodSpec:
+def _registered(name: str, hyperparameters: bool) -> MethodSpec:
     if name in OURS:
         variant, values = OURS[name]
         return MethodSpec(
@@ -145,11 +147,11 @@ def _own(name: str, value: Any, example: Trial) -> MethodSpec:
             f"methods: {name!r} must be an estimator with fit and predict, its class, or a function "
             f"that gets a trial and returns one, got {model!r}"
         )
-    said = next(getattr(model, call) for call in PREDICTS if hasattr(model, call))
+    predict = next(getattr(model, call) for call in PREDICTS if hasattr(model, call))
     options = {
         "estimator": described(model),
         "seeded": seeded,
-        "needs_attributes": takes(said, "sensitive_features"),
+        "needs_attributes": takes(predict, "sensitive_features"),
     }
     return MethodSpec(
         name, (0.0,), baseline=name, options=options, seeded=seeded, own=_pickled(name, make)
@@ -162,26 +164,26 @@ def _pickled(name: str, make: Callable[[Trial], Any]) -> bytes:
     except ImportError as error:
         raise MissingToolkit("ray", "tune") from error
     try:
-        sent: bytes = cloudpickle.dumps(make)  # type: ignore[no-untyped-call]
-    # Whatever an object of the user's raises when it is pickled.
+        pickled: bytes = cloudpickle.dumps(make)  # type: ignore[no-untyped-call]
+    # An object of the user's may raise anything when it is pickled.
     except Exception as error:  # noqa: BLE001
         raise InputError(f"methods: {name!r} cannot be sent to another process: {error}") from None
-    return sent
+    return pickled
 
 
 def _seeded(model: Any, trial: Trial) -> Any:
-    """Return a copy of an estimator, not fitted, with every random state of its own."""
-    made = clone(model) if hasattr(model, "get_params") else copy.deepcopy(model)
+    """Return an unfitted copy of an estimator, with every random state set from the trial."""
+    copied = clone(model) if hasattr(model, "get_params") else copy.deepcopy(model)
     seeds = {name: seed_32(trial, name) for name in _random_states(model)}
-    if hasattr(made, "set_params"):
-        return made.set_params(**seeds)
+    if hasattr(copied, "set_params"):
+        return copied.set_params(**seeds)
     for name, seed in seeds.items():
-        setattr(made, name, seed)
-    return made
+        setattr(copied, name, seed)
+    return copied
 
 
 def _random_states(model: Any) -> list[str]:
-    """Return the names of an estimator's random states, also of those inside it."""
+    """Return the names of an estimator's random states, including nested ones."""
     names = model.get_params(deep=True) if hasattr(model, "get_params") else vars(model)
     return sorted(name for name in names if re.fullmatch(r"(.*__)?random_state", name))
 
@@ -189,49 +191,49 @@ def _random_states(model: Any) -> list[str]:
 def described(value: Any) -> str:
     """Return an estimator's class and parameters as a text that is the same in every run.
 
-    What it does not show, such as the code of a class, does not count when a study is resumed.
+    The text identifies the estimator when a study is resumed; the code of a class is not part of it.
 
     Raises
     ------
     InputError
-        If a parameter says no more than its address in memory.
+        If the text of a parameter is only its address in memory.
     """
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(described, value))}]"
     if isinstance(value, type) or hasattr(value, "__qualname__"):
         return f"{value.__module__}.{value.__qualname__}"
     if hasattr(value, "fit"):
-        known = value.get_params(deep=False) if hasattr(value, "get_params") else vars(value)
-        shown = [f"{n}={described(v)}" for n, v in sorted(known.items()) if n != "random_state"]
+        params = value.get_params(deep=False) if hasattr(value, "get_params") else vars(value)
+        shown = [f"{n}={described(v)}" for n, v in sorted(params.items()) if n != "random_state"]
         return f"{described(type(value))}({', '.join(shown)})"
     text = repr(value)
     if re.search(r" at 0x[0-9a-fA-F]+", text):
         raise InputError(
-            "methods: an estimator's parameters must say what they are, so that a study can be "
-            f"resumed; got {text}, whose class needs a __repr__"
+            "methods: an estimator's parameters need a text that is the same in every run, so that a "
+            f"study can be resumed; got {text}, whose class needs a __repr__"
         )
     return text
 
 
 @dataclass(frozen=True)
 class Makers:
-    """Gets a trial, returns the method that fits it.
+    """Makes the method of a trial.
 
     Attributes
     ----------
     own : mapping of str to bytes
-        The functions that make a user's own estimators, pickled.
+        Pickles of the functions that make a user's own estimators.
     path : tuple of str
-        Folders in which the user's modules are looked for, after all others.
+        Folders to import the user's modules from, after all others.
     """
 
     own: Mapping[str, bytes] = field(default_factory=dict)
     path: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, every: Sequence[MethodSpec]) -> Makers:
-        """Return what makes the methods of some contenders."""
-        own = {each.name: each.own for each in every if each.own is not None}
+    def of(cls, specs: Sequence[MethodSpec]) -> Makers:
+        """Return the makers of some methods."""
+        own = {spec.name: spec.own for spec in specs if spec.own is not None}
         return cls(own, tuple(os.path.abspath(folder) for folder in sys.path))
 
     def __call__(self, trial: Trial) -> Method:
@@ -240,14 +242,14 @@ class Makers:
             return GRAD()
         if trial.baseline not in self.own:
             return baseline(trial.baseline).method(**dict(trial.options))
-        # Last, lest a file of the user's hide one of Python's.
+        # Last, so that a file of the user's cannot shadow a module of Python's.
         sys.path += [folder for folder in self.path if folder not in sys.path]
-        # Pickled in this run, by the user's own process.
+        # This pickle comes from the user's own process, in this run.
         return Estimators(pickle.loads(self.own[trial.baseline]))
 
 
-def about(trial: Trial) -> dict[str, Any]:
-    """Return what a row of results.csv says of a trial's method."""
+def columns(trial: Trial) -> dict[str, Any]:
+    """Return the columns of results.csv that describe a trial's method."""
     if not trial.baseline:
         default = not trial.reversing or trial.lam == LAMBDA
         facts = (trial.method, "λ", default, False, True)
@@ -269,21 +271,21 @@ def about(trial: Trial) -> dict[str, Any]:
 
 
 def current(trial: Trial) -> bool:
-    """Return whether a trial's method is still made in that way."""
+    """Return whether a trial's options are still those of its method."""
     if trial.baseline not in BASELINES:
         return True
     return Trial("", (), options=BASELINES[trial.baseline].options).options == trial.options
 
 
 def cost(trial: Trial) -> float:
-    """Return about how long a trial takes, in seconds on Adult."""
+    """Estimate how long a trial takes, in seconds on Adult."""
     if not trial.baseline:
         return COST
     return BASELINES[trial.baseline].cost if trial.baseline in BASELINES else 1.0
 
 
 def width(trial: Trial) -> int:
-    """Return how many trials of its method are fitted together, at most."""
+    """Return how many trials of a trial's method are fitted together, at most."""
     if not trial.baseline:
         return WIDTH
     return BASELINES[trial.baseline].width if trial.baseline in BASELINES else 1

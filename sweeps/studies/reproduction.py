@@ -1,4 +1,4 @@
-"""The models of the paper's tables and of its figure, as trials."""
+"""Reproductions of the paper's tables and of its figure."""
 
 from __future__ import annotations
 
@@ -9,31 +9,48 @@ from typing import Any
 
 import pandas as pd
 
+from grad_ext.data import load_dataset
+from grad_ext.data.options import AttributeSet, joined
+from grad_ext.data.split import split
 from grad_ext.errors import InputError, unknown
-from grad_ext.evaluation import EvaluationConfig
-from grad_ext.report.explorer import Source, explorer
+from grad_ext.evaluation import EncodedSplit, EvaluationConfig, prepare
+from grad_ext.files import cache_folder
+from grad_ext.report.explorer import explorer
 from grad_ext.report.figures import WRITTEN
 from grad_ext.report.published import TABLES as PUBLISHED
-from grad_ext.report.reproduction_page import write_figure2, write_reproduction
-from grad_ext.report.tables import results
-from grad_ext.sweeps.folder import StudyDirectory
+from grad_ext.report.reproduction import (
+    claims,
+    disguised,
+    insensitivity,
+    lines,
+    shared_rows,
+    tally,
+)
+from grad_ext.report.reproduction_page import text_lines, write_figure2, write_reproduction
+from grad_ext.report.settings import by_settings, majorities
+from grad_ext.report.tables import and_joined, results
+from grad_ext.sweeps.folder import StudyDirectory, default_folder
+from grad_ext.sweeps.run.resources import Resources
+from grad_ext.sweeps.studies.kinds import Outcome, StudyKind, StudyRun
 from grad_ext.sweeps.studies.values import LAMBDAS
 from grad_ext.training.settings import LAMBDA, RECIPES, VARIANTS, Settings
 from grad_ext.trial import Trial
 
 TABLES = ("table1", "table2", "figure2")
-# The attributes of each data set that the tables are about. Table 1 does not name them: see
+# A study's kind is this and the name of the table.
+PREFIX = "reproduce-"
+# The protected attributes of the tables by data set. Table 1 does not name them: see
 # docs/reproduction.md.
 ATTRIBUTES: dict[str, dict[str, tuple[str, ...]]] = {
     "table1": {"german": ("age",), "adult": ("sex",), "health": ("age",)},
     "table2": {"diabetes": ("race", "gender")},
     "figure2": {"adult": ("sex",), "health": ("age",)},
 }
-# Table 1's other attribute of the same data set, to see how much the choice moves the figures.
+# The other attribute of the same data set, to measure how much the choice changes the metrics.
 INSTEAD = {"german": ("sex",), "adult": ("race",)}
-# Divisions of the rows: German's 200 test rows say little, so several of them are pooled.
+# Train/test splits: German has only 200 test rows, so several splits are pooled.
 SPLITS = {"german": 5}
-# Other ways to judge the same models: what the paper leaves open.
+# Further evaluations of the same models, where the paper leaves the evaluation open.
 OTHERS = {
     "score": EvaluationConfig(prediction="score"),
     "k=1": EvaluationConfig(k=1),
@@ -46,22 +63,22 @@ OTHERS = {
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What is to be run for a table or a figure.
+    """A table or figure to reproduce.
 
     Attributes
     ----------
     table : {'table1', 'table2', 'figure2'}
-        Which.
+        The table or figure.
     seeds : int
-        Models for each line of the table (and each λ of the figure), and each division of the rows.
+        Models for each line of the table (or each λ of the figure) and train/test split.
     recipes : tuple of str
         The training recipes.
     evaluation : EvaluationConfig
-        How models are judged.
+        How models are evaluated.
     protected : mapping of str to tuple of str, optional
         Attributes to protect instead of `ATTRIBUTES`, by data set.
     instead : bool
-        Train the models of Table 1 with the other attribute too.
+        Also train the models of Table 1 with the other attribute of the data set.
     epochs : int or None
         Passes over the training rows; the recipe's if None.
     """
@@ -103,30 +120,30 @@ class Reproduction:
         return self.protected.get(dataset, ATTRIBUTES[self.table][dataset])
 
     def in_order(self, trial: Trial) -> list[str]:
-        """Return the attributes that a trial is judged by, in the order of its table's lines."""
-        judged = {*trial.protected, *trial.watched}
+        """Return the attributes that a trial is evaluated on, in the order of its table's lines."""
+        evaluated = {*trial.protected, *trial.watched}
         order = self.attributes(trial.dataset)
-        return sorted(judged, key=lambda a: order.index(a) if a in order else len(order))
+        return sorted(evaluated, key=lambda a: order.index(a) if a in order else len(order))
 
     def about(self) -> dict[str, Any]:
-        """Return what the study is about: see `grad_ext.sweeps.folder.StudyDirectory.open`."""
-        return {"kind": f"reproduce-{self.table}", "evaluation": asdict(self.evaluation)}
+        """Return what identifies the study: see `StudyDirectory.open`."""
+        return {"kind": f"{PREFIX}{self.table}", "evaluation": asdict(self.evaluation)}
 
     def trials(self, datasets: Sequence[str]) -> list[Trial]:
-        """Return the models of the lines of some data sets."""
-        made = []
+        """Return the trials of the lines of some data sets."""
+        trials = []
         for dataset in datasets:
             attributes = self.attributes(dataset)
             for recipe in self.recipes:
                 for variant in VARIANTS:
                     if self.table == "figure2" and variant != "pred":
                         continue
-                    made += self._lines(dataset, attributes, recipe, variant)
+                    trials += self._lines(dataset, attributes, recipe, variant)
                     other = INSTEAD.get(dataset, attributes)
-                    asked = self.instead and self.table == "table1" and recipe == "paper"
-                    if asked and other != attributes:
-                        made += self._lines(dataset, other, recipe, variant)
-        return made
+                    both = self.instead and self.table == "table1" and recipe == "paper"
+                    if both and other != attributes:
+                        trials += self._lines(dataset, other, recipe, variant)
+        return trials
 
     def _lines(
         self, dataset: str, attributes: tuple[str, ...], recipe: str, variant: str
@@ -156,52 +173,211 @@ class Reproduction:
         ]
 
 
-def framed(study: StudyDirectory) -> pd.DataFrame:
-    """Return a reproduction's rows of results.csv, with the lines of the table that they are of."""
-    asked, records = _asked(study), study.records()
-    frame = results(records)
-    frame["algorithm"] = [algorithm(record.trial) for record in records]
-    frame["attributes"] = [",".join(asked.in_order(record.trial)) for record in records]
-    return frame
+def algorithm(trial: Trial) -> str:
+    """Return the paper's name of a line: NN-Pred, GRAD-Auto; GRAD-Pred-R protects only race."""
+    only = f"-{trial.protected[0][0].upper()}" if trial.watched else ""
+    return f"{trial.method}{only}"
 
 
-def judged(study: StudyDirectory) -> dict[str, str]:
-    """Return the attributes that each data set's lines are about, joined by commas."""
-    asked = _asked(study)
-    return {name: ",".join(asked.attributes(name)) for name in asked.datasets}
+class ReproductionStudy(StudyKind):
+    """A reproduction of one of the paper's tables, or of its figure."""
+
+    varies = "what the lines of the paper's table, or the λ of its figure, have"
+    seeds = 10
+    known_only = True
+    others = OTHERS
+
+    def write(self, directory: StudyDirectory, formats: Sequence[str] = WRITTEN) -> Outcome:
+        """Write results.csv, tables, figures and the report of a reproduction, and return them."""
+        reproduction, frame = _of(directory), results_by_line(directory)
+        source = self.source(directory)
+        missing = directory.notes().get("missing", ())
+        rest = (source.versions, missing, explorer(frame, directory.records(), [source]))
+        if reproduction.table == "figure2":
+            page = write_figure2(directory.folder, frame, *rest, formats)
+        else:
+            published = PUBLISHED[reproduction.table]
+            attributes = attributes_of(directory)
+            page = write_reproduction(
+                directory.folder, reproduction.table, frame, published, attributes, *rest
+            )
+        return Outcome(frame, directory.folder, page)
+
+    def attribute_sets(self, directory: StudyDirectory, trial: Trial) -> list[AttributeSet]:
+        """Return the set of all attributes that the trial is evaluated on."""
+        return [(*trial.protected, *trial.watched)]
+
+    def digest(self, about: Mapping[str, Any], trial: Trial) -> str | None:
+        """Return None: these data sets are known by the checksums of their files."""
+        return None
+
+    def protocol(self, about: Mapping[str, Any], trial: Trial) -> str:
+        """Return 'auto'."""
+        return "auto"
 
 
-def written(study: StudyDirectory, formats: Sequence[str] = WRITTEN) -> Path:
-    """Write a reproduction's results.csv, tables, pictures and page, and return the page.
+def open_reproduction(
+    reproduction: Reproduction,
+    datasets: Sequence[str] | None = None,
+    data_dir: str | Path | None = None,
+    out: str | Path | None = None,
+) -> StudyRun:
+    """Open a reproduction, ready to run.
 
     Parameters
     ----------
-    study : StudyDirectory
-        A reproduction's.
-    formats : sequence of str, optional
-        Formats of the pictures: 'png', 'svg', 'pdf'.
+    reproduction : Reproduction
+        The table or figure, and what is reproduced of it.
+    datasets : sequence of str, optional
+        Data sets of the table; if not given, all that can be loaded, of which the others are noted
+        in the report.
+    data_dir : path, optional
+        Folder with the files of Diabetes or Health.
+    out : path, optional
+        Folder of the study; one below studies/ if not given.
+
+    Raises
+    ------
+    InputError
+        If the table has no such data set, or the data set cannot be loaded.
     """
-    asked, plan, frame = _asked(study), study.plan(), framed(study)
-    missing = study.noted().get("missing", ())
-    source = Source(study.folder.name, study.folder.name, plan["about"], plan["versions"])
-    shown = explorer(frame, study.records(), [source])
-    rest = (plan["versions"], missing, shown)
-    if asked.table == "figure2":
-        return write_figure2(study.folder, frame, *rest, formats)
-    published = PUBLISHED[asked.table]
-    return write_reproduction(study.folder, asked.table, frame, published, judged(study), *rest)
+    for name in datasets or ():
+        if name not in reproduction.datasets:
+            raise unknown("data set", name, reproduction.datasets, reproduction.table)
+    loaded, missing = [], []
+    for name in datasets or reproduction.datasets:
+        try:
+            load_dataset(name, reproduction.attributes(name), data_dir)
+            loaded.append(name)
+        except InputError as error:
+            if datasets or len(reproduction.datasets) == 1:
+                raise
+            missing.append(f"{name} was not run: {error}")
+    kind, trials, about = ReproductionStudy(), reproduction.trials(loaded), reproduction.about()
+
+    def encode(trial: Trial) -> EncodedSplit:
+        rows = kind.table(directory, trial, data_dir=data_dir)
+        cut = split(rows, trial.split_seed, folder=cache_folder("splits"))
+        return prepare(cut, trial.settings, reproduction.evaluation, OTHERS)
+
+    directory = StudyDirectory.open(Path(out) if out else default_folder(about), trials, about)
+    protected = {name: list(attributes) for name, attributes in reproduction.protected.items()}
+    notes = {"missing": missing, "protected": protected}
+    return StudyRun(kind, directory, directory.trials, encode, notes=notes)
 
 
-def _asked(study: StudyDirectory) -> Reproduction:
-    """Return what decides a reproduction's lines; how many models there are is in the records."""
-    protected = study.noted().get("protected", {})
+def results_by_line(directory: StudyDirectory) -> pd.DataFrame:
+    """Return a reproduction's rows of results.csv with the lines of the table that they belong to."""
+    reproduction, records = _of(directory), directory.records()
+    frame = results(records)
+    frame["algorithm"] = [algorithm(record.trial) for record in records]
+    frame["attributes"] = [joined(reproduction.in_order(record.trial)) for record in records]
+    return frame
+
+
+def attributes_of(directory: StudyDirectory) -> dict[str, str]:
+    """Return the attributes that each data set's lines are about, as a text with commas."""
+    reproduction = _of(directory)
+    return {name: joined(reproduction.attributes(name)) for name in reproduction.datasets}
+
+
+def _of(directory: StudyDirectory) -> Reproduction:
+    """Return the settings that decide a reproduction's lines; the number of models is not known."""
+    protected = directory.notes().get("protected", {})
     return Reproduction(
-        study.plan()["about"]["kind"].removeprefix("reproduce-"),
+        directory.about["kind"].removeprefix(PREFIX),
         protected={name: tuple(attributes) for name, attributes in protected.items()},
     )
 
 
-def algorithm(trial: Trial) -> str:
-    """Return the paper's name of a line: NN-Pred, GRAD-Auto, GRAD-Pred-R where race alone is protected."""
-    only = f"-{trial.protected[0][0].upper()}" if trial.watched else ""
-    return f"{trial.method}{only}"
+@dataclass(frozen=True)
+class ReproductionResult:
+    """Metrics of the models of a table or figure, beside the published values.
+
+    Attributes
+    ----------
+    table : {'table1', 'table2', 'figure2'}
+        The table or figure.
+    rows : pandas.DataFrame
+        The rows of the table, published ones included; for the figure a row for each recipe and λ.
+    majority : list of dict
+        Metrics of the majority class, for each data set and protected attributes.
+    sentences : list of str
+        The findings.
+    """
+
+    table: str
+    rows: pd.DataFrame
+    majority: list[dict[str, Any]]
+    sentences: list[str]
+
+    @classmethod
+    def read(cls, directory: StudyDirectory) -> ReproductionResult:
+        """Return the result of a reproduction that `StudyRun.result` has written."""
+        table = directory.about["kind"].removeprefix(PREFIX)
+        missing, frame = directory.notes()["missing"], results_by_line(directory)
+        if table == "figure2":
+            rows = by_settings(frame, ("recipe", "lam"))
+            sentences = [*missing, *insensitivity(frame)]
+        else:
+            attributes = attributes_of(directory)
+            rows = lines(frame, PUBLISHED[table], attributes)
+            sentences = [*missing, *tally(frame), *claims(frame)]
+            sentences += [*disguised(frame, PUBLISHED[table], attributes), *shared_rows(frame)]
+        return cls(table, rows, majorities(frame), sentences)
+
+    def tables(self) -> list[tuple[str, list[str], list[list[str]]]]:
+        """Return title, heading and lines of each table as text; a figure has none."""
+        if self.table == "figure2":
+            return []
+        return [
+            (f"{dataset}, evaluated by {and_joined(attributes)}", *text_lines(rows))
+            for (dataset, attributes), rows in self.rows.groupby(
+                ["dataset", "attributes"], sort=False
+            )
+        ]
+
+
+def reproduce(
+    table: str,
+    datasets: Sequence[str] | None = None,
+    *,
+    data_dir: str | Path | None = None,
+    out: str | Path | None = None,
+    resources: Resources | None = None,
+    progress: bool = False,
+    **options: Any,
+) -> ReproductionResult:
+    """Train GRAD's models of a table or figure of the paper, and compare with the published values.
+
+    Parameters
+    ----------
+    table : {'table1', 'table2', 'figure2'}
+        The table or figure.
+    datasets, data_dir, out
+        As for `open_reproduction`.
+    resources : Resources, optional
+        What the study may use; all CPUs if not given.
+    progress : bool, default False
+        Show a progress bar on standard error.
+    **options
+        Further parameters of `Reproduction`, such as ``seeds``.
+
+    Returns
+    -------
+    ReproductionResult
+        Metrics and findings.
+
+    Raises
+    ------
+    InputError
+        If a value makes no sense, or the files of a data set are missing.
+    MissingToolkit
+        If Ray is not installed.
+    StudyIncomplete
+        If a pack failed; the trained models stay in the study.
+    """
+    opened = open_reproduction(Reproduction(table, **options), datasets, data_dir, out)
+    opened.run(resources, progress)
+    opened.result()
+    return ReproductionResult.read(opened.directory)

@@ -1,4 +1,4 @@
-"""The values that a setting takes in a study: checked, and of the setting's type."""
+"""Values of the settings that a study varies: checked, and converted to the setting's type."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from typing import Any, get_type_hints
 from grad_ext.errors import InputError, unknown
 from grad_ext.training.settings import Settings, checked_lambda
 
-# The range of the paper's Figure 2, in the 1-2-5 series of a log axis.
+# The range of the paper's Figure 2, as a 1-2-5 series.
 LAMBDAS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0)
-# What a study can vary beside the settings: λ, the division of the rows, and the units of every
-# layer at once.
+# A study can also vary λ, the seed of the train/test split, and the units of every layer at once.
 TYPES: Mapping[str, Any] = {
     "lam": float,
     "hidden": int,
     "split_seed": int,
     **get_type_hints(Settings),
 }
-ONCE = ("trunk", "branch")
+LAYERS = ("trunk", "branch")
 EXPECTED = {
     int: "a whole number",
     float: "a number",
@@ -34,14 +33,14 @@ TRUTH = {"true": True, "false": False}
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers to search between.
+    """A range to search.
 
     Attributes
     ----------
     low, high : float or int
         The ends, both included.
     log : bool
-        Whether the search is in powers of ten.
+        Whether to search on a logarithmic scale.
     """
 
     low: float
@@ -52,12 +51,12 @@ class Range:
         return f"{self.low:g}:{self.high:g}{':log' if self.log else ''}"
 
 
-# What a setting takes: one value after another, or any of a range.
+# The values of a setting, or a range of them.
 Values = tuple[Any, ...] | Range
 
 
 def value(name: str, given: object) -> Any:
-    """Return a value of a setting in the setting's type; a text stands for what it spells.
+    """Return a value converted to the type of its setting; a text is parsed.
 
     Parameters
     ----------
@@ -80,24 +79,24 @@ def value(name: str, given: object) -> Any:
     if name not in TYPES:
         raise unknown("setting", name, TYPES)
     kind = TYPES[name]
-    found: Any = _spelled(kind, given) if isinstance(given, str) else given
-    if kind is float and type(found) is int:
-        found = float(found)
+    converted: Any = _parsed(kind, given) if isinstance(given, str) else given
+    if kind is float and type(converted) is int:
+        converted = float(converted)
     if kind in (tuple[int, ...], tuple[float, ...]):
-        found = _numbers(kind, found)
-    elif type(found) is not kind or (kind is float and not math.isfinite(found)):
-        found = None
-    if found is None:
+        converted = _numbers(kind, converted)
+    elif type(converted) is not kind or (kind is float and not math.isfinite(converted)):
+        converted = None
+    if converted is None:
         raise InputError(f"{name} must be {EXPECTED[kind]}, got {given!r}")
     if name == "lam":
-        return checked_lambda(found)
+        return checked_lambda(converted)
     least = {"hidden": 1, "split_seed": 0}.get(name)
-    if least is not None and found < least:
-        raise InputError(f"{name} must be at least {least}, got {found}")
-    return found
+    if least is not None and converted < least:
+        raise InputError(f"{name} must be at least {least}, got {converted}")
+    return converted
 
 
-def _spelled(kind: Any, text: str) -> object:
+def _parsed(kind: Any, text: str) -> object:
     text = text.strip()
     if kind is str:
         return text
@@ -112,19 +111,19 @@ def _spelled(kind: Any, text: str) -> object:
         return None
 
 
-def _numbers(kind: Any, found: object) -> tuple[Any, ...] | None:
-    if not isinstance(found, Sequence) or isinstance(found, str):
+def _numbers(kind: Any, items: object) -> tuple[Any, ...] | None:
+    if not isinstance(items, Sequence) or isinstance(items, str):
         return None
-    if any(isinstance(item, bool) or not isinstance(item, (int, float)) for item in found):
+    if any(isinstance(item, bool) or not isinstance(item, (int, float)) for item in items):
         return None
     if kind == tuple[float, ...]:
-        return tuple(float(item) for item in found)
-    whole = all(isinstance(item, int) and item >= 1 for item in found)
-    return tuple(found) if whole and found else None
+        return tuple(float(item) for item in items)
+    whole = all(isinstance(item, int) and item >= 1 for item in items)
+    return tuple(items) if whole and items else None
 
 
 def values(name: str, given: object) -> Values:
-    """Return what a setting is to take: a value or several, or a range such as '1:1000:log'.
+    """Return the values of a setting, given one or several, or a range such as '1:1000:log'.
 
     Raises
     ------
@@ -167,53 +166,83 @@ def _range(name: str, text: str) -> Range:
 
 
 def assignments(texts: Sequence[str]) -> dict[str, object]:
-    """Return what texts such as 'lam=1,10' assign, the values still as texts.
+    """Return the assignments in texts such as 'lam=1,10', with their values as text.
 
     Raises
     ------
     InputError
-        If a text is no assignment, or a name comes twice.
+        If a text is not an assignment, or a name occurs twice.
     """
-    found: dict[str, object] = {}
+    assigned: dict[str, object] = {}
     for text in texts:
         name, sign, listed = (part.strip() for part in text.partition("="))
         if not sign or not listed:
             raise InputError(f"--set: expected something like lam=1,10,100, got {text!r}")
-        if name in found:
+        if name in assigned:
             raise InputError(f"--set: {name} is given twice")
         parts = [part.strip() for part in listed.split(",") if part.strip()]
-        found[name] = parts if ":" not in listed else listed
-    return found
+        assigned[name] = parts if ":" not in listed else listed
+    return assigned
 
 
 def parse_lambdas(text: str) -> tuple[float, ...]:
-    """Return the λ in a comma-separated list.
+    """Return the values of λ in a text with commas.
 
     Raises
     ------
     InputError
         If the list is empty, or one of them is not a number of at least 0.
     """
-    found = tuple(checked_lambda(part.strip()) for part in text.split(",") if part.strip())
-    if not found:
+    lams = tuple(checked_lambda(part.strip()) for part in text.split(",") if part.strip())
+    if not lams:
         raise InputError(f"expected numbers separated by commas, such as 1,10,100, got {text!r}")
-    return found
+    return lams
 
 
-def settings_of(given: Mapping[str, Any]) -> Settings:
-    """Return settings, of which ``hidden`` stands for the units of every layer.
+def whole_number(name: str, given: object, least: int) -> None:
+    """Check that a value is a whole number of at least some size."""
+    if type(given) is not int or given < least:
+        raise InputError(f"{name} must be a whole number of at least {least}, got {given!r}")
+
+
+def checked_seeds(given: object) -> tuple[int, ...]:
+    """Return seeds, of which the number or a list is given, in order and each of them once.
 
     Raises
     ------
     InputError
-        If a value does not fit, or `hidden` comes with what it stands for.
+        If there is none, or one is not a whole number of at least 0.
+    """
+    if type(given) is int:
+        whole_number("seeds", given, 1)
+        given = range(given)
+    if not isinstance(given, (list, tuple, range)):
+        raise InputError(f"seeds: expected how many, or a list of them, got {given!r}")
+    if not given:
+        raise InputError("expected at least one seed, got none")
+    for seed in given:
+        whole_number("seed", seed, 0)
+    return tuple(sorted({*given}))
+
+
+def settings_of(given: Mapping[str, Any]) -> Settings:
+    """Return settings by name, where ``hidden`` sets the units of every layer.
+
+    Raises
+    ------
+    InputError
+        If a value does not fit, or ``hidden`` is given with ``trunk`` or ``branch``.
     """
     plain = {name: one for name, one in given.items() if name != "hidden"}
-    made = Settings(**plain)
+    settings = Settings(**plain)
     if "hidden" not in given:
-        return made
-    for name in ONCE:
+        return settings
+    for name in LAYERS:
         if name in plain:
             raise InputError(f"hidden is the units of trunk and branch: leave out {name}")
     units = given["hidden"]
-    return replace(made, trunk=(units,) * len(made.trunk), branch=(units,) * len(made.branch))
+    return replace(
+        settings,
+        trunk=(units,) * len(settings.trunk),
+        branch=(units,) * len(settings.branch),
+    )

@@ -15,8 +15,8 @@ from grad_ext.data import load_dataset
 from grad_ext.data.split import split
 from grad_ext.evaluation import prepare
 from grad_ext.sweeps.folder import StudyDirectory
+from grad_ext.sweeps.run.executors import run
 from grad_ext.sweeps.run.resources import Resources
-from grad_ext.sweeps.run.tune import run
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Record, Trial
 
@@ -44,7 +44,7 @@ def main():
             # Joining is timed with the rest, starting the nodes is not.
             begun = time.perf_counter()
             resources = Resources(address=cluster.address, pack_size=1)
-            run(study, {trials[0].rows: encoded}, resources, carry=slept)
+            run(study, {trials[0].rows: encoded}, resources, fit_pack=slept)
             took = time.perf_counter() - begun
             assert not study.missing()
         ideal = PACKS * SECONDS / count

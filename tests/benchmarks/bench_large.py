@@ -20,12 +20,12 @@ NAMES = ("loss", "accuracy", "balanced_accuracy", "discrimination")
 
 
 def written(trials, encoded, keep, say):
-    from grad_ext.evaluation import judge
+    from grad_ext.evaluation import evaluate_predictions
     from grad_ext.trial import Record
 
     rng = np.random.default_rng(trials[0].seed)
     scores = rng.random((len(trials), len(encoded.test.y)))
-    figures = judge(scores, encoded.test.only(trials[0].protected), encoded.graph)
+    figures = evaluate_predictions(scores, encoded.test.only(trials[0].protected), encoded.graph)
     records = []
     for p, trial in enumerate(trials):
         metrics = {name: float(values[p]) for name, values in figures.items()}
@@ -41,22 +41,22 @@ def peak():
 
 def drive(folder):
     from grad_ext import StudyPlan
-    from grad_ext.sweeps.run.tune import run
+    from grad_ext.sweeps.run.executors import run
 
     start = time.perf_counter()
     opened = StudyPlan(
         "lambda", set={"lam": [1.0, 10.0, 100.0, 1000.0]}, seeds=MODELS // 4, out=folder
     ).open()
-    encoded = opened.encoded(opened.asked[0])
+    encoded = opened.encode(opened.trials[0])
     planned = time.perf_counter() - start
-    run(opened.study, {opened.asked[0].rows: encoded}, carry=written)
+    run(opened.directory, {opened.trials[0].rows: encoded}, fit_pack=written)
     return {"planned": planned, "run": time.perf_counter() - start - planned, "peak": peak()}
 
 
 def finish(folder):
+    from grad_ext.report.settings import choices
     from grad_ext.sweeps.folder import StudyDirectory
     from grad_ext.sweeps.rebuild import remake
-    from grad_ext.sweeps.studies.outcome import choices
 
     start = time.perf_counter()
     study = StudyDirectory.read(Path(folder))

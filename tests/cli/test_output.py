@@ -1,4 +1,4 @@
-"""The command line for scripts: JSON, quiet, formats, completion, no colour in a pipe."""
+"""Output of the command line for scripts: JSON, quiet, formats, help, completion, no colour in a pipe."""
 
 import json
 import math
@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_type_hints
 
 import numpy as np
 import pandas as pd
@@ -16,10 +17,10 @@ from command import BIN, grad_ext
 
 from grad_ext.cli import complete, main
 from grad_ext.cli.output import plain
-from grad_ext.cli.sweep import Seeds
+from grad_ext.cli.sweep import StudyOptions
 from grad_ext.data.catalog import DATA_SETS
+from grad_ext.sweeps.studies.kinds import BUILT_IN, KINDS, study_kind
 from grad_ext.sweeps.studies.methods import METHODS
-from grad_ext.sweeps.studies.plan import SEEDS
 from grad_ext.sweeps.studies.reproduction import TABLES
 from grad_ext.training.checkpoint import rule_named
 
@@ -41,23 +42,23 @@ BINS = [
 
 
 def run(*arguments, cwd=None, **environment):
-    """Run the command, which must not colour what it writes to a pipe."""
-    made = grad_ext(*arguments, cwd=cwd, **environment)
-    assert ESCAPE not in made.stdout + made.stderr
-    return made
+    """Run the command, and check that its output to a pipe has no colour."""
+    done = grad_ext(*arguments, cwd=cwd, **environment)
+    assert ESCAPE not in done.stdout + done.stderr
+    return done
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with a study in it, and the document that its command printed."""
-    place = tmp_path_factory.mktemp("studies")
-    made = run(*STUDY.split(), "--json", "--format", "pdf", cwd=place)
-    assert made.returncode == 0, made.stderr
-    (place / "document.json").write_text(made.stdout)
-    return place
+    """A folder with a study in it, and the JSON document that the command printed."""
+    path = tmp_path_factory.mktemp("studies")
+    done = run(*STUDY.split(), "--json", "--format", "pdf", cwd=path)
+    assert done.returncode == 0, done.stderr
+    (path / "document.json").write_text(done.stdout)
+    return path
 
 
-def test_a_study_is_one_document(folder):
+def test_a_study_prints_one_document(folder):
     document = json.loads((folder / "document.json").read_text())
     frame = pd.read_csv(folder / "one" / "results.csv")
     assert document["study"] == str(folder / "one")
@@ -66,15 +67,16 @@ def test_a_study_is_one_document(folder):
     assert [row["lam"] for row in document["rows"]] == [1.0, 100.0]
     for row, accuracy in zip(document["rows"], frame["accuracy"], strict=True):
         assert row["accuracy"] == pytest.approx(accuracy)
-        # Of a single model there is no deviation.
+        # A single model has no standard deviation.
         assert row["accuracy_std"] is None
     [majority] = document["majority"]
     assert (majority["dataset"], majority["protected"]) == ("german", "age")
     assert majority["accuracy"] == pytest.approx(frame["majority_accuracy"].mean())
-    assert any("curve" in sentence for sentence in document["sentences"])
+    assert document["sentences"]
+    assert all(isinstance(sentence, str) for sentence in document["sentences"])
 
 
-def test_the_figures_have_the_formats_asked_for(folder):
+def test_figures_have_the_formats_of_the_option(folder):
     kinds = {path.suffix for path in (folder / "one").glob("*.*") if path.stem == "lambda"}
     assert kinds == {".pdf"}
 
@@ -83,7 +85,7 @@ def test_the_figures_have_the_formats_asked_for(folder):
     "arguments",
     ["--json sweep status one", "sweep --json status one", "sweep status one --json"],
 )
-def test_the_option_may_stand_anywhere(folder, arguments):
+def test_the_option_may_be_anywhere_on_the_command_line(folder, arguments):
     document = json.loads(run(*arguments.split(), cwd=folder).stdout)
     assert document["study"] == str(folder / "one")
     assert (document["kind"], document["models"], document["done"]) == ("lambda", 2, 2)
@@ -97,31 +99,31 @@ def documents(folder, monkeypatch, capsys, *arguments):
     return json.loads(capsys.readouterr().out)
 
 
-def test_every_command_that_shows_a_result_says_it_as_json(folder, monkeypatch, capsys):
-    def said(line):
+def test_commands_print_their_result_as_json(folder, monkeypatch, capsys):
+    def printed(line):
         return documents(folder, monkeypatch, capsys, *line.split())
 
-    assert said("report one")["report"] == str(folder / "one" / "report.html")
-    trained = said("train one 1 --save model.safetensors")
+    assert printed("report one")["report"] == str(folder / "one" / "report.html")
+    trained = printed("train one 1 --save model.safetensors")
     assert trained["model"] == "model.safetensors"
     assert trained["differing"] == []
     assert trained["rows"][0]["figure"] == "accuracy"
     assert trained["rows"][0]["here"] == trained["rows"][0]["study"]
-    assert said("card model.safetensors")["card"] == "model.card.md"
-    audited = said("audit model.safetensors --folds 2 --out audit")
+    assert printed("card model.safetensors")["card"] == "model.card.md"
+    audited = printed("audit model.safetensors --folds 2 --out audit")
     assert audited["table"] == str(folder / "audit" / "audit.csv")
-    there = pd.read_csv(folder / "audit" / "audit.csv")
-    assert [row["auc"] for row in audited["rows"]] == pytest.approx(there["auc"].tolist())
-    listed = said("data list")["rows"]
+    written = pd.read_csv(folder / "audit" / "audit.csv")
+    assert [row["auc"] for row in audited["rows"]] == pytest.approx(written["auc"].tolist())
+    listed = printed("data list")["rows"]
     assert [row["name"] for row in listed] == list(DATA_SETS)
     assert next(row for row in listed if row["name"] == "health")["rows"] is None
-    german = said("data info german")
+    german = printed("data info german")
     assert german["majority"] == 0.7
     assert [group["rows"] for group in german["groups"][:2]] == [190, 810]
-    assert said("data fetch german") == {"name": "german", "files": {}}
+    assert printed("data fetch german") == {"name": "german", "files": {}}
 
 
-def test_comparisons_and_reproductions_too(tmp_path, monkeypatch, capsys):
+def test_comparisons_and_reproductions_print_json(tmp_path, monkeypatch, capsys):
     compared = documents(
         tmp_path, monkeypatch, capsys,
         *("compare", "--methods", "majority,logistic", "--seeds", "1", "--no-hyperparameters"),
@@ -132,50 +134,54 @@ def test_comparisons_and_reproductions_too(tmp_path, monkeypatch, capsys):
     assert compared["majority"]["accuracy"] == pytest.approx(0.7)
     assert (tmp_path / "c" / "plane.pdf").exists()
     assert not (tmp_path / "c" / "plane.png").exists()
-    made = documents(
+    reproduced = documents(
         tmp_path, monkeypatch, capsys,
         *("reproduce", "table1", "--datasets", "german", "--seeds", "1", "--recipes", "steady"),
         *("--epochs", "1", "--num-cpus", "1", "--out", "r"),
     )  # fmt: skip
-    published = [row for row in made["rows"] if row["recipe"] == "as published"]
+    published = [row for row in reproduced["rows"] if row["recipe"] == "as published"]
     assert published
     assert all(row["mean"] is None for row in published)
-    assert made["done"] == made["models"]
-    assert {row["dataset"] for row in made["majority"]} == {"german"}
+    assert reproduced["done"] == reproduced["models"]
+    assert {row["dataset"] for row in reproduced["majority"]} == {"german"}
 
 
-def test_quiet_leaves_the_paths(folder, monkeypatch, capsys):
+def test_quiet_prints_the_paths_only(folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     assert main([*STUDY.split(), "--quiet"]) == 0
-    said = capsys.readouterr()
-    assert said.out == f"Study folder: {folder / 'one'}\nReport: {folder / 'one' / 'report.html'}\n"
-    assert said.err == ""
+    printed = capsys.readouterr()
+    assert [line.partition(": ")[2] for line in printed.out.splitlines()] == [
+        str(folder / "one"),
+        str(folder / "one" / "report.html"),
+    ]
+    assert printed.err == ""
     assert main(["--quiet", "data", "list"]) == 0
     assert capsys.readouterr().out.split() == list(DATA_SETS)
     assert main(["sweep", "status", "one", "--quiet"]) == 0
     assert capsys.readouterr().out == "lambda study: 2 of 2 models\n"
-    # One run's choice is not the next one's.
+    # The option does not affect the next run.
     assert main(["sweep", "status", "one"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 3
 
 
 def test_errors_stay_on_the_standard_error(tmp_path):
-    made = run("sweep", "status", str(tmp_path), "--json", "--quiet")
-    assert (made.returncode, made.stdout) == (2, "")
-    assert made.stderr.startswith("Error: expected the folder of a study")
-    made = run("train", "--json")
-    assert (made.returncode, made.stdout) == (2, "")
-    assert made.stderr.endswith("See grad-ext train --help\n")
-    made = run("sweep", "lambda", "--format", "gif", "--out", str(tmp_path / "new"))
-    assert "unknown format 'gif'" in made.stderr
+    done = run("sweep", "status", str(tmp_path), "--json", "--quiet")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("Error: ")
+    assert str(tmp_path) in done.stderr
+    done = run("train", "--json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("See grad-ext train --help\n")
+    done = run("sweep", "lambda", "--format", "gif", "--out", str(tmp_path / "new"))
+    assert "unknown format 'gif'" in done.stderr
     assert not (tmp_path / "new").exists()
 
 
-def test_what_libraries_and_children_print_is_no_part_of_the_document():
+def test_output_of_libraries_and_child_processes_is_not_in_the_document():
     code = """if True:
     import os, sys
-    from grad_ext.cli.output import shown
-    with shown() as out:
+    from grad_ext.cli.output import printing
+    with printing() as out:
         out.to_json()
         print("a library")
         os.system("echo a child")
@@ -183,14 +189,14 @@ def test_what_libraries_and_children_print_is_no_part_of_the_document():
         out.document({"a": float("nan")})
     print("after")
     """
-    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    before, after = made.stdout.rsplit("}", 1)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    before, after = done.stdout.rsplit("}", 1)
     assert json.loads(before + "}") == {"a": None}
     assert after == "\nafter\n"
-    assert made.stderr.splitlines() == ["a library", "a child"]
+    assert done.stderr.splitlines() == ["a library", "a child"]
 
 
-def test_values_become_plain():
+def test_values_become_json_types():
     frame = pd.DataFrame({"a": [1.5, math.nan], "b": ["x", None]})
     values = {"f": frame, "p": Path("x"), "n": np.int64(3), "i": [math.inf, np.float32(0.5)]}
     assert plain(values) == {
@@ -205,56 +211,57 @@ def test_values_become_plain():
 def test_every_help_has_an_example_and_fits(command, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "80")
     main([*command, "--help"])
-    said = capsys.readouterr().out
-    assert re.search(r"Examples?: grad-ext ", said)
-    assert max(map(len, said.splitlines())) <= 80
-    assert ESCAPE not in said
-    assert all(option in said for option in ("--json", "--quiet"))
+    text = capsys.readouterr().out
+    assert re.search(r"Examples?: grad-ext ", text)
+    assert max(map(len, text.splitlines())) <= 80
+    assert ESCAPE not in text
+    assert all(option in text for option in ("--json", "--quiet"))
 
 
-def test_the_help_says_how_many_seeds_there_are_by_default():
-    said = Seeds.__metadata__[0].help
-    assert all(f"{count} ({kind})" in said for kind, count in SEEDS.items())
+def test_the_help_lists_the_default_numbers_of_seeds():
+    option = get_type_hints(StudyOptions, include_extras=True)["seeds"].__metadata__[0]
+    names = [name for name in KINDS if name in BUILT_IN]
+    assert all(f"{study_kind(name).seeds} ({name})" in option.help for name in names)
 
 
 def coloured(**environment):
     """Return whether help is in colour on a terminal."""
-    ours, theirs = pty.openpty()
+    reader, terminal = pty.openpty()
     env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR")}
     env |= {"TERM": "xterm-256color", **environment}
-    with subprocess.Popen([BIN, "--help"], stdout=theirs, env=env) as process:
-        os.close(theirs)
-        said = b""
+    with subprocess.Popen([BIN, "--help"], stdout=terminal, env=env) as process:
+        os.close(terminal)
+        text = b""
         while True:
             try:
-                part = os.read(ours, 65536)
+                part = os.read(reader, 65536)
             except OSError:
                 break
             if not part:
                 break
-            said += part
-    os.close(ours)
+            text += part
+    os.close(reader)
     assert process.returncode == 0
-    assert b"Usage" in said
-    # 30 to 38 and 90 to 97 are colours of letters, 40 to 48 of what is behind them.
-    codes = re.findall(rb"\x1b\[([\d;]*)m", said)
+    assert b"Usage" in text
+    # 30 to 38 and 90 to 97 are foreground colours, 40 to 48 are background colours.
+    codes = re.findall(rb"\x1b\[([\d;]*)m", text)
     return any(re.search(rb"(^|;)(3[0-8]|4[0-8]|9[0-7])(;|$)", code) for code in codes)
 
 
-def test_colour_is_for_terminals_whose_user_wants_it():
+def test_terminals_have_colour_unless_the_user_turns_it_off():
     assert coloured()
     assert not coloured(NO_COLOR="1")
 
 
 def completed(words, cwd):
-    """Return what the Tab key offers after words, of which the last may be a beginning."""
+    """Return the completions of a command line."""
     count = len(words.split()) - (0 if words.endswith(" ") else 1)
-    made = run(cwd=cwd, _GRAD_EXT_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=str(count))
-    return made.stdout.split()
+    done = run(cwd=cwd, _GRAD_EXT_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=str(count))
+    return done.stdout.split()
 
 
 @pytest.mark.parametrize(
-    ("words", "offered"),
+    ("words", "completions"),
     [
         ("grad-ext tr", ["train"]),
         ("grad-ext sweep lambda --dataset german,a", ["german,adult"]),
@@ -266,11 +273,11 @@ def completed(words, cwd):
         ("grad-ext report one --format png,p", ["png,pdf"]),
     ],
 )
-def test_names_are_completed(folder, words, offered):
-    assert completed(words, folder) == offered
+def test_names_are_completed(folder, words, completions):
+    assert completed(words, folder) == completions
 
 
-def test_folders_on_the_way_to_a_study_are_offered(tmp_path, monkeypatch):
+def test_folders_without_a_study_are_completed_with_a_slash(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("some/one", "some/other", "some/.hidden"):
         (tmp_path / name).mkdir(parents=True)
@@ -280,7 +287,7 @@ def test_folders_on_the_way_to_a_study_are_offered(tmp_path, monkeypatch):
     assert complete.studies("some/") == ["some/one", "some/other/"]
 
 
-def test_completing_loads_no_library(folder):
+def test_completion_imports_no_library(folder):
     code = """if True:
     import sys
     from grad_ext.cli import main
@@ -289,7 +296,7 @@ def test_completing_loads_no_library(folder):
     finally:
         print(*({"torch", "pandas", "ray", "rich"} & set(sys.modules)), file=sys.stderr)
     """
-    made = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", code],
         check=True,
         capture_output=True,
@@ -302,11 +309,11 @@ def test_completing_loads_no_library(folder):
             "COMP_CWORD": "3",
         },
     )
-    assert made.stdout.split() == [*METHODS]
-    assert not {"torch", "pandas", "ray"} & set(made.stderr.split())
+    assert done.stdout.split() == [*METHODS]
+    assert not {"torch", "pandas", "ray"} & set(done.stderr.split())
 
 
-def test_what_is_offered_is_what_there_is():
+def test_completed_names_exist():
     assert list(DATA_SETS) == list(complete.DATA_SETS)
     assert [*METHODS] == [*complete.methods("")]
     assert complete.TABLES == TABLES
@@ -314,12 +321,12 @@ def test_what_is_offered_is_what_there_is():
         rule_named(rule)
 
 
-def test_the_script_for_the_shell_is_shown():
-    made = subprocess.run(
+def test_the_completion_script_is_printed():
+    done = subprocess.run(
         ["bash", "-c", f"{BIN} --show-completion; true"],
         check=True,
         capture_output=True,
         text=True,
     )
-    assert "complete -o default -F" in made.stdout
-    assert "_GRAD_EXT_COMPLETE=complete_bash" in made.stdout
+    assert "complete -o default -F" in done.stdout
+    assert "_GRAD_EXT_COMPLETE=complete_bash" in done.stdout

@@ -277,19 +277,19 @@ def test_a_file_gives_back_what_was_written(tmp_path_factory, data, n):
 
 def test_options_name_a_data_set_or_a_file(loans):
     assert table_from_options("german").attribute_names == ("age",)
-    assert table_from_options("german", "sex, age").attribute_names == ("sex", "age")
+    assert table_from_options("german", ["sex", "age"]).attribute_names == ("sex", "age")
     table = table_from_options(
         data=loans,
         label="paid",
         favorable="yes",
-        protected="race,age>25",
-        drop="id,w",
+        protected=["race", "age>25"],
+        drop=["id", "w"],
         groups="who",
     )
     own = load(loans, protected=["race", "age>25"], drop=["id", "w"], groups="who")
     assert table.digest() == own.digest()
     chosen = table_from_options(
-        data=loans, label="paid", favorable="yes", protected="sex,age", continuous="age", features="amount,sex",
+        data=loans, label="paid", favorable="yes", protected=["sex", "age"], continuous=["age"], features=["amount", "sex"],
         weights="w",
     )  # fmt: skip
     assert chosen.features == ("amount", "sex")
@@ -302,7 +302,7 @@ def test_options_name_a_data_set_or_a_file(loans):
         ({}, "expected --dataset with a name, or --data with a file, got neither"),
         ({"dataset": "german", "label": "credit"}, "--label belongs to a file of your own"),
         ({"dataset": "german", "data": "t.csv"}, "--dataset or --data, got both"),
-        ({"data": "t.csv", "protected": "sex"}, "needs --label"),
+        ({"data": "t.csv", "protected": ["sex"]}, "needs --label"),
         ({"data": "t.csv", "label": "paid"}, "needs --protected"),
         ({"dataset": "germany"}, "did you mean 'german'"),
     ],

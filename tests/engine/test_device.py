@@ -24,7 +24,7 @@ from grad_ext.outputs import Binary, Categorical, Continuous, Features, Task
 from grad_ext.training.settings import Settings
 from grad_ext.training.targets import Targets
 from grad_ext.training.trainer import Trainer
-from grad_ext.training.validation import judge, judge_there
+from grad_ext.training.validation import score_metrics
 from grad_ext.trial import Trial
 
 ROWS, FEATURES, MEMBERS = 64, 7, 3
@@ -231,7 +231,7 @@ def test_figures_counted_on_a_device_are_the_figures(rows, weighted):
     said = torch.rand(6, 1, rows, generator=torch.Generator().manual_seed(1))
     # Two constant models, and one that diverged.
     said[3], said[4], said[5, 0, 7] = 0.9, 0.1, float("nan")
-    found, expected = judge_there(said, arrays), judge(said.numpy(), arrays)
+    found, expected = score_metrics(said, arrays), score_metrics(said.numpy(), arrays)
     assert found.keys() == expected.keys()
     for name, values in expected.items():
         np.testing.assert_allclose(found[name][..., :5], values[..., :5], rtol=0, atol=1e-12)
@@ -246,6 +246,6 @@ def test_without_attributes_or_a_class_as_on_the_cpu():
     one_class = replace(arrays, y=np.ones(30))
     one_group = replace(arrays, a=np.ones((30, 1)), task=Task(TARGETS["binary"], ATTRIBUTES[:1]))
     for rows in (bare, one_class, one_group):
-        found, expected = judge_there(said, rows), judge(said.numpy(), rows)
+        found, expected = score_metrics(said, rows), score_metrics(said.numpy(), rows)
         for name, values in expected.items():
             np.testing.assert_allclose(found[name], values, rtol=0, atol=1e-12)

@@ -7,12 +7,9 @@ import pandas as pd
 import pytest
 
 from grad_ext.errors import InputError
-from grad_ext.metrics import bootstrap
+from grad_ext.metrics import resampling
 from grad_ext.metrics.bootstrap import (
-    _Judged,
-    _resampled,
-    _swapped,
-    _Units,
+    _predictions,
     _upper,
     intervals,
     paired_test,
@@ -29,6 +26,7 @@ from grad_ext.metrics.group import (
     toolkit_metrics,
 )
 from grad_ext.metrics.neighbors import neighbor_graph
+from grad_ext.metrics.resampling import Units, resampled, swapped
 
 TOOLKIT = (
     "statistical_parity_difference",
@@ -80,7 +78,7 @@ def figures(y, labels, frame, weight, graph):
 
 
 def judged_rows(y, predicted, frame, weight, graph):
-    return _Judged.of(y, predicted, frame, None, graph, weight, ["age"])
+    return _predictions(y, predicted, frame, None, graph, weight, ["age"])
 
 
 @pytest.mark.parametrize("size", [1, 4])
@@ -89,8 +87,8 @@ def test_resampled_metrics_are_those_of_the_weighted_rows(size, scores):
     y, predicted, frame, weight, graph = people(120)
     if scores:
         predicted = np.random.default_rng(1).random(predicted.shape)
-    units = _Units.of(np.arange(120) // size if size > 1 else None, 120)
-    sample, drawn = _resampled(judged_rows(y, predicted, frame, weight, graph), units, 50, seed=3)
+    units = Units.of(np.arange(120) // size if size > 1 else None, 120)
+    sample, drawn = resampled(judged_rows(y, predicted, frame, weight, graph), units, 50, seed=3)
     counts = np.concatenate(list(units.draws(50, 3)))
     assert counts.shape == (50, 120 // size)
     assert (counts.sum(axis=1) == 120 // size).all()
@@ -108,9 +106,9 @@ def test_resampled_metrics_are_those_of_the_weighted_rows(size, scores):
 def test_a_resample_is_its_rows_again_and_again():
     y, predicted, frame, _, _ = people(60, models=1)
     race = pd.factorize(frame["race"].fillna("d"))[0]
-    judged = _Judged.of(y, predicted, {"race": race}, None, None, None, ())
-    units = _Units.of(None, 60)
-    _, drawn = _resampled(judged, units, 40, seed=0)
+    judged = _predictions(y, predicted, {"race": race}, None, None, None, ())
+    units = Units.of(None, 60)
+    _, drawn = resampled(judged, units, 40, seed=0)
     for b, times in enumerate(np.concatenate(list(units.draws(40, 0)))):
         rows = np.repeat(np.arange(60), times.astype(int))
         value = discrimination(None, predicted[0, rows], sensitive_features=race[rows])
@@ -122,8 +120,8 @@ def test_a_resample_is_its_rows_again_and_again():
 @pytest.mark.parametrize("size", [1, 4])
 def test_swapped_metrics_are_those_of_the_swapped_predictions(size):
     y, predicted, frame, weight, graph = people(120)
-    units = _Units.of(np.arange(120) // size if size > 1 else None, 120)
-    swapped = _swapped(judged_rows(y, predicted, frame, weight, graph), units, 50, seed=5)
+    units = Units.of(np.arange(120) // size if size > 1 else None, 120)
+    moved = swapped(judged_rows(y, predicted, frame, weight, graph), units, 50, seed=5)
     swaps = np.concatenate(list(units.swaps(50, 5)))
     assert set(np.unique(swaps)) == {0.0, 1.0}
     assert swaps.mean() == pytest.approx(0.5, abs=0.1)
@@ -131,7 +129,7 @@ def test_swapped_metrics_are_those_of_the_swapped_predictions(size):
         for p in range(2):
             labels = np.where(swap, predicted[1 - p], predicted[p])
             for name, value in figures(y, labels, frame, weight, graph).items():
-                assert swapped.metrics[name][b, p] == pytest.approx(value, abs=1e-12), name
+                assert moved.metrics[name][b, p] == pytest.approx(value, abs=1e-12), name
 
 
 def test_the_p_value_counts_the_swaps_that_differ_as_much():
@@ -140,7 +138,7 @@ def test_the_p_value_counts_the_swaps_that_differ_as_much():
         y, *predicted, sensitive_features=frame, graph=graph, sample_weight=weight,
         continuous=["age"], resamples=60, seed=5,
     )  # fmt: skip
-    swaps = np.concatenate(list(_Units.of(None, 40).swaps(60, 5))) == 1
+    swaps = np.concatenate(list(Units.of(None, 40).swaps(60, 5))) == 1
     one, other = (figures(y, labels, frame, weight, graph) for labels in predicted)
     as_much = dict.fromkeys(one, 1)
     for swap in swaps:
@@ -169,8 +167,8 @@ def test_the_ends_by_loops():
     table = intervals(
         y, predicted[0], sensitive_features=attributes, continuous=["age"], resamples=199, seed=2
     )
-    judged = _Judged.of(y, predicted, attributes, None, None, None, ["age"])
-    sample, drawn = _resampled(judged, _Units.of(None, 400), 199, seed=2)
+    judged = _predictions(y, predicted, attributes, None, None, None, ["age"])
+    sample, drawn = resampled(judged, Units.of(None, 400), 199, seed=2)
 
     for name in ("accuracy", "positive_rate", "disparate_impact_sex"):
         values = drawn.metrics[name][:, 0]
@@ -184,7 +182,7 @@ def test_the_ends_by_loops():
     of_sex = [abs(gap) - width, abs(gap) + width]
     np.testing.assert_allclose(table.loc["discrimination_sex", ["low", "high"]].to_list(), of_sex)
 
-    means, again = sample.apart[1][0, :, 0], drawn.apart[1][:, :, 0]
+    means, again = sample.vectors[1][0, 0], drawn.vectors[1][:, 0]
     pairs = list(itertools.combinations(range(3), 2))
     gaps = np.array([means[i] - means[j] for i, j in pairs])
     errors = np.array([[m[i] - m[j] for i, j in pairs] for m in again]) - gaps
@@ -193,7 +191,7 @@ def test_the_ends_by_loops():
     of_race = [max(np.abs(gaps) - most * deviation), max(np.abs(gaps) + most * deviation)]
     np.testing.assert_allclose(table.loc["discrimination_race", ["low", "high"]].to_list(), of_race)
 
-    bins = np.abs(drawn.apart[2] - sample.apart[2]).sum(axis=1)[:, 0]
+    bins = np.abs(drawn.vectors[2] - sample.vectors[2]).sum(axis=-1)[:, 0]
     of_age = sample.metrics["discrimination_age"][0, 0] + quantile(bins, 0.95)
     assert table.loc["discrimination_age", "high"] == pytest.approx(of_age)
 
@@ -228,7 +226,7 @@ def test_the_ends_of_a_difference_by_loops(leaning):
         return rates[1] - rates[0]
 
     models = first, second
-    counts = np.concatenate(list(_Units.of(None, 400).draws(199, 0)))
+    counts = np.concatenate(list(Units.of(None, 400).draws(199, 0)))
     once = np.array([gap(labels, np.ones(400)) for labels in models])
     off = np.array([[gap(labels, times) for labels in models] for times in counts]) - once
     clear = [abs(o) > quantile(np.abs(e), 0.95) for o, e in zip(once, off.T, strict=True)]
@@ -287,7 +285,7 @@ def test_the_size_of_the_chunks_does_not_matter(monkeypatch):
     y, predicted, frame, _, graph = people(100)
     given = {"sensitive_features": frame["sex"], "graph": graph, "resamples": 100}
     whole = paired_test(y, *predicted, **given)
-    monkeypatch.setattr(bootstrap, "CHUNK_BYTES", 8 * 100 * 7)
+    monkeypatch.setattr(resampling, "CHUNK_BYTES", 8 * 100 * 7)
     pd.testing.assert_frame_equal(paired_test(y, *predicted, **given), whole, rtol=0, atol=1e-12)
 
 

@@ -65,9 +65,9 @@ def test_against_the_matrix_of_all_distances(
         patch.setattr(neighbors, "STRIDE", stride)
         patch.setattr(neighbors, "COARSE", coarse)
         patch.setattr(neighbors, "BLOCK_BYTES", block)
-        patch.setattr(neighbors, "TREE_ROWS", 1 if tree else len(X) + 1)
-        patch.setattr(neighbors, "TREE_DIMENSIONS", np.inf)
+        patch.setattr(neighbors, "WORTH_A_TREE", 1)
         patch.setattr(neighbors, "SPARE", 2)
+        patch.setattr(neighbors, "prefers_tree", lambda points, dimensions: tree)
         graph = neighbor_graph(X, k, include_self, ties, device)
     expected = slow_graph(X, k, include_self, ties)
     np.testing.assert_allclose(graph.toarray(), expected, atol=1e-12)
@@ -76,17 +76,15 @@ def test_against_the_matrix_of_all_distances(
     np.testing.assert_array_equal(graph.mean(np.ones(len(X))), 1.0)
 
 
-@pytest.mark.parametrize("tree", [True, False])
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("scale", [1.0, 1e-3, 1e6])
-def test_thousands_of_points_by_either_way(device, scale, tree, monkeypatch):
-    """More points than the square of the stride, so that products look at the least of columns."""
-    monkeypatch.setattr(neighbors, "TREE_DIMENSIONS", np.inf if tree else 0.0)
+def test_thousands_of_points_go_through_the_least_of_columns(device, scale):
+    """More points than the square of the stride, so that columns are looked at by their least."""
     rng = np.random.default_rng(0)
     X = np.column_stack([rng.normal(size=4500) * scale, rng.integers(0, 2, (4500, 6))])
     assert len(X) >= neighbors.STRIDE**2
     graph = neighbor_graph(X, device=device)
-    assert len(X) >= neighbors.TREE_ROWS
+    assert not neighbors.prefers_tree(*X.shape)
     theirs = NearestNeighbors(n_neighbors=5, algorithm="brute").fit(X)
     near = theirs.kneighbors(return_distance=False)
     y = rng.integers(0, 2, 4500)
@@ -222,10 +220,24 @@ def test_bad_input(call, message):
         call()
 
 
-def test_the_dimensions_that_points_spread_over():
-    rng = np.random.default_rng(0)
-    flat = np.column_stack([np.tile([0.0, 1.0], 50), np.repeat([0.0, 1.0], 50), np.zeros(100)])
-    assert neighbors._dimensions(flat) == pytest.approx(2.0)
-    assert neighbors._dimensions(np.ones((3, 4))) == 0.0
-    stretched = rng.normal(size=(500, 20)) * np.r_[1e3, np.ones(19)]
-    assert 1.0 < neighbors._dimensions(stretched) < 1.01
+@pytest.mark.parametrize(
+    ("points", "dimensions", "tree"),
+    [
+        (2000, 2, True),
+        (2000, 12, False),
+        (30_000, 8, True),
+        (30_000, 20, False),
+        (45_000, 101, False),
+    ],
+)
+def test_a_tree_is_preferred_in_few_dimensions(points, dimensions, tree):
+    assert neighbors.prefers_tree(points, dimensions) == tree
+
+
+def test_a_tree_and_blocks_return_the_same_graph(monkeypatch):
+    X = np.random.default_rng(0).normal(size=(1500, 3))
+    assert neighbors.prefers_tree(*X.shape)
+    by_tree = neighbor_graph(X)
+    monkeypatch.setattr(neighbors, "prefers_tree", lambda points, dimensions: False)
+    by_blocks = neighbor_graph(X)
+    assert (by_tree.others != by_blocks.others).nnz == 0

@@ -1,29 +1,22 @@
 """Grids, packs and study folders; the studies that run are in test_study_runs.py."""
 
 import json
-import os
 import subprocess
 import sys
-import tempfile
 from contextlib import contextmanager
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from grad_ext.errors import InputError
 from grad_ext.sweeps.folder import (
     StudyDirectory,
     default_folder,
+    delete_partial_files,
     is_locked,
     lock,
-    sweep_up,
     write_records,
 )
-from grad_ext.sweeps.run.packs import WIDTH, packs
-from grad_ext.sweeps.run.resources import Resources, checked_cpus
-from grad_ext.sweeps.run.tune import clear_up, run
-from grad_ext.sweeps.studies.values import LAMBDAS, parse_lambdas
+from grad_ext.sweeps.run.executors import run
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Record, Trial
 
@@ -37,48 +30,6 @@ def grid(lams=(1.0, 100.0), seeds=(0, 1, 2), **changes):
 
 def record(trial, seconds=0.1):
     return Record(trial, {"accuracy": trial.lam / 7}, 1, False, False, seconds)
-
-
-def test_lambdas_from_text():
-    assert parse_lambdas("1, 2.5,1e3,") == (1.0, 2.5, 1000.0)
-    for bad, message in {
-        "": "expected numbers separated by commas",
-        "1,x": "lambda must be a finite number of at least 0, got 'x'",
-        "1,-2": "lambda must be a finite number of at least 0, got '-2'",
-        "nan": "finite",
-    }.items():
-        with pytest.raises(InputError, match=message):
-            parse_lambdas(bad)
-
-
-@settings(max_examples=100, deadline=None)
-@given(
-    lams=st.lists(st.sampled_from([0.0, 1.0, 5.0, 100.0]), min_size=1, unique=True),
-    seeds=st.integers(1, 30),
-    workers=st.integers(1, 9),
-    size=st.none() | st.integers(1, 40),
-)
-def test_packs_hold_every_trial_once_and_mix_no_settings(lams, seeds, workers, size):
-    trials = grid(lams, range(seeds)) + grid(lams, range(seeds), epochs=3)
-    plan = packs(trials, workers) if size is None else packs(trials, workers, lambda trial: size)
-    held = [trial for pack in plan for trial in pack]
-    assert sorted(t.key for t in held) == sorted(t.key for t in trials)
-    for pack in plan:
-        assert 1 <= len(pack) <= (size or WIDTH)
-        assert len({trial.static for trial in pack}) == 1
-
-
-def test_packs_keep_all_workers_busy():
-    sizes = [len(pack) for pack in packs(grid(LAMBDAS, range(10)), workers=2)]
-    assert len(sizes) == 8  # seven would do, and leave one of two workers idle at the end
-    assert max(sizes) - min(sizes) <= 1
-    assert [len(pack) for pack in packs(grid(), workers=16)] == [1] * 6
-    # Several settings: as many packs as there are settings keep both workers busy.
-    four = [t for epochs in (1, 2, 3, 4) for t in grid(epochs=epochs)]
-    assert [len(pack) for pack in packs(four, workers=2)] == [6] * 4
-    assert sorted(len(pack) for pack in packs(four[6:], workers=2)) == [3, 3, 6, 6]
-    with pytest.raises(InputError, match="at least one model, got 0"):
-        Resources(pack_size=0)
 
 
 def test_a_study_knows_what_is_missing_and_can_be_extended(tmp_path):
@@ -111,7 +62,7 @@ def test_what_a_study_forgets_is_missing_again(tmp_path):
     study = StudyDirectory.open(tmp_path, grid(), ABOUT)
     write_records(study.folder, [record(t) for t in grid()[:3]])
     write_records(study.folder, [record(grid()[3])])
-    study.forget([*grid()[1:2], *grid()[3:5]])
+    study.drop_records([*grid()[1:2], *grid()[3:5]])
     assert study.missing() == [grid()[1], *grid()[3:]]
     assert [r.trial for r in study.records()] == [grid()[0], grid()[2]]
     assert len(list((tmp_path / "records").iterdir())) == 1
@@ -120,9 +71,9 @@ def test_what_a_study_forgets_is_missing_again(tmp_path):
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        ({"settings": {"epochs": 3}}, "another study: its settings.epochs is 50, asked for was 3"),
-        ({"kind": "seed"}, "its kind is 'lambda', asked for was 'seed'"),
-        ({"data": "abc"}, "its data is None, asked for was 'abc'"),
+        ({"settings": {"epochs": 3}}, "another study: its settings.epochs is 50, this one has 3"),
+        ({"kind": "seed"}, "its kind is 'lambda', this one has 'seed'"),
+        ({"data": "abc"}, "its data is None, this one has 'abc'"),
     ],
 )
 def test_another_study_is_left_alone(tmp_path, other, message):
@@ -148,7 +99,7 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", ["{", "[]", '{"format": 2}', '{"format": 9, "about": {}, "trials": []}']
+    "content", ["{", "[]", '{"format": 3}', '{"format": 9, "about": {}, "trials": []}']
 )
 def test_a_damaged_or_newer_plan_is_refused(tmp_path, content):
     (tmp_path / "study.json").write_text(content)
@@ -196,7 +147,7 @@ def test_a_study_belongs_to_one_process_until_that_is_killed(tmp_path):
         assert StudyDirectory.open(tmp_path, grid(), ABOUT) == study
         for write in (
             lambda: StudyDirectory.open(tmp_path, grid(seeds=range(9)), ABOUT),
-            lambda: study.forget(grid()),
+            lambda: study.drop_records(grid()),
             lambda: run(study, {}),
         ):
             with pytest.raises(InputError, match=r"another process works on .*; wait for it"):
@@ -211,30 +162,10 @@ def test_what_a_killed_writer_left_is_no_study_and_swept_up(tmp_path):
     (tmp_path / "records" / ".abc.jsonl.x2").write_text("{")
     write_records(tmp_path, [record(grid()[0])])
     with lock(tmp_path):
-        sweep_up(tmp_path)
+        delete_partial_files(tmp_path)
     names = {p.relative_to(tmp_path).parts[0] for p in tmp_path.rglob("*")}
     assert names == {".lock", "study.json", "records"}
     assert [r.trial for r in study.records()] == [grid()[0]]
     assert StudyDirectory.read(tmp_path) == study
     with pytest.raises(InputError, match=r"has no study\.json"):
         StudyDirectory.read(tmp_path / "records")
-
-
-def test_no_more_cpus_than_there_are():
-    there = len(os.sched_getaffinity(0))
-    assert checked_cpus(None) == checked_cpus(there) == there
-    for bad in (0, -1, there + 1):
-        with pytest.raises(InputError, match=f"expected 1 to {there} CPUs .*, got {bad}"):
-            checked_cpus(bad)
-
-
-def test_what_killed_drivers_left_is_deleted(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    kept = [tmp_path / f"grad-ext-tune-{os.getpid()}-x", tmp_path / "grad-ext-tune-others"]
-    for path in (*kept, tmp_path / f"grad-ext-tune-{ended.pid}-x"):
-        path.mkdir()
-        (path / "file").touch()
-    clear_up()
-    assert sorted(tmp_path.iterdir()) == sorted(kept)

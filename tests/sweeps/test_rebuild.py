@@ -43,9 +43,9 @@ def test_a_study_is_read_back(tmp_path):
     again = StudyDirectory.read(tmp_path / "one")
     assert again == made
     assert again.plan()["about"]["kind"] == "lambda"
-    assert again.noted() == {}
-    again.note({"notes": ["a", "b"]})
-    assert StudyDirectory.read(tmp_path / "one").noted() == {"notes": ["a", "b"]}
+    assert again.notes() == {}
+    again.write_notes({"notes": ["a", "b"]})
+    assert StudyDirectory.read(tmp_path / "one").notes() == {"notes": ["a", "b"]}
     assert len(again.records()) == 4
 
 
@@ -93,8 +93,8 @@ def made_of(folder, plan):
         figures = FIGURES | {"accuracy": 0.75 - fall, "discrimination": 0.1 - fall}
         seen = {f"validation_{n}": figures[n] for n in ("accuracy", "discrimination")}
         records.append(Record(trial, figures | seen, 3, False, False, 0.1))
-    with lock(opened.study.folder):
-        opened.study.extended([record.trial for record in records])
+    with lock(opened.directory.folder):
+        opened.directory.extended([record.trial for record in records])
     write_records(folder, records)
 
 

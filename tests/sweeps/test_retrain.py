@@ -65,10 +65,10 @@ def test_every_row_is_the_record_to_the_bit(folder):
         found = retrain(folder, str(row))
         assert found.trial == records[row - 1].trial
         assert found.differing == []
-        assert found.here.metrics == found.there.metrics
-        assert found.here.history == found.there.history
-        assert found.here.metrics["accuracy"] == frame["accuracy"][row - 1]
-        assert found.words()[0].endswith("figures are those of the study, to the last bit.")
+        assert found.record.metrics == found.original.metrics
+        assert found.record.history == found.original.history
+        assert found.record.metrics["accuracy"] == frame["accuracy"][row - 1]
+        assert found.sentences()[0].startswith("Reproduced bit for bit")
 
 
 def test_what_is_saved_predicts_what_the_study_saw(folder, tmp_path, capsys):
@@ -79,7 +79,7 @@ def test_what_is_saved_predicts_what_the_study_saw(folder, tmp_path, capsys):
     path = tmp_path / "model.safetensors"
     assert main(["train", str(folder), trial.key[:8], "--save", str(path)]) == 0
     said = capsys.readouterr().out
-    assert "figures are those of the study, to the last bit" in said
+    assert "Reproduced bit for bit" in said
     assert said.endswith(f"\nModel: {path}\n")
     model = load(path)
     assert isinstance(model, GRADClassifier)
@@ -140,17 +140,19 @@ def test_figures_that_differ_are_named_beside_those_of_the_study(tmp_path):
     trial = Trial("german", ("age",), settings=Settings(recipe="paper", epochs=1))
     plan = StudyPlan("seed", protected=["age"], settings={"recipe": "paper", "epochs": 1}, seeds=1)
     study = StudyDirectory.open(tmp_path, [trial], plan.about(plan.tables()))
-    assert "has not trained this model yet" in retrain(tmp_path, trial.key).words()[0]
+    assert "has not trained this model yet" in retrain(tmp_path, trial.key).sentences()[0]
     write_records(tmp_path, [Record(trial, FIGURES | {"other": 1.0}, 1, False, False, 0.1)])
     stored = json.loads((tmp_path / "study.json").read_text())
     stored["versions"] |= {"torch": "0.4.0"}
     (tmp_path / "study.json").write_text(json.dumps(stored))
     found = retrain(study.folder, "1")
     assert "accuracy" in found.differing
-    assert "other nan" not in found.words()[0]
-    assert f"accuracy {found.here.metrics['accuracy']:.4f} instead of 0.7500" in found.words()[0]
-    assert "it was made with torch 0.4.0" in found.words()[0]
-    row = next(row for row in found.figures if row["figure"] == "accuracy")
+    assert "other nan" not in found.sentences()[0]
+    assert (
+        f"accuracy {found.record.metrics['accuracy']:.4f} instead of 0.7500" in found.sentences()[0]
+    )
+    assert "made with torch 0.4.0" in found.sentences()[0]
+    row = next(row for row in found.rows if row["metric"] == "accuracy")
     assert (row["study"], row["majority"]) == (0.75, 0.7)
 
 
@@ -161,12 +163,12 @@ def test_changed_rows_are_refused(tmp_path, capsys):
     assert main(["sweep", "lambda", *file, *options]) == 0
     capsys.readouterr()
     assert main(["train", out, "1", *file]) == 0
-    assert "to the last bit" in capsys.readouterr().out
+    assert "Reproduced bit for bit" in capsys.readouterr().out
     assert main(["train", out, "1"]) == 2
     assert "a file of your own: name it with --data" in capsys.readouterr().err
     people(path, turned=True)
     assert main(["train", out, "1", *file, "--save", str(tmp_path / "m")]) == 2
-    assert "was made of other rows of people" in capsys.readouterr().err
+    assert "was made with other rows of people" in capsys.readouterr().err
     assert not (tmp_path / "m").exists()
 
 
@@ -179,10 +181,10 @@ def test_of_a_comparison_baselines_are_trained_again_and_grad_is_saved(tmp_path,
     rows = {name: str(k + 1) for k, name in enumerate(made.frame["method"])}
     path = tmp_path / "model.safetensors"
     assert main(["train", str(tmp_path / "c"), rows["NN-Pred"], "--save", str(path)]) == 0
-    assert "to the last bit" in capsys.readouterr().out
+    assert "Reproduced bit for bit" in capsys.readouterr().out
     assert load(path).lam == 0.0
     assert main(["train", str(tmp_path / "c"), rows["logistic"]]) == 0
-    assert "to the last bit" in capsys.readouterr().out
+    assert "Reproduced bit for bit" in capsys.readouterr().out
     assert main(["train", str(tmp_path / "c"), rows["logistic"], "--save", str(path)]) == 2
     assert "'logistic' is not GRAD's" in capsys.readouterr().err
 
@@ -202,7 +204,7 @@ def test_a_table_of_ones_own_is_given_in_python(tmp_path):
     )
     study.run(num_cpus=1)
     assert retrain(tmp_path, "1", table=table).differing == []
-    with pytest.raises(InputError, match="was made of other rows"):
+    with pytest.raises(InputError, match="was made with other rows"):
         retrain(tmp_path, "1", table=replace(table, frame=table.frame.iloc[::-1]))
 
 
@@ -211,7 +213,7 @@ def test_a_table_of_ones_own_is_given_in_python(tmp_path):
     [
         (["nowhere", "1"], "expected the folder of a study"),
         (["{folder}", "1", "--save", "."], "a folder"),
-        (["{folder}", "1", "--save", "not/there"], "expected a file in a folder that is there"),
+        (["{folder}", "1", "--save", "not/there"], "--save: expected a file"),
         (["{folder}", "1", "--label", "x"], "belongs to a file of your own"),
         (["{folder}", "1", "--data", "x.csv", "--label", "x"], "leave out --data"),
     ],

@@ -36,7 +36,6 @@ from grad_ext.outputs import Binary, Categorical, Continuous
 from grad_ext.seeds import numpy_generator, torch_generator
 from grad_ext.training.checkpoint import last
 from grad_ext.training.loop import shape_of, train
-from grad_ext.training.optim import Adam
 from grad_ext.training.settings import Settings
 from grad_ext.training.targets import targets_of
 from grad_ext.training.trainer import Trainer
@@ -233,11 +232,12 @@ def test_rates_decay_by_a_cosine_and_differ_by_branch():
     trainer = Trainer(network, [(1.0,), (1.0,)], [0, 1], chosen, steps=4)
     moved = {}
     for done in range(5):
-        adam = Adam(network, chosen)
+        trainer = Trainer(network, [(9.0,), (99.0,)], [0, 1], chosen, steps=4)
+        trainer._done = done
+        trainer._begin()
         before = {name: value.detach().clone() for name, value in network.parameters.items()}
         network.flat.grad.fill_(2.0)
-        trainer._done = done
-        adam.step(trainer.learning_rate())
+        trainer._optimiser.step(trainer._rate)
         moved[done] = {n: before[n] - v.detach() for n, v in network.parameters.items()}
     # (1 + cos(pi t / 4)) / 2 of 0.9, and 0.1.
     shares = [
@@ -260,9 +260,9 @@ def test_rates_decay_by_a_cosine_and_differ_by_branch():
 def test_rates_are_constant_where_the_end_is_not_known():
     network = Network(Shape(4, (3,), ()), [0], torch.float64)
     trainer = Trainer(network, [()], [0], replace(STEADY, learning_rate=0.01))
-    for done in range(3):
-        trainer._done = done
-        assert trainer.learning_rate() == 0.01
+    for _ in range(3):
+        trainer._begin()
+        assert trainer._rate == 0.01
 
 
 def test_masks_drop_a_share_of_the_trunks_and_the_targets_units():
@@ -533,7 +533,7 @@ def test_call_by_call_it_goes_on_at_a_constant_rate():
     expected = learn(model, slice(200, 400)).predict_proba(X)
     for twin in twins:
         np.testing.assert_array_equal(learn(twin, slice(200, 400)).predict_proba(X), expected)
-    assert model.online_._trainer._optimiser.rate(10**6) == STEADY.learning_rate
+    assert model.online_._trainer.learning_rate() == STEADY.learning_rate
     once = learn(quick(), slice(0, 200)).predict_proba(X)
     assert not np.array_equal(once, expected)
 

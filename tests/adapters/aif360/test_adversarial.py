@@ -1,7 +1,6 @@
 """AIF360's AdversarialDebiasing, and the process of its own that it runs in."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -12,8 +11,10 @@ import numpy as np
 import pytest
 from command import PATIENCE, wait_until
 
+from grad_ext.adapters.aif360 import worker
 from grad_ext.adapters.aif360.adversarial import adversarial_debiasing
-from grad_ext.adapters.aif360.process import Apart, Child
+from grad_ext.adapters.aif360.isolated import IsolatedMethod, ask
+from grad_ext.adapters.isolation import Child
 from grad_ext.errors import InputError, MissingToolkit
 from grad_ext.metrics.group import accuracy
 from grad_ext.trial import Trial
@@ -50,15 +51,15 @@ def test_a_pack_of_models(german_problem, trials):
         trials, german_problem.training, german_problem.validation, done.append
     )
     test = german_problem.test
-    said = models.scores(test.X)
-    assert said.shape == (4, 1, 200)
-    assert ((said > 0) & (said < 1)).all()
-    one, other, again, stronger = said[:, 0]
+    scores = models.scores(test.X)
+    assert scores.shape == (4, 1, 200)
+    assert ((scores > 0) & (scores < 1)).all()
+    one, other, again, stronger = scores[:, 0]
     np.testing.assert_array_equal(one, again)
     assert np.abs(one - other).max() > 0.01
     assert np.abs(one - stronger).max() > 0.01
     assert accuracy(test.y, one >= 0.5) > test.y.mean()
-    np.testing.assert_array_equal(models.scores_with(test.X, test.a), said)
+    np.testing.assert_array_equal(models.scores_with(test.X, test.a), scores)
     assert models.epochs.tolist() == [20] * 4
     assert done == [20]
     assert tensorflow_modules() == loaded
@@ -96,33 +97,28 @@ def children():
 
 
 def test_a_missing_package_is_named_with_its_extra(german_problem, trials):
-    method = Apart("adversarial", packages={"nowhere": "some"})
+    method = IsolatedMethod("adversarial", packages={"nowhere": "some"})
     with pytest.raises(MissingToolkit, match=r"nowhere is not installed; .*grad-ext\[some\]"):
         method.fit(trials, german_problem.training, german_problem.validation)
 
 
 def test_what_an_algorithm_raises_is_passed_on():
-    child = Child(PATIENCE)
+    child = Child(worker.__name__)
     with pytest.raises(RuntimeError, match="KeyError: 'nothing'"):
-        child.ask(algorithm="nothing", settings="{}", seeds=[0], hyperparameters=[0.0])
+        ask(child, PATIENCE, algorithm="nothing", settings="{}", seeds=[0], hyperparameters=[0.0])
     wait_until(lambda: not alive(child.pid))
-
-
-def test_a_process_that_dies_says_how():
-    child = Child(PATIENCE)
-    os.kill(child.pid, signal.SIGKILL)
-    with pytest.raises(RuntimeError, match="the process ended with code -9"):
-        child.ask(X=np.zeros((1, 1)))
 
 
 BUSY = """
 import numpy as np
-from grad_ext.adapters.aif360.process import Child
-child = Child(None)
+from grad_ext.adapters.aif360 import worker
+from grad_ext.adapters.aif360.isolated import ask
+from grad_ext.adapters.isolation import Child
+child = Child(worker.__name__)
 print(child.pid, flush=True)
 X, y = np.random.default_rng(0).random((300, 4)), np.arange(300) % 2.0
-child.ask(algorithm="adversarial", settings='{"num_epochs": 1000000}', seeds=[0], hyperparameters=[0.1],
-          X=X, y=y, a=y[:, None])
+ask(child, None, algorithm="adversarial", settings='{"num_epochs": 1000000}', seeds=[0],
+    hyperparameters=[0.1], X=X, y=y, a=y[:, None])
 """
 
 

@@ -362,7 +362,7 @@ BAD = {
     "nothing to protect": (lambda: to_aif360_sklearn(small(protected=())), "at least one protected"),
     "no label": (lambda: from_aif360_sklearn(INDEXED, SMALL["y"][:1]), "as many labels as rows, got 1"),
     "one label": (lambda: from_aif360_sklearn(INDEXED, SMALL["y"] * 0), "labels of two values, got 1"),
-    "which label": (lambda: from_aif360_sklearn(INDEXED, SMALL["c"]), "say which is favorable"),
+    "which label": (lambda: from_aif360_sklearn(INDEXED, SMALL["c"]), "favorable"),
     "no such label": (lambda: from_aif360_sklearn(INDEXED, SMALL["c"], favorable="z"), "unknown label 'z'"),
     "no such level": (lambda: from_aif360_sklearn(INDEXED, SMALL["y"], prot_attr="h"), "unknown level"),
 }  # fmt: skip

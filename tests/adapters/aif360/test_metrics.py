@@ -137,7 +137,7 @@ def test_it_agrees_with_aif360_on_real_data(name, protected):
         gap = metric.discrimination_by_attribute()[attribute]
         assert gap == pytest.approx(abs(theirs.statistical_parity_difference()))
         assert metric.delta_by_attribute()[attribute] == pytest.approx(theirs.accuracy() - gap)
-        # Labels that are drawn regardless lie near the level that chance shows.
+        # Labels that are drawn independently lie near the chance level.
         assert gap < 4 * metric.chance_level_by_attribute()[attribute]
 
 
@@ -197,8 +197,8 @@ def test_values_are_joined_by_or_and_those_of_neither_group_left_out():
     assert own.discrimination_by_attribute()["race"] == pytest.approx(0.0)
     assert np.isnan(own.discrimination_by_attribute()["sex"])
     assert np.isnan(own.discrimination())
-    floor = chance_level(0.5, [0, 0, 0, 0, 1, 1])[0]
-    assert own.chance_level_by_attribute()["race"] == pytest.approx(floor)
+    level = chance_level(0.5, [0, 0, 0, 0, 1, 1])[0]
+    assert own.chance_level_by_attribute()["race"] == pytest.approx(level)
 
 
 @pytest.mark.parametrize("k", [1, 3, 5])

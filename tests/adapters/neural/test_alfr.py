@@ -9,13 +9,14 @@ import torch
 from torch import nn
 
 from grad_ext.adapters.neural.alfr import ALFR, Censors
-from grad_ext.adapters.neural.stacked import Minibatch, fit, minibatches
+from grad_ext.adapters.neural.packs import STEP, Minibatch, fit
 from grad_ext.data.encoding import Arrays
+from grad_ext.engine.batches import minibatches
 from grad_ext.engine.reversal import reverse
 from grad_ext.errors import InputError
 from grad_ext.evaluation import evaluate
 from grad_ext.metrics.group import discrimination
-from grad_ext.outputs import Binary, Branch, Task, branch_of
+from grad_ext.outputs import Binary, Branch, Task
 from grad_ext.seeds import torch_generator
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Trial
@@ -109,7 +110,7 @@ def test_a_member_is_the_plain_model_trained_with_the_same_draws(task):
     order = torch_generator(seed, "rows")
     for _ in range(epochs):
         permuted = torch.randperm(len(X), generator=order)
-        for rows in minibatches(len(X), 64):
+        for rows in minibatches(len(X), 64, multiple=STEP, least=1):
             x = X[permuted[rows]]
             code = encoder(x)
             loss = alpha * (decoder(code) - x).square().sum(1).mean()
@@ -127,6 +128,10 @@ def test_a_member_is_the_plain_model_trained_with_the_same_draws(task):
         trained = plain(layers, name, 1).state_dict()
         for key, expected in model.state_dict().items():
             torch.testing.assert_close(trained[key], expected, rtol=0, atol=1e-9)
+
+
+def weights(layers):
+    return {name: p.detach().clone() for name, p in layers.parameters.items()}
 
 
 def gradients(layers):
@@ -206,7 +211,7 @@ def test_each_step_moves_its_own_side_alone():
         (pack.theta_step, pack.phi, pack.theta, 1.0),  # the encoder makes it hard
         (pack.phi_step, pack.theta, pack.phi, -1.0),  # the adversary learns
     ):
-        stays, moves, loss = still.state(), moving.state(), adversary_loss()
+        stays, moves, loss = weights(still), weights(moving), adversary_loss()
         step(batch, 1e-3)
         assert all(torch.equal(value, stays[name]) for name, value in still.parameters.items())
         assert any(not torch.equal(v, moves[name]) for name, v in moving.parameters.items())
@@ -252,21 +257,12 @@ def test_a_member_does_not_depend_on_its_company():
             np.testing.assert_array_equal(codes[slot], code[0])
 
 
-def test_one_seed_one_result_and_no_global_generator():
-    torch.manual_seed(0)
-    before = torch.get_rng_state()
-    first, second = fitted_scores([3.0, 3.0], [5, 6]), fitted_scores([3.0, 3.0], [5, 6])
-    np.testing.assert_array_equal(first[0], second[0])
-    assert (first[0][0] != first[0][1]).any()
-    assert torch.equal(torch.get_rng_state(), before)
-
-
 def test_hyperparameters_of_each_trial():
-    apart, _ = fitted_scores([3.0, 3.0], [5, 5], alpha=[0.1, 1.0], gamma=[1.0, 5.0])
-    for alpha, gamma, scores in zip((0.1, 1.0), (1.0, 5.0), apart, strict=True):
+    together, _ = fitted_scores([3.0, 3.0], [5, 5], alpha=[0.1, 1.0], gamma=[1.0, 5.0])
+    for alpha, gamma, scores in zip((0.1, 1.0), (1.0, 5.0), together, strict=True):
         alone, _ = fitted_scores([3.0], [5], alpha=alpha, gamma=gamma)
         np.testing.assert_array_equal(scores, alone[0])
-    assert (apart[0] != apart[1]).any()
+    assert (together[0] != together[1]).any()
 
 
 def test_a_member_that_diverges_harms_nobody_else():
@@ -320,11 +316,6 @@ def test_the_weights_are_those_of_the_kept_epoch():
     np.testing.assert_allclose((labels == valid.y).mean(1), kept)
 
 
-def task_of(kind, attribute="binary"):
-    target = branch_of(kind, "target", 3 if kind == "categorical" else 1)
-    return Task(target, (branch_of(attribute, "s", 1),))
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -333,18 +324,7 @@ def task_of(kind, attribute="binary"):
         (lambda: ALFR(code=0), "code must be a whole number of at least 1, got 0"),
         (lambda: ALFR(learning_rate="fast"), "learning_rate must be a number above 0, got 'fast'"),
         (lambda: ALFR(decoder_sees_attributes=1), "must be True or False, got 1"),
-        (lambda: ALFR().fit([], toy(64), toy(64)), "at least one trial, got none"),
         (lambda: ALFR(gamma=[1.0]).fit(trials(1.0, 2.0), toy(64), toy(64)), "each of 2 trials"),
-        (
-            lambda: ALFR().fit(trials(1.0), replace(toy(64), task=task_of("categorical")), toy(64)),
-            "expected a binary target, got a categorical one",
-        ),
-        (
-            lambda: ALFR().fit(
-                trials(1.0), replace(toy(64), task=task_of("binary", "continuous")), toy(64)
-            ),
-            "'s': expected groups, got a continuous one",
-        ),
     ],
 )
 def test_bad_input(call, message):
@@ -352,7 +332,7 @@ def test_bad_input(call, message):
         call()
 
 
-def test_rows_of_another_width_are_refused():
+def test_representations_of_rows_of_another_width_are_refused():
     fitted = ALFR(epochs=1, **SMALL).fit(trials(1.0), toy(64), toy(64))
     with pytest.raises(InputError, match=r"expected shape \(N, 8\), got \(64, 7\)"):
         fitted.representations(toy(64).X[:, 1:])

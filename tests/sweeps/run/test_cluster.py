@@ -1,7 +1,5 @@
 """Studies on clusters: Ray's own nodes on this machine, what they must agree on, where records go."""
 
-import json
-import pickle
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,12 +10,13 @@ from command import grad_ext
 
 from grad_ext.cli import main
 from grad_ext.errors import InputError
-from grad_ext.sweeps.folder import StudyDirectory, read_records
-from grad_ext.sweeps.run.cluster import Node, _check, _check_gpus, agreed, look
-from grad_ext.sweeps.run.resources import Resources
-from grad_ext.sweeps.run.storage import Storage
-from grad_ext.training.settings import Settings
-from grad_ext.trial import Record, Trial
+from grad_ext.sweeps.run.cluster import (
+    Node,
+    _check,
+    _check_gpus,
+    inspect_node,
+    shared_versions,
+)
 
 STUDY = ["--values", "1,100", "--seeds", "2", "--epochs", "2", "--recipe", "paper"]
 
@@ -102,8 +101,8 @@ def test_gpus_that_torch_cannot_use_are_refused(address, tmp_path):
     options = (*STUDY, "--address", address, "--out", "study")
     done = grad_ext("sweep", "lambda", *options, "--gpus-per-pack", "0.5", cwd=tmp_path)
     assert done.returncode == 2
-    assert "2 GPUs by Ray's count, and torch" in done.stderr
-    assert "can use 0 of them there" in done.stderr
+    assert "2 GPUs by Ray's count, and its torch" in done.stderr
+    assert "can use 0 of them" in done.stderr
     assert "Traceback" not in done.stderr
     assert not list((tmp_path / "study" / "records").iterdir())
 
@@ -125,40 +124,17 @@ def test_what_a_cluster_lacks_is_said_before_any_work(tmp_path, monkeypatch, cap
 
 
 def test_nodes_must_agree_and_see_the_folder(tmp_path):
-    good = look("node", str(tmp_path), gpus=False)
-    assert good == Node("node", agreed(), True, ())
-    _check([good], Resources(), tmp_path)
+    good = inspect_node("node", str(tmp_path), gpus=False)
+    assert good == Node("node", shared_versions(), True, ())
+    _check([good], tmp_path)
     other = replace(good, versions=good.versions | {"torch": "1.0", "grad-ext's source": "0ld"})
-    with pytest.raises(InputError, match=r"grad-ext's source 0ld \(here .*, torch 1\.0 \(here"):
-        _check([good, other], Resources(), tmp_path)
-    blind = look("node", str(tmp_path / "not there"), gpus=False)
-    with pytest.raises(InputError, match="does not see the study's folder"):
-        _check([blind], Resources(), tmp_path)
-    assert look("node", None, gpus=False).sees
+    with pytest.raises(InputError, match=r"grad-ext's source 0ld \(.*, torch 1\.0 \("):
+        _check([good, other], tmp_path)
+    blind = inspect_node("node", str(tmp_path / "not there"), gpus=False)
+    with pytest.raises(InputError, match="does not reach the study's folder"):
+        _check([blind], tmp_path)
+    assert inspect_node("node", None, gpus=False).reaches_folder
     counted = {"Resources": {"GPU": 2.0}}
     _check_gpus([counted], [replace(good, memory=(1e9, 2e9))])
     with pytest.raises(InputError, match="can use 1 of them"):
         _check_gpus([counted], [replace(good, memory=(1e9,))])
-
-
-def test_a_storage_holds_whole_files_and_fetches_what_is_missing(tmp_path):
-    storage = pickle.loads(pickle.dumps(Storage(f"file://{tmp_path}/there/deep")))
-    folder = tmp_path / "study"
-    study = StudyDirectory.open(folder, [], {"kind": "test"})
-    assert storage.fetch(study.folder) == 0
-    records = [
-        Record(Trial("german", ("age",), 1.0, seed, settings=Settings()), {}, 1, False, False, 0.1)
-        for seed in range(3)
-    ]
-    storage.write(records[:2])
-    storage.write(records[2:])
-    assert storage.fetch(study.folder) == 2
-    assert storage.fetch(study.folder) == 0
-    names = [path.name for path in (tmp_path / "there" / "deep" / "records").iterdir()]
-    assert all(name.endswith(".jsonl") for name in names)
-    found = [r for path in (folder / "records").glob("*.jsonl") for r in read_records(path)]
-    assert sorted(record.trial.seed for record in found) == [0, 1, 2]
-    # What is being written bears another name until it is whole.
-    (tmp_path / "there" / "deep" / "records" / "x.jsonl.1234.part").write_text("{")
-    assert storage.fetch(study.folder) == 0
-    json.dumps(storage.uri)

@@ -13,8 +13,8 @@ import pytest
 from command import BIN, PATIENCE, grad_ext, wait_until
 
 from grad_ext.sweeps.folder import read_records
+from grad_ext.sweeps.run.progress import status
 from grad_ext.sweeps.run.resources import available_cpus
-from grad_ext.sweeps.run.status import status
 
 # Twelve packs of one model, two at a time, so that it is not done before it is interrupted.
 STUDY = (
@@ -166,7 +166,7 @@ import ray
 from ray.cluster_utils import Cluster
 from grad_ext import StudyPlan
 from grad_ext.sweeps.run.resources import Resources
-from grad_ext.sweeps.run.status import status
+from grad_ext.sweeps.run.progress import status
 
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
 node = cluster.add_node(num_cpus=1)

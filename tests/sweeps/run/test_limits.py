@@ -18,7 +18,7 @@ from grad_ext.adapters.sklearn import Estimators
 from grad_ext.errors import InputError
 from grad_ext.evaluation import evaluate
 from grad_ext.sweeps.run.limits import Limits, fit, machine_memory, memory_from_text
-from grad_ext.sweeps.run.worker import words
+from grad_ext.sweeps.run.worker import one_line
 from grad_ext.trial import Trial
 
 # The processes cannot import the tests.
@@ -197,7 +197,7 @@ def test_nothing_is_left_behind(records):
     ]
 
 
-def test_what_cannot_even_start_is_said_of_every_trial(german_problem):
+def test_what_cannot_even_start_fails_every_trial(german_problem):
     found = []
     fit(make, [trial("a"), trial("b")], german_problem, found.extend, Limits(SECONDS, 10 * MIB))
     assert [record.trial.baseline for record in found] == ["a", "b"]
@@ -251,5 +251,5 @@ def test_amounts_of_memory():
 
 
 def test_errors_are_one_line():
-    assert words(ValueError("one\ntwo")) == "ValueError: one"
-    assert words(KeyError()) == "KeyError"
+    assert one_line(ValueError("one\ntwo")) == "ValueError: one"
+    assert one_line(KeyError()) == "KeyError"

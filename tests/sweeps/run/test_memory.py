@@ -9,7 +9,13 @@ import pytest
 import torch
 from command import PATIENCE
 
-from grad_ext.sweeps.run.memory import Widths, fitting, is_out_of_memory, model_bytes, roomy
+from grad_ext.sweeps.run.memory import (
+    Widths,
+    fit_in_parts,
+    is_out_of_memory,
+    model_bytes,
+    pack_width,
+)
 from grad_ext.sweeps.run.packs import parts
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Trial
@@ -29,7 +35,7 @@ from grad_ext.data.split import split
 from grad_ext.evaluation import evaluate, prepare
 from grad_ext.method import GRAD
 from grad_ext.sweeps.run.memory import Widths
-from grad_ext.sweeps.run.tune import train_together
+from grad_ext.sweeps.run.executors import train_together
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Trial
 
@@ -99,7 +105,7 @@ def test_parts_of_what_has_no_room_by_hand():
         return list(part)
 
     seeds, widths = [trial(seed) for seed in range(7)], Widths(None)
-    found = list(fitting(seeds, "cpu", widths, train))
+    found = list(fit_in_parts(seeds, "cpu", widths, train))
     assert [[one.seed for one in part] for part in found] == [[0], [1, 2], [3, 4], [5, 6]]
     assert tried == [
         *([0, 1, 2, 3, 4, 5, 6], [0, 1, 2], [0], [1, 2]),
@@ -107,7 +113,7 @@ def test_parts_of_what_has_no_room_by_hand():
     ]
     assert widths.most(seeds[0], "cpu") == 2
     tried.clear()
-    list(fitting(seeds[:3], "cpu", widths, train))
+    list(fit_in_parts(seeds[:3], "cpu", widths, train))
     assert tried == [[0], [1, 2]]
 
 
@@ -120,9 +126,9 @@ def test_one_model_without_room_and_other_errors_are_raised():
 
     for train, error in ((full, MemoryError), (wrong, RuntimeError)):
         with pytest.raises(error):
-            list(fitting([trial(0)], "cpu", Widths(None), train))
+            list(fit_in_parts([trial(0)], "cpu", Widths(None), train))
     with pytest.raises(RuntimeError, match="shapes"):
-        list(fitting([trial(0), trial(1)], "cpu", Widths(None), wrong))
+        list(fit_in_parts([trial(0), trial(1)], "cpu", Widths(None), wrong))
 
 
 def test_what_says_that_memory_ran_out():
@@ -176,5 +182,5 @@ def test_what_a_model_takes_by_hand(german_problem):
     scoring = 4096 * 2 * 16 + rows
     expected = 4 * (6 * parameters + step + scoring) + 8 * rows
     assert model_bytes(settings, training) == expected
-    assert roomy(10.0 * expected, settings, training) == 8
-    assert roomy(1.0, settings, training) == 1
+    assert pack_width(10.0 * expected, settings, training) == 8
+    assert pack_width(1.0, settings, training) == 1

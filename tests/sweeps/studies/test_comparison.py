@@ -31,7 +31,7 @@ from grad_ext.method import GRAD
 from grad_ext.report.comparison_words import findings
 from grad_ext.sweeps.folder import write_records
 from grad_ext.sweeps.run.limits import Limits
-from grad_ext.sweeps.studies.comparison import chosen, gathered, models, planned
+from grad_ext.sweeps.studies.comparison import gathered, open_comparison
 from grad_ext.sweeps.studies.methods import METHODS, cost, described, method_specs, width
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Record, Trial
@@ -184,9 +184,9 @@ def test_more_seeds_and_methods_run_only_what_is_missing_and_retry_what_failed(
     (folder / "there").write_text("")
     methods = asked(folder, "aif360-reweighing")
     options = {"hyperparameters": False, "settings": SETTINGS, "out": before.folder, "num_cpus": 1}
-    same = planned(asked(folder), german_sex, 2, **options)
+    same = open_comparison(asked(folder), german_sex, 2, **options)
     # An error is a result until it is tried again.
-    assert not same.study.missing()
+    assert not same.directory.missing()
     after = compare(methods, german_sex, 3, retry=True, **options)
     now = {p: p.stat().st_mtime_ns for p in (before.folder / "records").iterdir()}
     failed = {"digest", "fickle"}
@@ -205,10 +205,10 @@ def test_what_is_not_installed_is_a_row_with_the_command_that_brings_it(
 ):
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     methods = ["majority", "aif360-adversarial"]
-    plan = planned(methods, german_sex, 2, hyperparameters=False, out=tmp_path / "study")
-    assert [trial.baseline for trial in plan.study.trials] == ["majority"]
-    (trial,) = plan.asked
-    write_records(plan.study.folder, [Record(trial, {"accuracy": 0.7}, 1, True, False, 0.1)])
+    plan = open_comparison(methods, german_sex, 2, hyperparameters=False, out=tmp_path / "study")
+    assert [trial.baseline for trial in plan.directory.trials] == ["majority"]
+    (trial,) = plan.trials
+    write_records(plan.directory.folder, [Record(trial, {"accuracy": 0.7}, 1, True, False, 0.1)])
     frame = plan.result().frame
     (error,) = of(frame, "aif360-adversarial")["error"].unique()
     assert error == (
@@ -217,59 +217,8 @@ def test_what_is_not_installed_is_a_row_with_the_command_that_brings_it(
     assert len(of(frame, "aif360-adversarial")) == 2
     assert not list((tmp_path / "study" / "records").glob("*adversarial*"))
     monkeypatch.delitem(sys.modules, "tensorflow")
-    again = planned(methods, german_sex, 2, hyperparameters=False, out=tmp_path / "study")
-    assert [trial.baseline for trial in again.study.missing()] == ["aif360-adversarial"] * 2
-
-
-def row(method, lam, seed=0, figures=(0.8, 0.7, 0.1), default=False, error=""):
-    accuracy, balanced, gap = figures
-    names = ("accuracy", "balanced_accuracy", "discrimination", "delta", "balanced_delta")
-    values = (accuracy, balanced, gap, accuracy - gap, balanced - gap)
-    judged = {f"validation_{n}": v for n, v in zip(names, values, strict=True)}
-    return {
-        "method": method,
-        "lam": lam,
-        "seed": seed,
-        "default": default,
-        "error": error,
-        **judged,
-    }
-
-
-def picked(rows, rule="balanced_delta"):
-    frame = chosen(pd.DataFrame(rows), rule)
-    return {m: sorted(set(g.loc[g["chosen"], "lam"])) for m, g in frame.groupby("method")}
-
-
-NAN = (np.nan, np.nan, np.nan)
-
-
-@pytest.mark.parametrize(
-    ("rule", "lam"),
-    [("balanced_delta", 2.0), ("delta", 1.0), ("accuracy@0.05", 3.0), ("accuracy@0.01", 4.0)],
-)
-def test_the_hyperparameter_is_chosen_by_the_mean_on_validation_rows(rule, lam):
-    rows = [
-        row("a", 1.0, 0, (0.9, 0.6, 0.1)), row("a", 1.0, 1, (0.9, 0.6, 0.2)),  # Delta 0.75, 0.45
-        row("a", 2.0, 0, (0.8, 0.8, 0.0)), row("a", 2.0, 1, (0.8, 0.7, 0.2)),  # 0.70, 0.65
-        row("a", 3.0, 0, (0.7, 0.6, 0.0)), row("a", 3.0, 1, (0.7, 0.6, 0.08)),  # gap 0.04
-        row("a", 4.0, 0, (0.6, 0.5, 0.02)), row("a", 4.0, 1, (0.6, 0.5, 0.02)),
-        row("b", 5.0),
-    ]  # fmt: skip
-    assert picked(rows, rule) == {"a": [lam], "b": [5.0]}
-
-
-def test_a_value_of_the_hyperparameter_that_fails_is_chosen_only_where_all_do():
-    best, good = (0.9, 0.9, 0.0), (0.8, 0.7, 0.1)
-    rows = [
-        row("some", 1.0, 0, best), row("some", 1.0, 1, NAN, error="ValueError: x"),
-        row("some", 2.0, 0, good), row("some", 2.0, 1, good),
-        row("each", 1.0, 0, best), row("each", 1.0, 1, NAN, error="ValueError: x"),
-        row("each", 2.0, 0, good), row("each", 2.0, 1, NAN, error="ValueError: x"),
-        row("none", 1.0, 0, NAN, error="E: x"), row("none", 2.0, 0, NAN, True, error="E: x"),
-        row("even", 1.0, 0, good), row("even", 2.0, 0, good, True), row("even", 3.0, 0, good),
-    ]  # fmt: skip
-    assert picked(rows) == {"some": [2.0], "each": [1.0], "none": [2.0], "even": [2.0]}
+    again = open_comparison(methods, german_sex, 2, hyperparameters=False, out=tmp_path / "study")
+    assert [trial.baseline for trial in again.directory.missing()] == ["aif360-adversarial"] * 2
 
 
 def test_all_methods_are_there_and_their_work_is_dealt_out(german_sex, tmp_path):
@@ -280,41 +229,41 @@ def test_all_methods_are_there_and_their_work_is_dealt_out(german_sex, tmp_path)
     for each in every:
         default = method_specs([each.name], False, example)[0].values
         assert set(default) <= set(each.values)
-    plan = planned(None, german_sex, 3, splits=2, out=tmp_path)
-    pieces = gathered(plan.asked, 2)
+    plan = open_comparison(None, german_sex, 3, splits=2, out=tmp_path)
+    pieces = gathered(plan.trials, 2)
     dealt = [trial.key for piece in pieces for trial in piece]
-    assert sorted(dealt) == sorted(trial.key for trial in plan.asked)
+    assert sorted(dealt) == sorted(trial.key for trial in plan.trials)
     costs = [sum(map(cost, piece)) for piece in pieces]
     assert costs == sorted(costs, reverse=True)
     for piece in pieces:
         assert len({trial.rows for trial in piece}) == 1
-    packed = [t for t in plan.asked if t.baseline == "alfr"]
+    packed = [t for t in plan.trials if t.baseline == "alfr"]
     together = [p for p in pieces if any(t.baseline == "alfr" for t in p)]
     assert len(together) <= 2 * len(packed) / width(packed[0])
 
 
 def test_fits_that_are_quick_share_a_process_and_leave_no_worker_idle(german_sex, tmp_path):
     names = ["majority", "logistic", "boosting", "fairlearn-threshold"]
-    plan = planned([*names, "grad-pred"], german_sex, 2, out=tmp_path / "more")
-    quick = [trial for trial in plan.asked if trial.baseline]
+    plan = open_comparison([*names, "grad-pred"], german_sex, 2, out=tmp_path / "more")
+    quick = [trial for trial in plan.trials if trial.baseline]
     for workers in (1, 2, 3):
         assert len(gathered(quick, workers)) <= workers + 1
-        assert len(gathered(plan.asked, workers)) >= workers
+        assert len(gathered(plan.trials, workers)) >= workers
     # What takes longer than starting a process is divided further.
-    long = planned(["lfr"], german_sex, 2, out=tmp_path / "long").asked
+    long = open_comparison(["lfr"], german_sex, 2, out=tmp_path / "long").trials
     assert len(long) == 12
     assert len(gathered(long, 8)) > 4
 
 
 def test_the_plan_is_methods_by_hyperparameters_by_divisions_by_seeds(german_sex, tmp_path):
     methods = ["grad-auto", "nn-pred", "fairlearn-threshold"]
-    plan = planned(methods, german_sex, 2, splits=3, out=tmp_path)
+    plan = open_comparison(methods, german_sex, 2, splits=3, out=tmp_path)
     count = {}
-    for trial in plan.asked:
+    for trial in plan.trials:
         count[trial.method] = count.get(trial.method, 0) + 1
     assert count == {"GRAD-Auto": 4 * 2 * 3, "NN-Pred": 2 * 3, "fairlearn-threshold": 5 * 3}
-    assert len(plan.encoded_splits) == 3
-    assert len({trial.key for trial in plan.asked}) == len(plan.asked)
+    assert len({id(plan.encode(trial)) for trial in plan.trials}) == 3
+    assert len({trial.key for trial in plan.trials}) == len(plan.trials)
 
 
 class Opaque:
@@ -327,16 +276,16 @@ def test_an_estimator_is_told_apart_by_its_class_and_parameters():
     assert "func=numpy.log1p" in text or "log1p" in text
     assert described(RandomForestClassifier(random_state=1)) == described(RandomForestClassifier())
     assert described(Fickle("x")) != described(Fickle("y"))
-    with pytest.raises(InputError, match="must say what they are"):
+    with pytest.raises(InputError, match="the same in every run"):
         described(Fickle(Opaque()))
 
 
 def test_another_estimator_of_the_same_name_is_refused(german_sex, tmp_path):
     options = {"out": tmp_path / "study"}
-    planned({"mine": LogisticRegression()}, german_sex, 1, **options)
-    planned({"mine": LogisticRegression()}, german_sex, 1, **options)
+    open_comparison({"mine": LogisticRegression()}, german_sex, 1, **options)
+    open_comparison({"mine": LogisticRegression()}, german_sex, 1, **options)
     with pytest.raises(InputError, match=r"has another 'mine': .*C=1\.0.*C=2\.0.*another name"):
-        planned({"mine": LogisticRegression(C=2.0)}, german_sex, 1, **options)
+        open_comparison({"mine": LogisticRegression(C=2.0)}, german_sex, 1, **options)
 
 
 @pytest.mark.parametrize(
@@ -345,14 +294,14 @@ def test_another_estimator_of_the_same_name_is_refused(german_sex, tmp_path):
         (["majorty"], {}, "unknown method 'majorty': did you mean 'majority'"),
         ("majority", {}, "expected a list of names, got 'majority'"),
         ([], {}, "at least one method"),
-        (["majority", "majority"], {}, "'majority' is there twice"),
+        (["majority", "majority"], {}, "'majority' is given twice"),
         ({"logistic": LogisticRegression()}, {}, "expected a name of your own"),
         ({"mine": 3}, {}, "'mine' must be an estimator with fit and predict"),
         ({"mine": lambda trial: None}, {}, "'mine' must be an estimator"),
         ({"mine": StandardScaler()}, {}, "'mine' must be an estimator"),
         (["majority"], {"seeds": 0}, "at least one seed"),
-        (["majority"], {"splits": 0}, "at least one division"),
-        (["majority"], {"select": "last"}, "'last' is for epochs"),
+        (["majority"], {"splits": 0}, "at least one train/test split"),
+        (["majority"], {"select": "last"}, "'last' is a rule for epochs"),
         (["majority"], {"select": "best"}, "unknown rule"),
         (["majority"], {"num_cpus": 999}, "expected 1 to"),
         (["majority"], {"protocol": "source"}, "test part"),
@@ -360,7 +309,7 @@ def test_another_estimator_of_the_same_name_is_refused(german_sex, tmp_path):
 )
 def test_bad_input_is_refused_before_any_work(german_sex, tmp_path, methods, options, message):
     with pytest.raises(InputError, match=message):
-        planned(methods, german_sex, **{"out": tmp_path / "study", **options})
+        open_comparison(methods, german_sex, **{"out": tmp_path / "study", **options})
     assert not list(tmp_path.iterdir())
 
 
@@ -370,25 +319,13 @@ def test_an_estimator_that_cannot_be_sent_is_refused(german_sex, tmp_path):
             raise TypeError("not to be pickled")
 
     with pytest.raises(InputError, match="'mine' cannot be sent to another process: not to be"):
-        planned({"mine": Locked()}, german_sex, out=tmp_path / "study")
+        open_comparison({"mine": Locked()}, german_sex, out=tmp_path / "study")
 
 
 def test_other_judging_is_another_study(german_sex, tmp_path):
-    planned(["majority"], german_sex, out=tmp_path)
+    open_comparison(["majority"], german_sex, out=tmp_path)
     with pytest.raises(InputError, match=r"holds another study: its evaluation\.k is 5"):
-        planned(["majority"], german_sex, evaluation=EvaluationConfig(k=7), out=tmp_path)
-
-
-def test_a_row_of_a_failure_has_all_columns(german_sex):
-    trial = Trial("german", ("sex",), baseline="lfr", lam=5.0)
-    failed = Record.failed(trial, "TimeLimit: took more than 1 s", 1.0)
-    sound = Record(trial, {"accuracy": 0.5}, 1, False, False, 0.1, 0.2, 3.0)
-    frame = models([failed, sound])
-    assert frame["error"].tolist() == ["TimeLimit: took more than 1 s", ""]
-    assert frame["hyperparameter"].tolist() == ["fairness_weight"] * 2
-    assert frame["default"].all()
-    assert np.isnan(frame["accuracy"][0])
-    assert frame["accuracy"][1] == 0.5
+        open_comparison(["majority"], german_sex, evaluation=EvaluationConfig(k=7), out=tmp_path)
 
 
 SMALL = ("--protected", "sex", "--seeds", "2", "--out", "study", "--methods")
@@ -448,7 +385,7 @@ def test_a_killed_comparison_is_finished_by_the_same_command(finished, tmp_path)
         ("--methods majority,mjority", "unknown method 'mjority': did you mean 'majority'"),
         ("--memory-limit much", "such as 4GiB or 500MB, got 'much'"),
         ("--time-limit 0", "time limit: expected seconds above 0"),
-        ("--select paper", "'paper' is for epochs"),
+        ("--select paper", "'paper' is a rule for epochs"),
         ("--recipe mine", "unknown recipe 'mine'"),
     ],
 )

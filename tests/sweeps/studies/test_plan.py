@@ -15,8 +15,7 @@ from grad_ext.errors import InputError
 from grad_ext.report.figures import frontier_figure, lambda_figure
 from grad_ext.report.settings import by_settings, lines_by, nondominated, results_by
 from grad_ext.sweeps.folder import StudyDirectory, write_records
-from grad_ext.sweeps.studies.outcome import written
-from grad_ext.sweeps.studies.values import Range, value, values
+from grad_ext.sweeps.studies.kinds import kind_of
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Record, Trial
 
@@ -57,7 +56,7 @@ COMMAND = (
 def planned_by(command, monkeypatch):
     """Return the plan that a command line stands for, which is not run."""
     plans = []
-    monkeypatch.setattr(sweep, "_carry", lambda plan, *_: plans.append(plan) or 0)
+    monkeypatch.setattr(sweep, "run_plan", lambda plan, *_: plans.append(plan) or 0)
     assert main(command.split()) == 0
     return plans[0]
 
@@ -74,13 +73,13 @@ def test_command_line_file_and_python_make_the_same_study(tmp_path, monkeypatch)
     ]
     assert same == [study] * 4
     monkeypatch.chdir(tmp_path)
-    folders = {plan.open().study.folder for plan in same}
+    folders = {plan.open().directory.folder for plan in same}
     assert len(folders) == 1
     opened = study.open()
-    assert opened.study.folder in folders
-    assert re.fullmatch(r"grid-german-[0-9a-f]{6}", opened.study.folder.name)
+    assert opened.directory.folder in folders
+    assert re.fullmatch(r"grid-german-[0-9a-f]{6}", opened.directory.folder.name)
     # Every choice, for each protected set and seed.
-    assert len(opened.asked) == 2 * (2 * 2 * 2) * 2
+    assert len(opened.trials) == 2 * (2 * 2 * 2) * 2
     expected = {
         (protected, lam, trunk, balanced, seed)
         for protected, lam, trunk, balanced, seed in product(
@@ -89,9 +88,9 @@ def test_command_line_file_and_python_make_the_same_study(tmp_path, monkeypatch)
     }
     assert expected == {
         (t.protected, t.lam, t.settings.trunk, t.settings.balance_groups, t.seed)
-        for t in opened.study.trials
+        for t in opened.directory.trials
     }
-    assert {t.settings.epochs for t in opened.asked} == {3}
+    assert {t.settings.epochs for t in opened.trials} == {3}
 
 
 def test_lambda_and_seed_studies_are_plans_too(monkeypatch):
@@ -149,9 +148,9 @@ def test_what_varies_and_seeds_extend_a_study_and_nothing_else(tmp_path):
     wider = StudyPlan(
         "grid", **grid | {"set": {"lam": [1, 5], "hidden": [20, 8]}, "seeds": 3}
     ).open()
-    assert len(first.study.trials) == 4
-    assert len(wider.study.trials) == 4 + 4 * 3 - 2
-    assert {trial.settings.branch for trial in wider.asked} == {(20, 20), (8, 8)}
+    assert len(first.directory.trials) == 4
+    assert len(wider.directory.trials) == 4 + 4 * 3 - 2
+    assert {trial.settings.branch for trial in wider.trials} == {(20, 20), (8, 8)}
     other = {
         "settings": {"epochs": 3},
         "set": {"lam": [1, 2], "hidden": [20], "dropout": [0.1]},
@@ -182,60 +181,6 @@ def test_a_recipe_that_varies_brings_what_it_decides(tmp_path):
     assert about["settings"]["dropout"] == 0.1
 
 
-@pytest.mark.parametrize(
-    ("name", "given", "expected"),
-    [
-        ("lam", "10", 10.0),
-        ("lam", 10, 10.0),
-        ("epochs", "5", 5),
-        ("dropout", "1e-1", 0.1),
-        ("trunk", "40x20", (40, 20)),
-        ("branch", [7], (7,)),
-        ("saturation", "none", ()),
-        ("saturation", "50x1", (50.0, 1.0)),
-        ("balance_groups", "False", False),
-        ("variant", " auto ", "auto"),
-    ],
-)
-def test_a_value_has_its_settings_type(name, given, expected):
-    found = value(name, given)
-    assert found == expected
-    assert type(found) is type(expected)
-
-
-@pytest.mark.parametrize(
-    ("name", "given", "message"),
-    [
-        ("epochs", 2.5, "epochs must be a whole number, got 2.5"),
-        ("epochs", "many", "epochs must be a whole number, got 'many'"),
-        ("epochs", True, "epochs must be a whole number, got True"),
-        ("dropout", "abc", "dropout must be a number, got 'abc'"),
-        ("dropout", float("nan"), "dropout must be a number, got nan"),
-        ("lam", "-1", "lambda must be a finite number of at least 0, got -1"),
-        ("trunk", "40,40", "trunk must be whole numbers such as 40x40, got '40,40'"),
-        ("trunk", [40, 0], r"trunk must be whole numbers such as 40x40, got \[40, 0\]"),
-        ("trunk", "none", "trunk must be whole numbers"),
-        ("balance_groups", "yes", "balance_groups must be true or false, got 'yes'"),
-        ("variant", 3, "variant must be a name, got 3"),
-        ("hidden", "0", "hidden must be at least 1, got 0"),
-        ("lamda", 1, "unknown setting 'lamda': did you mean 'lam'"),
-    ],
-)
-def test_a_value_of_another_type_is_refused(name, given, message):
-    with pytest.raises(InputError, match=message):
-        value(name, given)
-
-
-@given(st.floats(1e-6, 1e6), st.floats(1e-6, 1e6), st.booleans())
-def test_ranges_read_as_they_are_written(a, b, log):
-    text = f"{a!r}:{b!r}{':log' if log else ''}"
-    if a < b:
-        assert values("lam", text) == Range(a, b, log)
-    else:
-        with pytest.raises(InputError, match="expected a range from low to high"):
-            values("lam", text)
-
-
 BAD = {
     "kind = 'lambada'": "unknown kind of study 'lambada': did you mean 'lambda'",
     "kind = 'grid'": "a grid needs something to vary, such as lam=1,10,100",
@@ -256,7 +201,7 @@ BAD = {
     "settings = 3": "settings: expected names and values, got 3",
     "settings = {epochs = 0}": "epochs must be a whole number of at least 1, got 0",
     "settings = {hidden = 8, trunk = [8]}": "hidden is the units of trunk and branch: leave out trunk",
-    "settings = {lam = 1}": "lam is no setting of the network",
+    "settings = {lam = 1}": "lam is not a setting of the network",
     "set = {lam = []}": "lam: expected at least one value, got none",
     "set = {lam = '1:10'}": "lam: a range such as 1:10 is for a search",
     "kind = 'seed'\nset = {epochs = [1, 2]}": "a seed study fixes epochs",
@@ -275,7 +220,7 @@ BAD = {
     "kind = 'search'\nset = {lam = '1:9'}\nsearch = {scheduler = 'sha'}": "did you mean 'asha'",
     "kind = 'search'\nset = {lam = '9:1'}": "expected a range from low to high, got '9:1'",
     "kind = 'search'\nset = {lam = '0:1:log'}": "expected a range from low to high and above 0",
-    "seeds = = 3": "is no TOML",
+    "seeds = = 3": "is not TOML",
 }  # fmt: skip
 
 
@@ -291,9 +236,9 @@ def test_a_bad_plan_is_refused_with_the_files_name(content, tmp_path):
 
 def test_files_that_are_no_plan(tmp_path):
     for name, content, message in (
-        ("plan.yaml", "a: [", "is no YAML"),
+        ("plan.yaml", "a: [", "is not YAML"),
         ("plan.yaml", "- 1", "expected names and values, got \\[1\\]"),
-        ("plan.yaml", "a: !!python/object:os.system {}", "is no YAML"),
+        ("plan.yaml", "a: !!python/object:os.system {}", "is not YAML"),
         ("plan.json", "{}", "expected a plan in a .toml, .yaml or .yml file"),
     ):
         (tmp_path / name).write_text(content)
@@ -400,16 +345,17 @@ def test_what_is_made_of_records_can_be_made_again(tmp_path):
     opened = StudyPlan("grid", set={"lam": [1, 9], "hidden": [20]}, seeds=1, out=tmp_path).open()
     with pytest.raises(InputError, match="at least one record"):
         opened.result()
-    write_records(tmp_path, [record(trial, 0.8, 0.2) for trial in opened.asked])
+    write_records(tmp_path, [record(trial, 0.8, 0.2) for trial in opened.trials])
     outcome = opened.result()
     assert outcome.varied == ("lam", "hidden")
     assert len(outcome.frontier) == 2
     results = (tmp_path / "results.csv").read_bytes()
     (tmp_path / "results.csv").unlink()
-    again = written(StudyDirectory.read(tmp_path))
+    directory = StudyDirectory.read(tmp_path)
+    again = kind_of(directory).write(directory)
     pd.testing.assert_frame_equal(again.frame, outcome.frame)
     assert (tmp_path / "results.csv").read_bytes() == results
-    assert StudyDirectory.read(tmp_path).trials == opened.study.trials
+    assert StudyDirectory.read(tmp_path).trials == opened.directory.trials
 
 
 def test_a_study_of_lambda_has_a_curve_for_each_recipe(tmp_path, capsys):
@@ -419,7 +365,7 @@ def test_a_study_of_lambda_has_a_curve_for_each_recipe(tmp_path, capsys):
     opened = plan.open()
     made = [
         record(trial, 0.8 if trial.settings.recipe == "steady" else 0.4 + trial.lam / 100, 0.2)
-        for trial in opened.asked
+        for trial in opened.trials
     ]
     write_records(tmp_path, made)
     outcome = opened.result()

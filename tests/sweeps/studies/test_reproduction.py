@@ -9,6 +9,7 @@ from command import grad_ext
 
 from grad_ext.cli import main
 from grad_ext.errors import InputError
+from grad_ext.evaluation import EvaluationConfig
 from grad_ext.report.html import ANSWER
 from grad_ext.report.published import TABLES
 from grad_ext.report.reproduction import (
@@ -23,7 +24,8 @@ from grad_ext.report.reproduction import (
     tally,
 )
 from grad_ext.report.reproduction_page import write_figure2, write_reproduction
-from grad_ext.sweeps.studies.reproduction import Reproduction, algorithm
+from grad_ext.sweeps.run.resources import Resources
+from grad_ext.sweeps.studies.reproduction import Reproduction, algorithm, reproduce
 from grad_ext.sweeps.studies.values import LAMBDAS
 
 
@@ -302,7 +304,33 @@ def test_from_the_command_line(tmp_path, monkeypatch, capsys):
         (("table1", "--datasets", "germn"), "did you mean 'german'"),
         (("table4",), "unknown table 'table4'"),
         (("table1", "--protected", "german"), "something like german=sex"),
-        (("table1", *small, "--k", "10"), "evaluation.k is 5, asked for was 10"),
+        (("table1", *small, "--k", "10"), "evaluation.k is 5, this one has 10"),
     ):
         assert main(["reproduce", *arguments]) == 2
         assert message in capsys.readouterr().err
+
+
+def test_a_table_from_python(tmp_path):
+    result = reproduce(
+        "table1",
+        ["german"],
+        out=tmp_path,
+        resources=Resources(num_cpus=1),
+        seeds=1,
+        recipes=("steady",),
+        epochs=1,
+        evaluation=EvaluationConfig(k=1),
+    )
+    # Two variants, with and without reversal, on five splits.
+    assert len(pd.read_csv(tmp_path / "results.csv")) == 2 * 2 * 5
+    trained = result.rows[result.rows["recipe"] == "steady"]
+    assert set(trained["algorithm"]) >= {"NN-Pred", "NN-Auto", "GRAD-Pred", "GRAD-Auto"}
+    tables = result.tables()
+    assert len(tables) == len(result.rows.groupby(["dataset", "attributes"]))
+    for title, heading, body in tables:
+        assert title.startswith(("german, ", "adult, ", "health, "))
+        assert body
+        assert all(len(line) == len(heading) for line in body)
+    assert [row["dataset"] for row in result.majority] == ["german"]
+    assert result.sentences
+    assert (tmp_path / "report.html").exists()

@@ -1,9 +1,5 @@
 """Searches, what they log, and how far they say they are."""
 
-import json
-import struct
-from importlib.util import find_spec
-
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -12,26 +8,15 @@ from ray import tune
 from ray.tune.search.optuna import OptunaSearch
 
 from grad_ext import StudyPlan
-from grad_ext.errors import InputError, MissingToolkit
+from grad_ext.errors import InputError
 from grad_ext.evaluation import evaluate
 from grad_ext.method import GRAD
-from grad_ext.sweeps.folder import StudyDirectory, lock, write_records
-from grad_ext.sweeps.run.loggers import checked_log, loggers
+from grad_ext.sweeps.folder import StudyDirectory, lock
 from grad_ext.sweeps.run.memory import Widths
-from grad_ext.sweeps.run.progress import best_of
-from grad_ext.sweeps.run.status import Progressed, status
 from grad_ext.sweeps.run.storage import LocalStore
-from grad_ext.sweeps.studies.outcome import written
-from grad_ext.sweeps.studies.search import (
-    Rounds,
-    choice,
-    known,
-    only_table,
-    rows_of,
-    space,
-    try_choice,
-)
-from grad_ext.trial import Record, Trial
+from grad_ext.sweeps.studies.choice import choice, only_table, try_choice, without_nan
+from grad_ext.sweeps.studies.kinds import kind_of
+from grad_ext.sweeps.studies.search import Rounds, space
 
 NAN = float("nan")
 SPACE = {"lam": tune.loguniform(1.0, 1000.0), "hidden": tune.choice([10, 20])}
@@ -81,11 +66,11 @@ def test_the_space_is_rays():
 
 
 def test_what_diverged_is_the_worst_there_is():
-    assert known({"validation_accuracy": NAN, "validation_discrimination": NAN}) == {
+    assert without_nan({"validation_accuracy": NAN, "validation_discrimination": NAN}) == {
         "validation_accuracy": -1.0,
         "validation_discrimination": 1.0,
     }
-    assert known({"validation_accuracy": 0.5}) == {"validation_accuracy": 0.5}
+    assert without_nan({"validation_accuracy": 0.5}) == {"validation_accuracy": 0.5}
 
 
 def sought(folder, **changes):
@@ -96,7 +81,7 @@ def sought(folder, **changes):
 def test_a_choice_is_trained_once_and_then_remembered(tmp_path):
     opened = sought(tmp_path).open()
     trials = opened.plan.choice_trials(only_table(opened.tables), {"lam": 9.0})
-    (encoded,) = rows_of(opened).values()
+    (encoded,) = opened.encoded_choices().values()
     # A search's plan is written as it goes.
     (tmp_path / "records").mkdir(exist_ok=True)
     reports = []
@@ -118,8 +103,9 @@ def test_a_choice_is_trained_once_and_then_remembered(tmp_path):
     assert path.stat().st_mtime_ns == stamp
     # Made anew from the records, once the plan has them.
     with lock(tmp_path):
-        opened.study.extended(trials)
-    outcome = written(StudyDirectory.read(tmp_path))
+        opened.directory.extended(trials)
+    directory = StudyDirectory.read(tmp_path)
+    outcome = kind_of(directory).write(directory)
     assert (outcome.kind, outcome.varied) == ("search", ("lam",))
     assert outcome.frontier["lam"].tolist() == [9.0]
 
@@ -127,7 +113,7 @@ def test_a_choice_is_trained_once_and_then_remembered(tmp_path):
 def test_a_choice_that_memory_cannot_hold_is_trained_in_parts(tmp_path):
     opened = sought(tmp_path).open()
     trials = opened.plan.choice_trials(only_table(opened.tables), {"lam": 9.0})
-    (encoded,) = rows_of(opened).values()
+    (encoded,) = opened.encoded_choices().values()
     whole, parts, widths = [], [], Widths(None)
     widths.learn(trials[0], "cpu", 1)
     try_choice(trials, encoded, whole.append, True)
@@ -146,7 +132,9 @@ def test_a_search_is_about_one_case_and_named_rows(tmp_path):
         split.run()
     with pytest.raises(InputError, match=r"as many models as seeds \(2\), got 1"):
         sought(tmp_path / "c", search={"models": 1}).open().run()
-    rows = rows_of(sought(tmp_path / "d", set={"encoding": ["standard", "quantile"]}).open())
+    rows = (
+        sought(tmp_path / "d", set={"encoding": ["standard", "quantile"]}).open().encoded_choices()
+    )
     assert len(rows) == 2
 
 
@@ -161,108 +149,6 @@ def test_more_models_extend_a_search_and_another_question_is_another_one(tmp_pat
     ):
         with pytest.raises(InputError, match="holds another study"):
             sought(tmp_path, **other).open()
-
-
-def record(seed=0, **changes):
-    figures = {"accuracy": 0.7, "delta": NAN, "validation_balanced_delta": 0.1 * seed}
-    figures |= {"validation_accuracy": 0.6, "validation_discrimination": 0.05}
-    return Record(Trial("german", ("age",), 10.0, seed), figures, 3, False, False, 0.5, **changes)
-
-
-def events(folder):
-    """Return the scalars of a TensorBoard run, read from its file's records."""
-    from tensorboardX.proto.event_pb2 import Event
-
-    found = {}
-    for path in folder.glob("events.*"):
-        content = path.read_bytes()
-        while content:
-            (size,) = struct.unpack("<Q", content[:8])
-            event = Event.FromString(content[12 : 12 + size])
-            found |= {v.tag: v.simple_value for v in event.summary.value if v.simple_value}
-            content = content[16 + size :]
-    return found
-
-
-def test_models_are_logged_to_tensorboard_once(tmp_path):
-    for records in ([record(1)], [record(1), record(2)]):
-        (logger,) = loggers(["tensorboard"], tmp_path)
-        logger.add(records)
-        logger.close()
-    runs = sorted((tmp_path / "tensorboard").iterdir())
-    assert [run.name for run in runs] == sorted(
-        f"german-age-GRAD-Pred-{record(seed).trial.key}" for seed in (1, 2)
-    )
-    for run in runs:
-        assert len(list(run.glob("events.*"))) == 1
-        scalars = events(run)
-        assert scalars["accuracy"] == pytest.approx(0.7)
-        # What is undefined is left out.
-        assert "delta" not in scalars
-
-
-@pytest.mark.skipif(find_spec("mlflow") is None, reason="mlflow is not installed")
-@pytest.mark.filterwarnings("ignore")
-def test_models_are_logged_to_mlflow_once(tmp_path):
-    from mlflow import MlflowClient
-
-    for records in ([record(1)], [record(1), record(2, error="diverged")]):
-        (logger,) = loggers(["mlflow"], tmp_path)
-        logger.add(records)
-        logger.close()
-    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
-    experiment = client.get_experiment_by_name(tmp_path.name)
-    runs = client.search_runs([experiment.experiment_id])
-    assert {run.data.tags["key"] for run in runs} == {record(s).trial.key for s in (1, 2)}
-    assert sorted(run.data.params["seed"] for run in runs) == ["1", "2"]
-    assert all(run.data.metrics["accuracy"] == 0.7 for run in runs)
-
-
-def test_logs_that_are_not_there():
-    assert checked_log(["tensorboard", "tensorboard"]) == ("tensorboard",)
-    with pytest.raises(InputError, match="unknown log 'tensorbord': did you mean 'tensorboard'"):
-        checked_log(["tensorbord"])
-    if find_spec("mlflow") is None:
-        with pytest.raises(MissingToolkit, match=r"pip install 'grad-ext\[mlflow\]' brings it"):
-            checked_log(["mlflow"])
-
-
-def test_the_best_so_far_in_words():
-    value, words = best_of([record(1), record(3), record(2)], ["hidden"])
-    assert value == pytest.approx(0.3)
-    assert words == (
-        "GRAD-Pred on german, λ 10, hidden 40, seed 3: accuracy 0.600, Discrimination 0.050 on the "
-        "validation rows"
-    )
-    assert best_of([Record(record().trial, {}, 1, False, False, 0.1)], [])[1] == ""
-
-
-def test_how_a_study_stands_by_hand(tmp_path):
-    opened = StudyPlan("seed", seeds=4, out=tmp_path).open()
-    assert status(tmp_path).lines() == ["seed study: 0 of 4 models", "not running"]
-    write_records(tmp_path, [record(0), record(1, error="diverged")])
-    run = Progressed(4, 2, done=1, failed=1, share=2.0, seconds=8.0, process=7, host="here")
-    assert (run.rate, run.left) == (0.25, 8.0)
-    (tmp_path / "progress.json").write_text(json.dumps(vars(run) | {"started": "now"}))
-    # Trials of other settings are no part of it.
-    assert status(tmp_path).lines() == [
-        "seed study: 0 of 4 models",
-        "not running; the last run ended without a word: process 7 on here, begun now",
-        "1 of 2 packs, 1 failed",
-    ]
-    write_records(tmp_path, [Record(t, {}, 1, False, False, 0.1) for t in opened.asked[:3]])
-    with lock(tmp_path):
-        # The lock of this process is another's to whoever looks.
-        said = status(tmp_path).lines()
-    assert said[0] == "seed study: 3 of 4 models"
-    assert said[1:3] == [
-        "running: process 7 on here, begun now",
-        "this run: 2 of 4 models, 0.2 a second, about 8 s left",
-    ]
-    (tmp_path / "progress.json").write_text("{")
-    assert status(tmp_path).run is None
-    with pytest.raises(InputError, match="has no study"):
-        status(tmp_path / "records")
 
 
 SEARCH = {

@@ -1,10 +1,12 @@
 """Studies on real Ray, through the command line as a user runs it."""
 
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ import pytest
 from command import BIN, PATIENCE, grad_ext, wait_until
 
 from grad_ext.cli import main
+from grad_ext.sweeps.run.executors import delete_stale_folders
 
 SMALL = ("sweep", "lambda", "--values", "0,1,100", "--seeds", "3", "--epochs", "3")
 
@@ -106,7 +109,7 @@ def test_ctrl_c_says_how_to_go_on(arguments, models, tmp_path):
     driver.send_signal(signal.SIGINT)
     _, errors = driver.communicate(timeout=PATIENCE)
     assert driver.returncode == 130, errors
-    assert "the same command goes on from there" in errors
+    assert "the same command" in errors
     assert "Traceback" not in errors
     assert 0 < len(list(records.glob("*.jsonl"))) < models
 
@@ -115,21 +118,21 @@ def test_a_failing_pack_is_reported_and_the_rest_is_kept(tmp_path):
     """A worker that fails for good: one of the two packs finds no room for its records."""
     script = """
 from grad_ext import StudyPlan
-from grad_ext.sweeps.run import tune
+from grad_ext.sweeps.run import executors
 from grad_ext.sweeps.run.resources import Resources
 
-def carry(trials, problem, keep, say):
+def fit_pack(trials, encoded, on_records, on_progress):
     if trials[0].lam == 1.0:
         raise OSError("no space left")
-    tune.train_together(trials, problem, keep, say)
+    executors.train_together(trials, encoded, on_records, on_progress)
 
 opened = StudyPlan("lambda", set={"lam": [1, 100]}, seeds=2, settings={"epochs": 2}, out="study").open()
-encoded_splits = {trial.rows: opened.encoded(trial) for trial in opened.asked[:1]}
+encoded_splits = {trial.rows: opened.encode(trial) for trial in opened.trials[:1]}
 try:
-    tune.run(opened.study, encoded_splits, Resources(2, 2), carry=carry)
-except tune.StudyIncomplete as error:
+    executors.run(opened.directory, encoded_splits, Resources(2, 2), fit_pack=fit_pack)
+except executors.StudyIncomplete as error:
     print("INCOMPLETE", error)
-print("LEFT", [(t.lam, t.seed) for t in opened.study.missing()])
+print("LEFT", [(t.lam, t.seed) for t in opened.directory.missing()])
 """
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -247,5 +250,17 @@ def test_a_file_of_ones_own_and_what_becomes_of_it(tmp_path):
     frame.iloc[:-1].to_csv(tmp_path / "people.csv", index=False)
     done = grad_ext(*command, cwd=tmp_path)
     assert done.returncode == 2
-    assert re.search(r"its data.people.sex is '\w{64}', asked for was '\w{64}'", done.stderr)
+    assert re.search(r"its data.people.sex is '\w{64}', this one has '\w{64}'", done.stderr)
     assert (tmp_path / "study" / "results.csv").read_bytes() == results
+
+
+def test_what_killed_drivers_left_is_deleted(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    kept = [tmp_path / f"grad-ext-tune-{os.getpid()}-x", tmp_path / "grad-ext-tune-others"]
+    for path in (*kept, tmp_path / f"grad-ext-tune-{ended.pid}-x"):
+        path.mkdir()
+        (path / "file").touch()
+    delete_stale_folders()
+    assert sorted(tmp_path.iterdir()) == sorted(kept)

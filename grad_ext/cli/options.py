@@ -1,0 +1,416 @@
+"""The options of the command line: each is written once, in a group that commands share.
+
+A group turns its options into an object of the library: a table, settings, an evaluation, resources.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from grad_ext.cli import complete
+from grad_ext.cli.groups import Options
+from grad_ext.constraints import CONSTRAINTS, DEFAULT_CONSTRAINT
+from grad_ext.errors import InputError
+from grad_ext.training.settings import Settings
+
+if TYPE_CHECKING:
+    from grad_ext.data.table import Table
+    from grad_ext.evaluation import EvaluationConfig
+    from grad_ext.sweeps.run.resources import Resources
+
+DEFAULT_DATASET = "german"
+
+
+def listed(text: str | None) -> list[str] | None:
+    """Split a comma-separated list, and return its parts; None if it is not given.
+
+    Parameters
+    ----------
+    text : str or None
+        The list. As in CSV, a part that contains a comma stands in double quotes.
+
+    Raises
+    ------
+    InputError
+        If a quote is not closed.
+
+    Examples
+    --------
+    >>> from grad_ext.cli.options import listed
+    >>> listed('age, sex'), listed('"a,b",c')
+    (['age', 'sex'], ['a,b', 'c'])
+    """
+    if text is None:
+        return None
+    try:
+        rows = list(csv.reader([text], skipinitialspace=True, strict=True))
+    except csv.Error as error:
+        raise InputError(f"expected a comma-separated list, got {text!r}: {error}") from None
+    return [part.strip() for row in rows for part in row if part.strip()]
+
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder with the files of Diabetes or Health; by default the one that the variable "
+        "GRAD_EXT_DATA_DIR names.",
+        show_default=False,
+    ),
+]
+Protocol = Annotated[
+    str,
+    typer.Option(
+        help="How rows are split: auto, random, source (Adult's own test set) or grouped."
+    ),
+]
+NumCpus = Annotated[
+    int | None, typer.Option(help="Number of CPUs, with one process each; all by default.")
+]
+Format = Annotated[
+    str,
+    typer.Option(
+        autocompletion=complete.formats,
+        help="Formats of the figures, comma-separated: png, svg, pdf.",
+    ),
+]
+FORMATS = "png,svg"
+
+
+def figure_formats(text: str) -> tuple[str, ...]:
+    """Return the formats that `--format` lists.
+
+    Raises
+    ------
+    InputError
+        If there is no such format.
+    """
+    from grad_ext.report.figures import checked_formats
+
+    return tuple(checked_formats(listed(text) or []))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileOptions(Options):
+    """A file of the user's in place of a named data set."""
+
+    panel = "Your own file"
+
+    data: Annotated[
+        Path | None, typer.Option(help="A CSV or Parquet file to use instead of a data set.")
+    ] = None
+    label: Annotated[str | None, typer.Option(help="Label column of the file.")] = None
+    favorable: Annotated[
+        str | None, typer.Option(help="Favorable value of the label; 1 if the labels are 0 and 1.")
+    ] = None
+    continuous: Annotated[
+        str | None,
+        typer.Option(help="Protected columns that hold numbers, not groups; comma-separated."),
+    ] = None
+    features: Annotated[
+        str | None,
+        typer.Option(help="Feature columns, comma-separated; all other columns by default."),
+    ] = None
+    drop: Annotated[str | None, typer.Option(help="Columns to ignore, comma-separated.")] = None
+    weights: Annotated[str | None, typer.Option(help="Column with sample weights.")] = None
+    groups: Annotated[
+        str | None,
+        typer.Option(help="Column with the unit, such as the patient, that each row belongs to."),
+    ] = None
+    missing: Annotated[str, typer.Option(help="Rows with missing values: error or drop.")] = "error"
+
+    def described(self, dataset: str | None = None) -> dict[str, Any] | None:
+        """Return the file as `StudyPlan` takes it in `data`; None if no file is named.
+
+        Raises
+        ------
+        InputError
+            If a data set is named too, or the file is described but not named.
+        """
+        columns = {name: value for name, value in asdict(self).items() if value is not None}
+        del columns["missing"]
+        if self.data is None:
+            if columns:
+                raise InputError(
+                    f"--{next(iter(columns))} belongs to a file of your own: name it with --data"
+                )
+            return None
+        if dataset is not None:
+            raise InputError(f"expected --dataset or --data, got both: {dataset} and {self.data}")
+        del columns["data"]
+        for name in ("continuous", "features", "drop"):
+            if name in columns:
+                columns[name] = listed(columns[name])
+        return columns | {"path": str(self.data), "missing": self.missing}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetOptions(Options):
+    """One data set, and the attributes to protect."""
+
+    panel = "Data set"
+
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            autocompletion=complete.dataset,
+            help=f"Data set, see `grad-ext data list`; {DEFAULT_DATASET} if no file is named.",
+        ),
+    ] = None
+    protected: Annotated[
+        str | None,
+        typer.Option(
+            help="Protected attributes, comma-separated; the data set's first one by default."
+        ),
+    ] = None
+    data_dir: DataDir = None
+
+    def table(self, file: FileOptions) -> Table:
+        """Return the table of the data set or of the user's file.
+
+        Raises
+        ------
+        InputError
+            If the options contradict each other, or the table cannot be loaded.
+        """
+        from grad_ext.data.options import table_from_options
+
+        columns = asdict(file)
+        named = self.dataset is not None or file.data is not None
+        return table_from_options(
+            self.dataset if named else DEFAULT_DATASET,
+            self.protected,
+            data_dir=self.data_dir,
+            **columns,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyDatasetOptions(Options):
+    """The data sets of a study, and the sets of attributes to protect."""
+
+    panel = "Data set"
+
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            autocompletion=complete.datasets,
+            help="Data sets, comma-separated, see `grad-ext data list`; "
+            f"{DEFAULT_DATASET} if no file is named.",
+        ),
+    ] = None
+    protected: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Protected attributes, comma-separated; the data set's first one by default. "
+            "Repeat the option for several sets, each with its own models. With several data sets, "
+            "german=age is for one of them."
+        ),
+    ] = None
+    data_dir: DataDir = None
+
+    def names(self) -> list[str]:
+        """Return the names of the data sets."""
+        return listed(self.dataset or DEFAULT_DATASET) or []
+
+    def protected_sets(self) -> list[list[str]] | dict[str, list[list[str]]] | None:
+        """Return the sets of attributes, by data set where the options name one.
+
+        Raises
+        ------
+        InputError
+            If only some of the options name a data set.
+        """
+        if not self.protected:
+            return None
+        named = ["=" in option for option in self.protected]
+        if not any(named):
+            return [listed(option) or [] for option in self.protected]
+        if not all(named):
+            raise InputError(
+                "--protected: name the data set in all of them, such as german=age, or in none, got "
+                f"{' and '.join(self.protected)}"
+            )
+        sets: dict[str, list[list[str]]] = {}
+        for option in self.protected:
+            dataset, _, names = option.partition("=")
+            sets.setdefault(dataset.strip(), []).append(listed(names) or [])
+        return sets
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions(Options):
+    """How GRAD is trained; what is not given is the recipe's."""
+
+    panel = "Training"
+
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            autocompletion=complete.recipes,
+            help="Training recipe: paper (exactly as published) or steady; "
+            f"{Settings.recipe} by default.",
+        ),
+    ] = None
+    constraint: Annotated[
+        str | None,
+        typer.Option(
+            autocompletion=complete.constraints,
+            help="Fairness constraint, by the rows on which predictions must not depend on the group: "
+            + ", ".join(f"{name} ({each.summary})" for name, each in CONSTRAINTS.items())
+            + f"; {DEFAULT_CONSTRAINT} by default.",
+        ),
+    ] = None
+    epochs: Annotated[
+        int | None, typer.Option(help="Number of training epochs; the recipe's by default.")
+    ] = None
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(
+            autocompletion=complete.rules,
+            help="Rule that selects the epoch: paper, delta, balanced_delta, last, or accuracy@0.05 "
+            "(highest accuracy with a Discrimination of at most 0.05); the recipe's by default.",
+        ),
+    ] = None
+    variant: Annotated[
+        str | None,
+        typer.Option(
+            autocompletion=complete.variants,
+            help="What the target branch predicts: pred (the label, the default) or auto (the "
+            "features).",
+        ),
+    ] = None
+
+    def given(self) -> dict[str, Any]:
+        """Return the settings that are given, by name."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitOptions(Options):
+    """How rows are split into training, validation and test set."""
+
+    panel = "Train/test split"
+
+    protocol: Protocol = "auto"
+    split_seed: Annotated[int, typer.Option(help="Seed of the train/test split.")] = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationOptions(Options):
+    """How models are evaluated."""
+
+    panel = "Evaluation"
+
+    prediction: Annotated[
+        str, typer.Option(help="Prediction that the metrics are computed on: label or score.")
+    ] = "label"
+    k: Annotated[int, typer.Option(help="Number of neighbours in Consistency.")] = 5
+
+    def config(self) -> EvaluationConfig:
+        """Return the evaluation as an object.
+
+        Raises
+        ------
+        InputError
+            If a value makes no sense.
+        """
+        from grad_ext.evaluation import EvaluationConfig
+
+        return EvaluationConfig(prediction=self.prediction, k=self.k)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditOptions(Options):
+    """On which rows a model is audited, and by which probes."""
+
+    panel = "Audit"
+
+    rows: Annotated[
+        str,
+        typer.Option(help="Rows to evaluate on: test, or all, training rows included."),
+    ] = "test"
+    folds: Annotated[
+        int, typer.Option(help="Number of folds in the cross-validation of the probes.")
+    ] = 5
+    seed: Annotated[int, typer.Option(help="Seed of the probes, intervals and training.")] = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResourceOptions(Options):
+    """What a study may use."""
+
+    panel = "Resources"
+
+    num_cpus: NumCpus = None
+    gpus_per_pack: Annotated[
+        float,
+        typer.Option(help="GPUs for each pack, at most 1: 0.25 trains four packs on one GPU."),
+    ] = 0.0
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of a Ray cluster to train on, or auto for the one that runs on this "
+            "machine."
+        ),
+    ] = None
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            help="URI of a folder that all nodes of the cluster can access, such as "
+            "s3://bucket/study; needed if they do not share the study's folder."
+        ),
+    ] = None
+
+    def resources(self) -> Resources:
+        """Return the resources as an object.
+
+        Raises
+        ------
+        InputError
+            If a value makes no sense, or this machine lacks the resource.
+        """
+        from grad_ext.sweeps.run.resources import Resources
+
+        return Resources(**asdict(self))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackOptions(ResourceOptions):
+    """What a study may use whose models are trained in packs."""
+
+    pack_size: Annotated[
+        str | None,
+        typer.Option(
+            help="Maximum number of models trained as one pack, or auto: as many as fit into the "
+            "GPU's memory. By default 16, with GPUs auto."
+        ),
+    ] = None
+
+    def resources(self) -> Resources:
+        """Return the resources as an object; errors are those of `ResourceOptions.resources`."""
+        from grad_ext.sweeps.run.resources import Resources
+
+        size = self.pack_size
+        number = int(size) if size is not None and size.isdecimal() else size
+        return Resources(**asdict(self) | {"pack_size": number})
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyOutputOptions(Options):
+    """Where a study is written, and its figures' formats."""
+
+    panel = "Output"
+
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the study; by default one below studies/.")
+    ] = None
+    format: Format = FORMATS
+
+    def formats(self) -> tuple[str, ...]:
+        """Return the formats of the figures; errors are those of `figure_formats`."""
+        return figure_formats(self.format)
