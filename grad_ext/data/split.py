@@ -98,8 +98,7 @@ def hold_out(
     InputError
         If the share is not between 0 and 1.
     """
-    if not 0 < fraction < 1:
-        raise InputError(f"the share to hold out must lie between 0 and 1, got {float(fraction)}")
+    checks.between_0_and_1("the share to hold out", fraction)
     n = len(strata)
     order = generator.permutation(n)
     order = order[np.argsort(strata[order], kind="stable")]

@@ -373,10 +373,9 @@ def _checked_protected(protected: object) -> dict[str, int | str]:
 
 def _checked_constraint(constraint: str, classes: int) -> tuple[str, int]:
     rule = constraint_named(constraint)
-    if not checks.is_whole(classes, 2):
-        raise InputError(f"classes: expected the number of labels, at least 2, got {classes!r}")
-    rule.check(Branch.of_groups("target", int(classes)))
-    return constraint, int(classes)
+    classes = checks.whole("classes", classes, 2)
+    rule.check(Branch.of_groups("target", classes))
+    return constraint, classes
 
 
 def _check_names(what: str, given: object, expected: Mapping[str, object]) -> None:

@@ -1,4 +1,4 @@
-"""Diabetes: made files in the real form, and the real one where it is on this machine."""
+"""Diabetes: synthetic files in the real format, and the real file if it is on this machine."""
 
 import gzip
 import hashlib
@@ -38,7 +38,7 @@ ROW = {
 }  # fmt: skip
 
 
-def made(*rows):
+def csv_of(*rows):
     """The content of a file: each row says how it differs from ROW."""
     cells = [
         {**ROW, "encounter_id": str(i), "patient_nbr": str(9 - i), **row}
@@ -59,7 +59,7 @@ ROWS = (
 
 
 def test_rows_and_roles_by_hand():
-    table = parse(made(*ROWS))
+    table = parse(csv_of(*ROWS))
     # The rows of unknown race or gender are left out, the others stay in order.
     assert table.frame["encounter_id"].tolist() == ["0", "2", "4", "5"]
     assert table.y().tolist() == [False, True, True, False]
@@ -78,7 +78,7 @@ def test_rows_and_roles_by_hand():
     assert table.frame["discharge_disposition_id"].tolist() == ["1", "1", "1", "11"]
     assert table.frame["time_in_hospital"].tolist() == [1, 12, 1, 1]
     assert table.checksums == {
-        "diabetic_data.csv": hashlib.sha256(made(*ROWS)).hexdigest(),
+        "diabetic_data.csv": hashlib.sha256(csv_of(*ROWS)).hexdigest(),
     }
     inputs = table.protecting(["race_groups", "gender"]).inputs()
     assert {"race", "gender"}.isdisjoint(inputs.columns)
@@ -107,10 +107,10 @@ def test_diagnoses_fall_into_the_nine_groups():
 
 @pytest.fixture
 def alone(monkeypatch, tmp_path):
-    """No file anywhere but where the test puts one, and a checksum for made files."""
+    """No file but those of the test, and a checksum for synthetic files."""
     monkeypatch.delenv("GRAD_EXT_DATA_DIR", raising=False)
     monkeypatch.setenv("GRAD_EXT_CACHE", str(tmp_path / "cache"))
-    content = made(*ROWS)
+    content = csv_of(*ROWS)
     own = replace(
         diabetes.FILE, size=len(content), sha256=hashlib.sha256(content).hexdigest(), url=None
     )
@@ -123,7 +123,7 @@ def alone(monkeypatch, tmp_path):
     "name", ["diabetic_data.csv", "diabetic_data.csv.gz", *diabetes.FILE.archives]
 )
 def test_a_file_in_the_users_folder_is_found(alone, name, monkeypatch):
-    path, content = alone / name, made(*ROWS)
+    path, content = alone / name, csv_of(*ROWS)
     if name.endswith(".zip"):
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("dataset_diabetes/diabetic_data.csv", content)
@@ -136,7 +136,7 @@ def test_a_file_in_the_users_folder_is_found(alone, name, monkeypatch):
 
 
 def test_another_file_than_ucis_is_refused(alone):
-    (alone / "diabetic_data.csv").write_bytes(made(*ROWS, {}))
+    (alone / "diabetic_data.csv").write_bytes(csv_of(*ROWS, {}))
     with pytest.raises(InputError, match="wrong checksum: expected SHA-256"):
         load_dataset("diabetes", data_dir=alone)
 
@@ -155,8 +155,8 @@ def test_an_unknown_attribute_is_refused_before_any_file_is_looked_for(alone):
 
 
 BAD = {
-    "no column": (made({}).replace(b"gender", b"sex", 1), "no column 'gender'; is it UCI's file"),
-    "text for a number": (made({"num_procedures": "few"}), "'num_procedures' must hold numbers"),
+    "no column": (csv_of({}).replace(b"gender", b"sex", 1), "no column 'gender'; is it UCI's file"),
+    "text for a number": (csv_of({"num_procedures": "few"}), "'num_procedures' must hold numbers"),
     "no CSV": (b'a,b\n1,2,3\n"', "cannot be read as CSV"),
 }
 
@@ -175,7 +175,7 @@ def test_info_shows_what_is_there_and_what_is_needed(alone, capsys):
     assert "CC BY 4.0" in out
     assert main(["data", "fetch", "diabetes"]) == 2
     assert "get diabetic_data.csv" in capsys.readouterr().err
-    (alone / "diabetic_data.csv").write_bytes(made(*ROWS))
+    (alone / "diabetic_data.csv").write_bytes(csv_of(*ROWS))
     assert main(["data", "info", "diabetes", "--data-dir", str(alone)]) == 0
     out = capsys.readouterr().out
     assert "Rows: 4\n" in out

@@ -39,7 +39,7 @@ def zipped(*members):
 
 
 class Server(ThreadingHTTPServer):
-    """Answers from `answers`; counts the requests; can stop half-way until it is told to go on."""
+    """Answers from `answers`; counts the requests; can stop half-way until it may go on."""
 
     daemon_threads = True
 
@@ -103,7 +103,7 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "cache"
 
 
-def held(folder):
+def files_in(folder):
     return sorted(p.name for p in folder.iterdir()) if folder.exists() else []
 
 
@@ -113,7 +113,7 @@ def test_a_download_is_unpacked_checked_and_kept(server, cache, path):
     content, place = obtain(file)
     assert content == CONTENT
     assert place == cache / "people.csv"
-    assert held(cache) == ["people.csv"]
+    assert files_in(cache) == ["people.csv"]
     assert place.read_bytes() == CONTENT
     umask = os.umask(0)
     os.umask(umask)
@@ -150,7 +150,7 @@ def test_a_failed_download_says_what_is_needed_and_leaves_nothing(server, cache,
     for part in ("people.csv", SHA256, server.url(path), "https://example.org/people", str(cache)):
         assert part in message
     assert "people.zip" in message
-    assert held(cache) == []
+    assert files_in(cache) == []
 
 
 def test_nobody_at_the_address(cache):
@@ -160,7 +160,7 @@ def test_nobody_at_the_address(cache):
         obtain(replace(FILE, url=url))
     with pytest.raises(InputError, match=r"cannot download people\.csv from htp:"):
         obtain(replace(FILE, url="htp://example.org"))
-    assert held(cache) == []
+    assert files_in(cache) == []
 
 
 def test_an_interrupted_download_leaves_nothing(server, cache):
@@ -176,7 +176,7 @@ def test_an_interrupted_download_leaves_nothing(server, cache):
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=PATIENCE)
     assert "KeyboardInterrupt" in errors
-    assert held(cache) == []
+    assert files_in(cache) == []
     # The next one succeeds.
     server.go_on.set()
     assert download(replace(FILE, url=server.url("/slow.csv"))).read_bytes() == CONTENT
@@ -215,7 +215,7 @@ def test_a_file_of_the_users_may_be_packed(cache, tmp_path, form):
     }[form]
     (tmp_path / name).write_bytes(content)
     assert obtain(FILE, tmp_path) == (CONTENT, tmp_path / name)
-    assert held(cache) == []
+    assert files_in(cache) == []
 
 
 @pytest.mark.parametrize(
@@ -240,8 +240,8 @@ def test_an_archive_writes_nothing_and_unpacks_no_more_than_expected(cache, tmp_
         obtain(FILE, folder)
     # What was looked at: one byte more than expected.
     assert hashlib.sha256(b"0" * (len(CONTENT) + 1)).hexdigest() in str(caught.value)
-    assert held(tmp_path) == ["own"]
-    assert held(folder) == ["people.zip"]
+    assert files_in(tmp_path) == ["own"]
+    assert files_in(folder) == ["people.zip"]
 
 
 def test_what_only_the_user_can_get(cache):

@@ -1,4 +1,4 @@
-"""Health: small made files in the competition's form; its own files may be nowhere in a project."""
+"""Health: small synthetic files in the format of the competition, whose own files may not be shared."""
 
 import gzip
 import hashlib
@@ -34,7 +34,7 @@ MemberID,ProviderID,Vendor,PCP,Year,Specialty,PlaceSvc,PayDelay,LengthOfStay,DSF
 
 
 def contents(**changes):
-    """The made files, some with a text replaced: name=(old, new)."""
+    """The synthetic files, some with a text replaced: name=(old, new)."""
     files = dict(FILES)
     for name, (old, new) in changes.items():
         assert old in files[f"{name}.csv"]
@@ -133,18 +133,20 @@ def test_the_sums_against_a_loop_over_claims():
     assert table.frame["MemberID"].tolist() == [int(m) for m, _ in keys]
     for row, key in enumerate(keys):
         own = [c for c in claims if (c[0], c[4]) == key]
-        found = table.frame.iloc[row]
-        assert found["claims"] == len(own)
-        assert found["ProviderID different"] == len({c[1] for c in own})
-        assert found["PCP different"] == len({c[3] for c in own})
-        assert found["Specialty unknown"] == sum(c[5] == "" for c in own)
-        assert found["PayDelay total"] == sum(3 if c[7] == "3" else 162 for c in own)
-        assert found["PayDelay largest"] == max((3 if c[7] == "3" else 162 for c in own), default=0)
+        features = table.frame.iloc[row]
+        assert features["claims"] == len(own)
+        assert features["ProviderID different"] == len({c[1] for c in own})
+        assert features["PCP different"] == len({c[3] for c in own})
+        assert features["Specialty unknown"] == sum(c[5] == "" for c in own)
+        assert features["PayDelay total"] == sum(3 if c[7] == "3" else 162 for c in own)
+        assert features["PayDelay largest"] == max(
+            (3 if c[7] == "3" else 162 for c in own), default=0
+        )
     coded = Encoder().fit(table.inputs(True)).transform(table.inputs(True))
     assert np.isfinite(coded).all()
     parts = split(table.protecting(["sex"]))
-    held = [set(part.frame["MemberID"]) for part in (parts.train, parts.valid, parts.test)]
-    assert sum(map(len, held)) == len(set.union(*held)) == len(members)
+    members_of = [set(part.frame["MemberID"]) for part in (parts.train, parts.valid, parts.test)]
+    assert sum(map(len, members_of)) == len(set.union(*members_of)) == len(members)
 
 
 @pytest.fixture

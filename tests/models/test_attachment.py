@@ -147,28 +147,28 @@ def test_unknown_values_are_left_out():
     losses = attachment.losses(VALUES)
     # Without normalisation no row sees another: the same rows without the unknown ones.
     for name, gone in (("race", 3), ("age", 1)):
-        kept = [i for i in range(6) if i != gone]
-        net(x[kept])
-        fewer = attachment.losses({n: value[kept] for n, value in VALUES.items()})
+        others = [i for i in range(6) if i != gone]
+        net(x[others])
+        fewer = attachment.losses({n: value[others] for n, value in VALUES.items()})
         torch.testing.assert_close(losses[name], fewer[name])
 
 
 LABELS = torch.tensor([1, 0, 0, 1, 1, -1])
 
 
-def test_of_equalized_odds_the_head_of_each_rows_label_speaks():
+def test_equalized_odds_uses_the_head_of_each_rows_label():
     net, x = network(torch.float64), rows(dtype=torch.float64)
     chosen = {"hidden": (), "constraint": "equalized_odds", "random_state": 0}
     attachment = attach(net, "0", ALL, **chosen).initialise(x)
     assert [branch(attachment, name)[0].out_features for name in ALL] == [6, 2, 2]
     net(x)
     losses, h = attachment.losses(VALUES, LABELS), net[0](x)
-    said = {name: branch(attachment, name)(h) for name in ALL}
+    outputs = {name: branch(attachment, name)(h) for name in ALL}
     known = LABELS >= 0
-    logits = torch.where(LABELS == 1, said["sex"][:, 1], said["sex"][:, 0])[known]
+    logits = torch.where(LABELS == 1, outputs["sex"][:, 1], outputs["sex"][:, 0])[known]
     sex = F.binary_cross_entropy_with_logits(logits, SEX["sex"][known].double())
     torch.testing.assert_close(losses["sex"], sex)
-    logits = torch.where(LABELS[:, None] == 1, said["race"][:, 3:], said["race"][:, :3])
+    logits = torch.where(LABELS[:, None] == 1, outputs["race"][:, 3:], outputs["race"][:, :3])
     both = known & (VALUES["race"] >= 0)
     race = F.cross_entropy(logits[both], VALUES["race"][both])
     torch.testing.assert_close(losses["race"], race)
@@ -204,7 +204,7 @@ def test_constraints_that_cannot_be_used():
         attach(net, "0", {"sex": 2}, constraint="parity")
     with pytest.raises(InputError, match="2 classes, got 3"):
         attach(net, "0", {"sex": 2}, constraint="equal_opportunity", classes=3)
-    with pytest.raises(InputError, match=r"classes: expected the number of labels.*got 1"):
+    with pytest.raises(InputError, match=r"classes must .* at least 2, got 1"):
         attach(net, "0", {"sex": 2}, constraint="equalized_odds", classes=1)
     attachment = attach(net, "0", {"sex": 2}, constraint="equalized_odds")
     net(x)
@@ -368,16 +368,16 @@ def test_no_graph_outlives_its_pass_or_the_attachment():
     net, x = Watched(), rows()
     attachment = attach(net, "", {"sex": 2})
     net(x)
-    kept = net.mark
+    mark = net.mark
     gc.collect()
-    assert kept() is not None
+    assert mark() is not None
     net(x)
     gc.collect()
-    assert kept() is None
-    kept = net.mark
+    assert mark() is None
+    mark = net.mark
     attachment.detach()
     gc.collect()
-    assert kept() is None
+    assert mark() is None
 
 
 def test_passes_of_an_evaluation_leave_nothing():

@@ -165,10 +165,10 @@ def test_the_aif360_transformer(variant, tmp_path):
     )  # fmt: skip
     model = GRADInProcessing(variant=variant, **SMALL).fit(rows)
     out = run(session(model, tmp_path / "model.onnx"), {"X": frame[["x0", "x1"]].to_numpy()})
-    said = model.predict(rows)
-    np.testing.assert_allclose(out["probabilities"][:, 1:], said.scores, **CLOSE)
+    predicted = model.predict(rows)
+    np.testing.assert_allclose(out["probabilities"][:, 1:], predicted.scores, **CLOSE)
     np.testing.assert_allclose(out["probabilities"].sum(axis=1), 1.0, **CLOSE)
-    np.testing.assert_array_equal(np.where(out["label"] == 1, 1.0, 2.0), said.labels[:, 0])
+    np.testing.assert_array_equal(np.where(out["label"] == 1, 1.0, 2.0), predicted.labels[:, 0])
     if variant == "auto":
         np.testing.assert_allclose(out["representation"], model.transform(rows).features, **CLOSE)
     else:
@@ -218,11 +218,11 @@ def test_the_file_says_what_it_takes(tmp_path):
     assert [(i.name, i.type, i.shape) for i in running.get_inputs()] == [
         ("X", "tensor(double)", ["N", 4])
     ]
-    found = onnx.load(tmp_path / "model.onnx")
-    onnx.checker.check_model(found, full_check=True)
+    graph = onnx.load(tmp_path / "model.onnx")
+    onnx.checker.check_model(graph, full_check=True)
     assert json.loads(running.get_modelmeta().custom_metadata_map["columns"]) == NUMERIC
-    assert found.producer_name == "grad-ext"
-    assert {(o.domain, o.version) for o in found.opset_import} == {("", 19)}
+    assert graph.producer_name == "grad-ext"
+    assert {(o.domain, o.version) for o in graph.opset_import} == {("", 19)}
     running = session(fit(GRADClassifier, FRAME, BINARY), tmp_path / "model.onnx")
     kinds = {i.name: (i.type, i.shape) for i in running.get_inputs()}
     assert list(kinds) == list(FRAME)

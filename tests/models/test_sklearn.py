@@ -54,7 +54,7 @@ def quick(estimator=GRADClassifier, **changes):
 
 def test_a_mixed_frame_is_learned_and_protected():
     X, y, a = rows(2000)
-    held, truth, b = rows(2000, seed=1)
+    X_test, truth, b = rows(2000, seed=1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         plain = quick().fit(X, y)
@@ -63,7 +63,7 @@ def test_a_mixed_frame_is_learned_and_protected():
         "plain": plain,
         "grad": quick(lam=30, epochs=20).fit(X, y, sensitive_features=a),
     }.items():
-        labels = model.predict(held) == "yes"
+        labels = model.predict(X_test) == "yes"
         gaps[name] = discrimination(None, labels, sensitive_features=b)
         right[name] = balanced_accuracy(truth == "yes", labels)
     assert gaps["grad"] < 0.6 * gaps["plain"]
@@ -173,10 +173,10 @@ def test_several_attributes_of_mixed_kinds_with_weights_of_their_own():
 def test_what_is_missing_in_an_attribute_does_not_matter_to_its_branch():
     """The row itself still teaches the target."""
     X, y, a = rows(400)
-    held = rows(100, seed=2)
+    validation = rows(100, seed=2)
     sensitive = a.astype(float).where(np.arange(400) >= 100)
-    model = quick().fit(X, y, sensitive_features=sensitive, validation=held)
-    fewer = quick().fit(X[100:], y[100:], sensitive_features=a[100:], validation=held)
+    model = quick().fit(X, y, sensitive_features=sensitive, validation=validation)
+    fewer = quick().fit(X[100:], y[100:], sensitive_features=a[100:], validation=validation)
     assert not np.array_equal(model.predict_proba(X), fewer.predict_proba(X))
     first_loss = model.history_.attribute_loss[0, 0, 0]
     assert 0.3 < first_loss < 1.5  # a mean over the rows that have the attribute, about log 2
@@ -237,9 +237,9 @@ def test_class_weights_move_the_balance():
     ]
     assert shares[0] < shares[1] < shares[2]
     rare = np.random.default_rng(0).random(800) < 0.2
-    kept = (y == "no") | rare
-    model = quick(class_weight="balanced").fit(X[kept], y[kept], sensitive_features=a[kept])
-    assert balanced_accuracy(y[kept] == "yes", model.predict(X[kept]) == "yes") > 0.7
+    chosen = (y == "no") | rare
+    model = quick(class_weight="balanced").fit(X[chosen], y[chosen], sensitive_features=a[chosen])
+    assert balanced_accuracy(y[chosen] == "yes", model.predict(X[chosen]) == "yes") > 0.7
 
 
 def test_rules_and_validation_rows_of_ones_own():
@@ -247,13 +247,13 @@ def test_rules_and_validation_rows_of_ones_own():
     assert quick(checkpoint="last").fit(X, y, sensitive_features=a).best_epoch_ == 8
     first = quick(checkpoint=lambda h: [np.zeros_like(h.loss) - np.arange(len(h.loss))[:, None]])
     assert first.fit(X, y, sensitive_features=a).best_epoch_ == 1
-    held = rows(200, seed=5)
-    model = quick(checkpoint="paper").fit(X, y, sensitive_features=a, validation=held)
-    # Judged by hand: the kept epoch's figures are those of the model on these rows.
-    labels = model.predict(held[0])
+    validation = rows(200, seed=5)
+    model = quick(checkpoint="paper").fit(X, y, sensitive_features=a, validation=validation)
+    # By hand: the metrics of the selected epoch are those of the model on these rows.
+    labels = model.predict(validation[0])
     at = model.best_epoch_ - 1
-    assert model.history_.accuracy[at, 0] == pytest.approx((labels == held[1]).mean())
-    gap = discrimination(None, labels == "yes", sensitive_features=held[2])
+    assert model.history_.accuracy[at, 0] == pytest.approx((labels == validation[1]).mean())
+    gap = discrimination(None, labels == "yes", sensitive_features=validation[2])
     assert model.history_.discrimination[at, 0] == pytest.approx(gap)
     assert (
         at
@@ -281,13 +281,13 @@ def test_regression_predicts_numbers_in_their_own_units():
     gaps = [discrimination(None, m.predict(X), sensitive_features=a) for m in (model, protected)]
     assert gaps[1] < 0.7 * gaps[0]
     # The history is in the target's units too.
-    held = (X, y, a)
-    model = quick(GRADRegressor).fit(X, y, sensitive_features=a, validation=held)
-    at, said = model.best_epoch_ - 1, model.predict(X)
+    validation = (X, y, a)
+    model = quick(GRADRegressor).fit(X, y, sensitive_features=a, validation=validation)
+    at, predicted = model.best_epoch_ - 1, model.predict(X)
     assert model.history_.accuracy[at, 0] == pytest.approx(model.score(X, y))
-    gap = discrimination(None, said, sensitive_features=a)
+    gap = discrimination(None, predicted, sensitive_features=a)
     assert model.history_.discrimination[at, 0] == pytest.approx(gap, rel=1e-4)
-    assert model.history_.positive_rate[at, 0] == pytest.approx(said.mean())
+    assert model.history_.positive_rate[at, 0] == pytest.approx(predicted.mean())
 
 
 @pytest.mark.parametrize("with_labels", [False, True])
@@ -382,8 +382,8 @@ def test_other_columns_at_prediction_are_refused():
         model.predict(X.rename(columns={"x": "z"}))
     with pytest.raises(ValueError, match="expected no missing values"):
         model.predict(X.assign(c=None))
-    unseen = X.assign(c="never seen")
-    assert model.predict(unseen).shape == (100,)
+    new_level = X.assign(c="new")
+    assert model.predict(new_level).shape == (100,)
 
 
 def test_partial_fit_goes_on_from_where_it_was():
