@@ -94,14 +94,15 @@ def test_killed_interfered_with_and_finished(undisturbed, tmp_path):
     assert not stopped.run.ended
     with Driver(tmp_path) as driver:
         driver.wait_for(driver.done() + 1)
-        # Held while others look, however slow they are.
+        # Held while others look, however slow they are; the workers die first, in the middle of packs.
         driver.process.send_signal(signal.SIGSTOP)
+        for worker in driver.workers():
+            worker.kill()
         second = grad_ext(*STUDY, cwd=tmp_path)
         assert second.returncode == 2, second.stderr
         assert re.fullmatch(r"Error: another process works on [^\n]*\n", second.stderr)
         looked = grad_ext("sweep", "status", "study", cwd=tmp_path)
         assert f"running: process {driver.process.pid} on " in looked.stdout
-        driver.workers()[0].kill()
         driver.process.send_signal(signal.SIGCONT)
         _, errors = driver.process.communicate(timeout=PATIENCE)
         assert driver.process.returncode == 0, errors
