@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 from sklearn.exceptions import NotFittedError
 
+from grad_ext import checks
 from grad_ext.adapters.aif360.datasets import from_aif360
 from grad_ext.errors import InputError, MissingToolkit
 from grad_ext.models.fit import VALIDATION, Model, Samples, fit_rows, lam_by_attribute, table_rows
 from grad_ext.models.persistence import save
 from grad_ext.seeds import seed_from
 from grad_ext.training.checkpoint import Rule
-from grad_ext.training.settings import LAMBDA, Settings, checked_lambda
+from grad_ext.training.settings import LAMBDA, Settings
 
 try:
     from aif360.algorithms import Transformer
@@ -158,7 +159,7 @@ dropout, adversary_input, lam_scales, saturation, warmup, extrapolation, balance
         self.rule = checkpoint if callable(checkpoint) else None
         values = lam.values() if isinstance(lam, Mapping) else [lam]
         for value in values:
-            checked_lambda(value)
+            checks.lam(value)
         self.lam = lam
         self.continuous = list(continuous)
         if not 0 < validation < 1:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from grad_ext import checks
 from grad_ext.auditing.probes import PROBES, labels_of_units, probe_metrics
 from grad_ext.auditing.sources import Subject, subject
 from grad_ext.data.sensitive import MOST_GROUPS, attributes_of, crossed
@@ -222,12 +222,9 @@ def check_options(folds: int, seed: int, level: float = LEVEL) -> None:
         If `folds` is not a whole number of at least 2, `seed` not a whole number, or `level` not in
         (0, 1).
     """
-    if not isinstance(folds, Integral) or isinstance(folds, bool) or folds < 2:
-        raise InputError(f"folds: expected a whole number of at least 2, got {folds!r}")
-    if not 0 < level < 1:
-        raise InputError(f"level: expected a number between 0 and 1, got {level!r}")
-    if not isinstance(seed, Integral) or isinstance(seed, bool):
-        raise InputError(f"seed: expected a whole number, got {seed!r}")
+    checks.whole("folds", folds, 2)
+    checks.whole("seed", seed)
+    checks.between_0_and_1("level", level)
 
 
 def _source_names(given: Subject, sources: Sequence[str] | None) -> list[str]:

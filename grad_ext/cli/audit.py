@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from grad_ext import checks
 from grad_ext.cli.groups import with_options
 from grad_ext.cli.options import (
     AuditOptions,
@@ -17,7 +18,7 @@ from grad_ext.cli.options import (
 )
 from grad_ext.cli.output import output
 from grad_ext.errors import InputError
-from grad_ext.training.settings import LAMBDA, Settings, checked_lambda
+from grad_ext.training.settings import LAMBDA, Settings
 
 
 @with_options
@@ -54,7 +55,7 @@ def audit(
     if model is not None and (given or lam is not None):
         name = "lam" if lam is not None else next(iter(given))
         raise InputError(f"--{name} is for training, and {model} is fitted already")
-    lam = checked_lambda(LAMBDA if lam is None else lam)
+    lam = checks.lam(LAMBDA if lam is None else lam)
     settings = Settings(**given)
 
     from grad_ext.auditing.audit import check_options

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
-import numbers
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
+from grad_ext import checks
 from grad_ext.constraints import CONSTRAINTS, DEFAULT_CONSTRAINT
 from grad_ext.engine.schedules import LR_SCHEDULES, WARMUP_SCHEDULES
 from grad_ext.errors import InputError, unknown
@@ -207,13 +207,10 @@ class Settings:
             if getattr(self, name) not in tuple(known):
                 raise unknown(name, getattr(self, name), known)
         for name in ("epochs", "batch_size"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise InputError(f"{name} must be a whole number of at least 1, got {value!r}")
-        for name, (expected, fits) in _NUMBERS.items():
-            object.__setattr__(self, name, _number(name, getattr(self, name), expected, fits))
-        if not isinstance(self.balance_groups, bool):
-            raise InputError(f"balance_groups must be True or False, got {self.balance_groups!r}")
+            object.__setattr__(self, name, checks.whole(name, getattr(self, name), 1))
+        for name, check in _NUMBERS.items():
+            object.__setattr__(self, name, check(name, getattr(self, name)))
+        checks.flag("balance_groups", self.balance_groups)
         object.__setattr__(self, "saturation", _saturation(self.saturation))
 
     def with_variant(self, variant: str) -> Settings:
@@ -243,46 +240,21 @@ _CHOICES: Mapping[str, Iterable[str]] = {
     "lr_schedule": LR_SCHEDULES,
     "warmup_schedule": WARMUP_SCHEDULES,
 }
-_ABOVE_0 = "above 0", lambda x: 0 < x < math.inf
-_SHARE = "of at least 0 and below 1", lambda x: 0 <= x < 1
-_NUMBERS: Mapping[str, tuple[str, Callable[[float], bool]]] = {
-    "learning_rate": _ABOVE_0,
-    "attribute_learning_rate": _ABOVE_0,
-    "beta1": _SHARE,
-    "final_lr_fraction": ("above 0 and at most 1", lambda x: 0 < x <= 1),
-    "dropout": _SHARE,
-    "warmup": ("of at least 0", lambda x: 0 <= x < math.inf),
-    "extrapolation": ("of at least 0", lambda x: 0 <= x < math.inf),
+_NUMBERS: Mapping[str, Callable[[str, object], float]] = {
+    "learning_rate": checks.above_0,
+    "attribute_learning_rate": checks.above_0,
+    "beta1": checks.share,
+    "final_lr_fraction": partial(
+        checks.number, expected="above 0 and at most 1", fits=lambda x: 0 < x <= 1
+    ),
+    "dropout": checks.share,
+    "warmup": checks.at_least_0,
+    "extrapolation": checks.at_least_0,
 }
-
-
-def _number(name: str, value: object, expected: str, fits: Callable[[float], bool]) -> float:
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not fits(float(value)):
-        raise InputError(f"{name} must be a number {expected}, got {value!r}")
-    return float(value)
 
 
 def _saturation(given: object) -> tuple[float, ...]:
     """Return limit and midpoint as floats, or nothing."""
-    if not isinstance(given, Sequence) or isinstance(given, str) or len(given) not in (0, 2):
+    if not checks.is_sequence(given) or len(given) not in (0, 2):  # type: ignore[arg-type]
         raise InputError(f"saturation must be a limit and a midpoint, or empty, got {given!r}")
-    return tuple(_number("saturation", value, *_ABOVE_0) for value in given)
-
-
-def checked_lambda(lam: object) -> float:
-    """Return λ as a float.
-
-    Raises
-    ------
-    InputError
-        If it is not a number, not finite, or negative.
-    """
-    if isinstance(lam, bool) or not isinstance(lam, (int, float, str)):
-        raise InputError(f"lambda must be a number of at least 0, got {lam!r}")
-    try:
-        value = float(lam)
-    except ValueError:
-        raise InputError(f"lambda must be a number of at least 0, got {lam!r}") from None
-    if not math.isfinite(value) or value < 0:
-        raise InputError(f"lambda must be a finite number of at least 0, got {lam!r}")
-    return value
+    return tuple(checks.above_0("saturation", value) for value in given)  # type: ignore[attr-defined]

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from grad_ext import checks
 from grad_ext.data import DATA_SETS
 from grad_ext.data.options import AttributeSet, checked_file, joined
 from grad_ext.data.split import PROTOCOLS, checked_protocol, split
@@ -35,7 +36,6 @@ from grad_ext.sweeps.studies.values import (
     settings_of,
     value,
     values,
-    whole_number,
 )
 from grad_ext.training.settings import DECIDED, FOR_AUTO, LAMBDA
 from grad_ext.trial import Trial
@@ -115,7 +115,7 @@ class StudyPlan:
         for name in ("set", "settings", *(["data"] if self.data is not None else [])):
             if not isinstance(getattr(self, name), Mapping):
                 raise InputError(f"{name}: expected names and values, got {getattr(self, name)!r}")
-        whole_number("split_seed", self.split_seed, 0)
+        checks.whole("split_seed", self.split_seed, 0)
         if self.protocol not in PROTOCOLS:
             raise unknown("protocol", self.protocol, PROTOCOLS)
         self._put("dataset", self._datasets())

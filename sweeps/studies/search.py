@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
 
+from grad_ext import checks
 from grad_ext.data.table import Table
 from grad_ext.errors import InputError, MissingToolkit, unknown
 from grad_ext.evaluation import EncodedSplit
@@ -29,7 +30,7 @@ from grad_ext.sweeps.run.storage import RecordStore, record_store
 from grad_ext.sweeps.studies.choice import STOPPED, choice, only_table, try_choice
 from grad_ext.sweeps.studies.kinds import StudyKind, StudyRun
 from grad_ext.sweeps.studies.plan import StudyPlan
-from grad_ext.sweeps.studies.values import Range, Values, settings_of, whole_number
+from grad_ext.sweeps.studies.values import Range, Values, settings_of
 from grad_ext.trial import Record, RowsKey
 
 try:
@@ -75,7 +76,7 @@ class SearchSettings:
             raise InputError(f"objectives: expected a list of names, got {self.objectives!r}")
         object.__setattr__(self, "objectives", checked_objectives(self.objectives))
         for name, least in (("models", 1), ("seed", 0)):
-            whole_number(f"search: {name}", getattr(self, name), least)
+            checks.whole(f"search: {name}", getattr(self, name), least)
         if self.scheduler not in SCHEDULERS:
             raise unknown("scheduler", self.scheduler, SCHEDULERS)
 

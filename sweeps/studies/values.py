@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_type_hints
 
+from grad_ext import checks
 from grad_ext.errors import InputError, unknown
-from grad_ext.training.settings import Settings, checked_lambda
+from grad_ext.training.settings import Settings
 
 # The range of the paper's Figure 2, as a 1-2-5 series.
 LAMBDAS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0)
@@ -89,7 +90,7 @@ def value(name: str, given: object) -> Any:
     if converted is None:
         raise InputError(f"{name} must be {EXPECTED[kind]}, got {given!r}")
     if name == "lam":
-        return checked_lambda(converted)
+        return checks.lam(converted)
     least = {"hidden": 1, "split_seed": 0}.get(name)
     if least is not None and converted < least:
         raise InputError(f"{name} must be at least {least}, got {converted}")
@@ -193,16 +194,10 @@ def parse_lambdas(text: str) -> tuple[float, ...]:
     InputError
         If the list is empty, or one of them is not a number of at least 0.
     """
-    lams = tuple(checked_lambda(part.strip()) for part in text.split(",") if part.strip())
+    lams = tuple(checks.lam(part.strip()) for part in text.split(",") if part.strip())
     if not lams:
         raise InputError(f"expected numbers separated by commas, such as 1,10,100, got {text!r}")
     return lams
-
-
-def whole_number(name: str, given: object, least: int) -> None:
-    """Check that a value is a whole number of at least some size."""
-    if type(given) is not int or given < least:
-        raise InputError(f"{name} must be a whole number of at least {least}, got {given!r}")
 
 
 def checked_seeds(given: object) -> tuple[int, ...]:
@@ -214,14 +209,14 @@ def checked_seeds(given: object) -> tuple[int, ...]:
         If there is none, or one is not a whole number of at least 0.
     """
     if type(given) is int:
-        whole_number("seeds", given, 1)
+        checks.whole("seeds", given, 1)
         given = range(given)
     if not isinstance(given, (list, tuple, range)):
         raise InputError(f"seeds: expected how many, or a list of them, got {given!r}")
     if not given:
         raise InputError("expected at least one seed, got none")
     for seed in given:
-        whole_number("seed", seed, 0)
+        checks.whole("seed", seed, 0)
     return tuple(sorted({*given}))
 
 

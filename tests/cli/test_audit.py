@@ -76,7 +76,7 @@ BAD_COMMANDS = {
     "--variant prod": "unknown variant 'prod'",
     "--checkpoint best": "unknown rule for the epoch to keep 'best'",
     "--rows train": "unknown choice of rows 'train'",
-    "--folds 1": "folds: expected a whole number of at least 2, got 1",
+    "--folds 1": "folds must be a whole number of at least 2, got 1",
     "--seed=-1": "got -1",
     "none.safetensors": "none.safetensors does not exist",
     "none.safetensors --lam 3": "--lam is for training",
