@@ -46,7 +46,7 @@ def adversarial(
     X: Floats, y: Floats, a: Floats, seed: int, hyperparameter: float, settings: Mapping[str, Any]
 ) -> Score:
     """Fit AdversarialDebiasing in a graph and a session of its own."""
-    import tensorflow.compat.v1 as tf
+    import tensorflow.compat.v1 as tf  # pyright: ignore[reportMissingImports]
     from aif360.algorithms.inprocessing import AdversarialDebiasing
 
     tf.disable_eager_execution()

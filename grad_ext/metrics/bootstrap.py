@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from grad_ext import checks
 from grad_ext.checks import sample_weights
 from grad_ext.data.sensitive import attributes_of, numbers, sensitive_frame
 from grad_ext.errors import InputError
@@ -257,8 +258,7 @@ def paired_test(
 
 def _checked_tail(level: float, resamples: int) -> float:
     """Return the share of resamples beyond either end of an interval."""
-    if not 0 < level < 1:
-        raise InputError(f"level: expected a number between 0 and 1, got {level!r}")
+    checks.between_0_and_1("level", level)
     fewest = int(np.ceil(np.round(2 / (1 - level), 6)))
     if resamples < fewest:
         raise InputError(

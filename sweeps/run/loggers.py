@@ -100,7 +100,7 @@ class MLflow:
     """
 
     def __init__(self, folder: Path) -> None:
-        from mlflow import MlflowClient
+        from mlflow import MlflowClient  # pyright: ignore[reportMissingImports]
 
         logging.getLogger("mlflow").setLevel(logging.WARNING)
         uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{folder / 'mlflow.db'}"
@@ -121,7 +121,7 @@ class MLflow:
 
     def add(self, records: Sequence[Record]) -> None:
         """Log models."""
-        from mlflow.entities import Metric, Param, RunTag
+        from mlflow.entities import Metric, Param, RunTag  # pyright: ignore[reportMissingImports]
 
         for record in records:
             key = record.trial.key

@@ -22,6 +22,8 @@ import pytest
 
 from grad_ext.cli import main
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 PAGES = [
     ROOT / "README.md",

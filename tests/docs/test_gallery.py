@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from command import PATIENCE
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "docs" / "examples").glob("plot_*.py"))
 # Runs a program, then saves each picture that it left in a name.

@@ -25,6 +25,8 @@ from grad_ext.training.loop import shape_of, train
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Trial
 
+pytestmark = pytest.mark.long
+
 PROTECTED = ("age", "sex")
 PAPER, STEADY = Settings(recipe="paper", epochs=8), Settings(recipe="steady", epochs=8)
 SHAPES = {

@@ -491,7 +491,7 @@ def test_intervals_of_a_difference_cover_the_truth(rates, share, truth):
         ({"sample_weight": [-1] * 20}, "finite and >= 0, got -1"),
         ({"groups": [1] * 19}, r"groups: expected shape \(20,\), got \(19,\)"),
         ({"groups": [None] * 3 + ["a"] * 17}, "one for every row, 3 are missing"),
-        ({"level": 95}, "level: expected a number between 0 and 1, got 95"),
+        ({"level": 95}, "level must be a number between 0 and 1, got 95"),
         ({"resamples": 39}, "resamples: expected at least 40 for level 0.95, got 39"),
         ({"continuous": ["age"]}, "unknown sensitive feature 'age'"),
         ({"continuous": [1]}, "names or columns 0 to 0, got 1"),

@@ -17,6 +17,8 @@ from grad_ext.sweeps.studies.comparison import compare
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Record, Trial
 
+pytestmark = pytest.mark.long
+
 FIGURES = {
     "accuracy": 0.75,
     "balanced_accuracy": 0.6,

@@ -41,7 +41,10 @@ from grad_ext.training.targets import targets_of
 from grad_ext.training.trainer import Trainer
 from grad_ext.trial import Trial
 
-pytestmark = pytest.mark.filterwarnings("ignore::grad_ext.errors.ConstantPredictionWarning")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.filterwarnings("ignore::grad_ext.errors.ConstantPredictionWarning"),
+]
 PAPER, STEADY = Settings(recipe="paper"), Settings(recipe="steady")
 PROTECTED = ("age", "sex")
 

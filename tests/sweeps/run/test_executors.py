@@ -16,6 +16,8 @@ from command import BIN, PATIENCE, grad_ext, wait_until
 from grad_ext.cli import main
 from grad_ext.sweeps.run.executors import delete_stale_folders
 
+pytestmark = pytest.mark.long
+
 SMALL = ("sweep", "lambda", "--values", "0,1,100", "--seeds", "3", "--epochs", "3")
 
 

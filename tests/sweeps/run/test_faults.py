@@ -16,6 +16,8 @@ from grad_ext.sweeps.folder import read_records
 from grad_ext.sweeps.run.progress import status
 from grad_ext.sweeps.run.resources import available_cpus
 
+pytestmark = pytest.mark.long
+
 # Twelve packs of one model, two at a time, so that it is not done before it is interrupted.
 STUDY = (
     "sweep", "grid", "--set", "lam=1,100", "--set", "hidden=8,16", "--seeds", "3", "--epochs", "15",

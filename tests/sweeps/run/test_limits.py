@@ -21,6 +21,8 @@ from grad_ext.sweeps.run.limits import Limits, fit, machine_memory, memory_from_
 from grad_ext.sweeps.run.worker import one_line
 from grad_ext.trial import Trial
 
+pytestmark = pytest.mark.long
+
 # The processes cannot import the tests.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 MIB = 2**20

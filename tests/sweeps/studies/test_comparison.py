@@ -37,6 +37,8 @@ from grad_ext.sweeps.studies.methods import METHODS, cost, described, method_spe
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Record, Trial
 
+pytestmark = pytest.mark.long
+
 # The processes cannot import the tests.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 SETTINGS = Settings(epochs=2)

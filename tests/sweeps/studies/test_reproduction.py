@@ -12,6 +12,8 @@ from grad_ext.sweeps.run.resources import Resources
 from grad_ext.sweeps.studies.reproduction import Reproduction, algorithm, reproduce
 from grad_ext.sweeps.studies.values import LAMBDAS
 
+pytestmark = pytest.mark.long
+
 
 def test_table1_is_both_networks_in_both_variants():
     asked = Reproduction("table1", seeds=3, recipes=("paper",))
