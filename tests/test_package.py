@@ -334,3 +334,24 @@ def test_type_checkers_resolve_an_editable_install_from_elsewhere(tree, tmp_path
     )
     found = json.loads(checked.stdout)["generalDiagnostics"]
     assert not [one for one in found if one["severity"] == "error"]
+
+
+def test_tests_lie_as_the_modules_do():
+    """One file a module; what goes through several modules lies in folders of its own."""
+    modules = {
+        path.relative_to(ROOT / folder).as_posix()
+        if folder == "grad_ext"
+        else path.relative_to(ROOT).as_posix()
+        for folder in ("grad_ext", "adapters", "sweeps")
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in {".py", ".js"}
+    }
+    folders = {str(Path(module).parent) for module in modules}
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        place = path.relative_to(ROOT / "tests")
+        if place.parts[0] in {"properties", "docs"} or place.name == "test_package.py":
+            continue
+        stem = place.stem.removeprefix("test_")
+        named = {f"{place.parent}/{stem}{suffix}".removeprefix("./") for suffix in (".py", ".js")}
+        package = f"{place.parent}/{stem}".removeprefix("./")
+        assert named & modules or package in folders, f"{place} is the test of no module"
