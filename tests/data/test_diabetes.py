@@ -190,7 +190,7 @@ def test_info_shows_what_is_there_and_what_is_needed(alone, capsys):
 @pytest.fixture(scope="module")
 def folder():
     """The folder beside the checkout that may have the real file, unless the user names one."""
-    beside = Path(__file__).parents[2] / "shared" / "data"
+    beside = Path(__file__).parents[3] / "shared" / "data"
     folder = None if os.environ.get("GRAD_EXT_DATA_DIR") or not beside.is_dir() else beside
     if find(diabetes.FILE, folder) is None:
         pytest.skip("GRAD_EXT_DATA_DIR names no folder with diabetic_data.csv")
