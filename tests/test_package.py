@@ -12,6 +12,7 @@ import tarfile
 import venv
 import zipfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,7 @@ def imported(path: Path) -> Iterator[str]:
                 yield full if full in SOURCES else node.module
 
 
+@cache
 def edges() -> dict[str, set[str]]:
     """Return which of our modules each one imports, but for those that may look up."""
     return {
@@ -107,7 +109,7 @@ def test_imports_point_down(module):
 
 def test_no_imports_go_round_in_circles():
     """A module without unread imports is read; what is left when none is, is a circle."""
-    left = edges()
+    left = dict(edges())
     while read := [name for name, others in left.items() if not others & left.keys()]:
         for name in read:
             del left[name]

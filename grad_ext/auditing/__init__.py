@@ -1,4 +1,4 @@
-"""Audit models for attribute leakage: how well can protected attributes be predicted from them?
+"""Attribute leakage: how well protected attributes can be predicted from what a model returns.
 
 Read probes.py first: it trains classifiers (probes) that predict groups from columns of numbers, with
 confidence intervals. sources.py extracts these columns from models, audit.py runs every probe on every
