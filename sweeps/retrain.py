@@ -347,7 +347,7 @@ def _estimator(trial: Trial, fitted: FittedGRAD, cut: Split, encoded: EncodedSpl
     estimator.n_features_in_ = frame.shape[1]
     estimator.feature_names_in_ = np.array(frame.columns, dtype=object)
     estimator.seed_ = trial.seed
-    return estimator._keep(Model(encoder, exact(fitted), is_constant))
+    return estimator._set_model(Model(encoder, exact(fitted), is_constant))
 
 
 def _attribute(protected: SensitiveAttribute) -> SensitiveAttribute:

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from report_data import record
 
+from grad_ext.data.options import listed
 from grad_ext.errors import InputError
-from grad_ext.report.tables import joined_names, majority_row, names_text, results, split_names
+from grad_ext.report.tables import majority_row, names_text, results
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Trial
 
@@ -59,20 +60,12 @@ def test_no_record_is_refused():
         results([])
 
 
-@pytest.mark.parametrize(
-    "names", [[], ["age"], ["age", "sex"], ["age, in years", "sex"], ['a "b"', "c"], ["a\nb", ""]]
-)
-def test_names_are_read_back_from_a_cell(names):
-    assert split_names(joined_names(names)) == names
-
-
-def test_a_cell_of_plain_names_is_joined_by_commas():
-    assert joined_names(["age", "sex"]) == "age,sex"
+def test_names_with_commas_are_quoted_in_a_cell():
     assert names_text("age,sex") == "age and sex"
     row = record(1, 0)
     trial = replace(row.trial, protected=("age, in years", "sex"))
     (cell,) = results([replace(row, trial=trial)])["protected"]
-    assert split_names(cell) == ["age, in years", "sex"]
+    assert listed(cell) == ["age, in years", "sex"]
 
 
 def test_rows_name_the_constraint():

@@ -246,7 +246,7 @@ def test_a_file_of_ones_own_and_what_becomes_of_it(tmp_path):
     assert done.returncode == 0, done.stderr
     assert rows(tmp_path / "study")["dataset"].tolist() == ["people", "people"]
     assert {"plane.png", "plane.svg"} <= {path.name for path in (tmp_path / "study").iterdir()}
-    assert "people, protecting sex" in done.stdout
+    assert "people, protected: sex" in done.stdout
     assert "majority" in done.stdout
     results = (tmp_path / "study" / "results.csv").read_bytes()
     frame.iloc[:-1].to_csv(tmp_path / "people.csv", index=False)

@@ -307,7 +307,7 @@ def test_another_estimator_of_the_same_name_is_refused(german_sex, tmp_path):
         (["majority"], {"select": "last"}, "'last' is a rule for epochs"),
         (["majority"], {"select": "best"}, "unknown rule"),
         (["majority"], {"num_cpus": 999}, "expected 1 to"),
-        (["majority"], {"protocol": "source"}, "test part"),
+        (["majority"], {"protocol": "source"}, "test set"),
     ],
 )
 def test_bad_input_is_refused_before_any_work(german_sex, tmp_path, methods, options, message):

@@ -384,8 +384,8 @@ def test_a_study_of_lambda_has_a_curve_for_each_recipe(tmp_path, capsys):
     options = "--recipe steady,paper --values 1,9 --seeds 1"
     assert main([*f"sweep lambda {options} --out".split(), str(tmp_path)]) == 0
     said = capsys.readouterr().out
-    assert "protecting age, recipe paper" in said
-    assert "protecting age, recipe steady" in said
+    assert "protected: age, recipe paper" in said
+    assert "protected: age, recipe steady" in said
     # What the recipe decides does not belong to the study, so a third recipe would extend it.
     assert "dropout" not in StudyDirectory.read(tmp_path).about["settings"]
 
