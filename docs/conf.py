@@ -5,6 +5,9 @@ done here: the reference of docs/api, the gallery of docs/examples, whose progra
 figure of docs/method.md, which becomes a part of its page so that a reader can step through it.
 """
 
+# Attributes of what is looked up at run time.
+# mypy: disable-error-code="attr-defined"
+
 import logging
 from pathlib import Path
 from typing import Any

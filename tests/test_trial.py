@@ -1,3 +1,6 @@
+# Attributes of what is looked up at run time.
+# mypy: disable-error-code="attr-defined"
+
 import json
 import math
 

@@ -1,5 +1,8 @@
 """Baselines of GRAD as methods: held against their toolkits called by hand, and slow obvious sums."""
 
+# Attributes of what is looked up at run time.
+# mypy: disable-error-code="attr-defined"
+
 import subprocess
 import sys
 import warnings

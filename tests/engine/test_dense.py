@@ -1,5 +1,8 @@
 """The written-out layer against torch's own operators and their autograd."""
 
+# torch.jit and Triton take arguments that their stubs do not know.
+# mypy: disable-error-code="call-arg"
+
 import pytest
 import torch
 import torch.nn.functional as F

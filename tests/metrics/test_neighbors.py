@@ -1,5 +1,8 @@
 """The neighbour graph against the matrix of all distances, and what its weights promise."""
 
+# Attributes of what is looked up at run time.
+# mypy: disable-error-code="attr-defined"
+
 import numpy as np
 import pytest
 import torch

@@ -1,5 +1,8 @@
 """The figure of a comparison."""
 
+# Attributes of what is looked up at run time.
+# mypy: disable-error-code="attr-defined"
+
 import numpy as np
 from report_data import frame, model, pair
 

@@ -53,7 +53,7 @@ def test_models_are_logged_to_tensorboard_once(tmp_path):
 @pytest.mark.skipif(find_spec("mlflow") is None, reason="mlflow is not installed")
 @pytest.mark.filterwarnings("ignore")
 def test_models_are_logged_to_mlflow_once(tmp_path):
-    from mlflow import MlflowClient
+    from mlflow import MlflowClient  # pyright: ignore[reportMissingImports]
 
     for records in ([record(1)], [record(1), record(2, error="diverged")]):
         (logger,) = loggers(["mlflow"], tmp_path)

@@ -1,5 +1,8 @@
 """Plans of studies: the command line, a file and Python make the same one, or say what is wrong."""
 
+# Attributes of what is looked up at run time.
+# mypy: disable-error-code="attr-defined"
+
 import re
 from itertools import product
 

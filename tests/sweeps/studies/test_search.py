@@ -1,5 +1,8 @@
 """Searches, what they log, and how far they say they are."""
 
+# Attributes of what is looked up at run time.
+# mypy: disable-error-code="attr-defined"
+
 import pandas as pd
 import pytest
 from hypothesis import given, settings
