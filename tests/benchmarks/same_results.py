@@ -52,7 +52,7 @@ def differences(before: Path, after: Path) -> list[str]:
             continue
         old, new = table(path), table(after / name)
         if set(old) != set(new):
-            found.append(f"{name}: columns differ in {sorted(set(old) ^ set(new))}")
+            found.append(f"{name}: columns differ in {sorted(map(str, set(old) ^ set(new)))}")
         shared = [column for column in old if column in new]
         if len(old) != len(new):
             found.append(f"{name}: {len(old)} rows before, {len(new)} after")

@@ -110,7 +110,7 @@ def test_commands_print_their_result_as_json(folder, monkeypatch, capsys):
     assert trained["model"] == "model.safetensors"
     assert trained["differing"] == []
     assert trained["rows"][0]["metric"] == "accuracy"
-    assert trained["rows"][0]["here"] == trained["rows"][0]["study"]
+    assert trained["rows"][0]["retrained"] == trained["rows"][0]["study"]
     assert printed("card model.safetensors")["card"] == "model.card.md"
     audited = printed("audit model.safetensors --folds 2 --out audit")
     assert audited["table"] == str(folder / "audit" / "audit.csv")
