@@ -182,7 +182,7 @@ def _training(model: Any, trained_on: str) -> list[str]:
     trained = (
         f"Rows, by the word of who made this card: {_text(trained_on)}"
         if trained_on
-        else "Which rows it was trained on is not in the model's file, and nobody said."
+        else "Training data: not recorded."
     )
     return ["## What it is and was trained on", _table(["", "as its file says"], rows), trained]
 
