@@ -13,6 +13,7 @@ from grad_ext.engine.logistic import Readout, fit_readout
 from grad_ext.engine.network import Network
 from grad_ext.metrics.registry import accuracy, balanced_accuracy, discrimination, positive_rate
 from grad_ext.metrics.sums import Groups, Means, Predictions, cell_means
+from grad_ext.outputs import Binary
 
 Floats = NDArray[np.float64]
 
@@ -25,12 +26,12 @@ def last_readout(
     `start` are those of the epoch before.
     """
     target = training.task.target
-    if network.shape.target.kind != "features" or target.kind not in ("binary", "categorical"):
+    if not network.shape.target.reconstructs or not target.classes:
         return None
     y, w = (shared_tensor(values, torch.float64) for values in (training.y, training.w))
     # On the CPU: Newton's few steps, one member after another, would not use a device.
     Z = network.representations(X).cpu()
-    return fit_readout(Z, y, w, max(2, target.outputs), start)
+    return fit_readout(Z, y, w, target.classes, start)
 
 
 def predictions(network: Network, readout: Readout | None, X: Tensor) -> Tensor:
@@ -48,13 +49,13 @@ def validation_metrics(
     nan for a member that diverged, and all nan for a representation that was learned without
     labels, of which there is nothing to evaluate.
     """
-    if readout is None and network.shape.target.kind == "features":
+    if readout is None and network.shape.target.reconstructs:
         nothing = np.full(network.members, np.nan)
         by_attribute = np.full((max(1, validation.a.shape[1]), network.members), np.nan)
         names = ("accuracy", "balanced_accuracy", "positive_rate")
         return {**dict.fromkeys(names, nothing), "discrimination_by_attribute": by_attribute}
     on_device = network.device.type != "cpu" and readout is None
-    if on_device and validation.task.target.kind == "binary":
+    if on_device and isinstance(validation.task.target, Binary):
         return score_metrics(network.scores(valid_X), validation)
     return score_metrics(predictions(network, readout, valid_X).numpy(), validation)
 
@@ -77,8 +78,8 @@ def score_metrics(scores: NDArray[np.floating] | Tensor, rows: Arrays) -> dict[s
         ``discrimination_by_attribute`` of shape (K, P); nan for a model with a score that is not
         finite.
     """
-    kind = rows.task.target.kind
-    if kind == "binary":
+    target = rows.task.target
+    if isinstance(target, Binary):
         means = predictions_for(scores[:, 0] >= 0.5, rows)
         metrics = {
             "accuracy": accuracy(means),
@@ -86,7 +87,7 @@ def score_metrics(scores: NDArray[np.floating] | Tensor, rows: Arrays) -> dict[s
             "positive_rate": positive_rate(means),
             "discrimination_by_attribute": _by_attribute(means),
         }
-    elif kind == "categorical":
+    elif target.classes:
         metrics = _class_metrics(np.asarray(scores), rows)
     else:
         metrics = _number_metrics(np.asarray(scores[:, 0], dtype=np.float64), rows)
