@@ -12,8 +12,8 @@ def test_lambdas_from_text():
     assert parse_lambdas("1, 2.5,1e3,") == (1.0, 2.5, 1000.0)
     for bad, message in {
         "": "expected numbers separated by commas",
-        "1,x": "lambda must be a number of at least 0, got 'x'",
-        "1,-2": "lambda must be a finite number of at least 0, got '-2'",
+        "1,x": "lambda must be .* got 'x'",
+        "1,-2": "lambda must be .* got '-2'",
         "nan": "finite",
     }.items():
         with pytest.raises(InputError, match=message):
