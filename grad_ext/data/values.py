@@ -155,7 +155,7 @@ def read_numbers(values: pd.Series, missing_values: Collection[str] = ()) -> NDA
         present = column.values.dropna()
         if len(present):
             raise InputError(
-                f"column {values.name!r}: expected numbers, got {shown(pd.unique(present))}"
+                f"column {values.name!r}: expected numbers, got {shown(present.unique().tolist())}"
             )
         return np.full(len(values), np.nan)
     return column.values.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -177,7 +177,7 @@ def read_frame(frame: pd.DataFrame) -> pd.DataFrame:
             problems.append(str(error))
     if problems:
         raise InputError("\n".join(problems))
-    read = pd.concat(columns, axis=1, copy=False) if columns else frame.copy(deep=False)
+    read = pd.concat(columns, axis=1) if columns else frame.copy(deep=False)
     read.columns = frame.columns
     return read
 
@@ -237,7 +237,7 @@ def category_texts(values: pd.Series) -> tuple[NDArray[np.intp], list[str]]:
     return codes, [_text(value) for value in distinct]
 
 
-def shown(values: Sequence[Any] | NDArray[Any]) -> str:
+def shown(values: Sequence[Any]) -> str:
     """Return the first values, and how many there are more, for a message."""
     texts = [repr(_plain(value)) for value in list(values)[:SHOWN]]
     more = f" and {len(values) - SHOWN:,} others" if len(values) > SHOWN else ""
@@ -293,9 +293,8 @@ def _plain(value: Any) -> Any:
 
 def _numbers(numbers: NDArray[np.float64], like: pd.Series) -> pd.Series:
     """Return numbers as a column: whole ones as int64 if none is missing."""
-    whole = np.isfinite(numbers).all() and bool(
-        ((numbers == np.floor(numbers)) & (np.abs(numbers) <= LARGEST_EXACT)).all()
-    )
+    exact = np.isfinite(numbers) & (np.abs(numbers) <= LARGEST_EXACT)
+    whole = bool((exact & (numbers == np.floor(numbers))).all())
     return pd.Series(
         numbers.astype(np.int64) if whole else numbers, index=like.index, name=like.name
     )
@@ -304,9 +303,7 @@ def _numbers(numbers: NDArray[np.float64], like: pd.Series) -> pd.Series:
 def _booleans(values: pd.Series, notes: tuple[str, ...] = ()) -> Column:
     if not values.isna().any():
         return Column(values.astype(bool), "boolean", notes)
-    numbers: NDArray[np.float64] = values.astype("boolean").to_numpy(
-        dtype=np.float64, na_value=np.nan
-    )
+    numbers = values.astype("boolean").astype("Float64").to_numpy(np.float64, na_value=np.nan)
     return Column(pd.Series(numbers, index=values.index, name=values.name), "boolean", notes)
 
 
@@ -376,8 +373,8 @@ class _Texts:
         lowered = {text.lower() for text in self.texts}
         if lowered <= set(BOOLEAN):
             flags = [BOOLEAN[text.lower()] for text in self.texts]
-            column = pd.Series(np.array([*flags, None], dtype=object)[self.codes], self.index)
-            return _booleans(column.rename(self.name), tuple(self.notes))
+            column = np.array([*flags, None], dtype=object)[self.codes]
+            return _booleans(pd.Series(column, index=self.index, name=self.name), tuple(self.notes))
         numeric = [NUMBER.fullmatch(text) is not None for text in self.texts]
         if any(CODE.fullmatch(text) for text in self.texts) and all(numeric):
             # Postal codes and the like: as numbers they would lose their zeros.
