@@ -16,6 +16,7 @@ import contextlib
 import io
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,26 @@ def agree(printed, promised, within):
         assert float(got) == pytest.approx(float(expected), abs=within), printed
 
 
+@pytest.fixture
+def registries():
+    """Undo what a page adds to the library's registries: later tests in this process ask them."""
+    kept = [
+        (value, value.copy())
+        for name, module in list(sys.modules.items())
+        if name.split(".")[0] == "grad_ext"
+        for attribute, value in vars(module).items()
+        if not attribute.startswith("_") and isinstance(value, dict | list)
+    ]
+    yield
+    for registry, before in kept:
+        registry.clear()
+        if isinstance(registry, dict):
+            registry.update(before)
+        else:
+            registry.extend(before)
+
+
+@pytest.mark.usefixtures("registries")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_examples(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
