@@ -7,8 +7,7 @@ y, and an adversary the protected attributes s. docs/baselines.md lists what the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,20 +17,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from grad_ext import checks
-from grad_ext.adapters.neural.packs import (
-    Layers,
-    Minibatch,
-    blocks,
+from grad_ext.adapters.neural.method import (
+    FittedPack,
+    PackMethod,
     by_trial,
-    check_hyperparameter,
-    check_trials,
-    fit,
+    checked_hyperparameter,
 )
+from grad_ext.adapters.neural.packs import Layers, Minibatch, blocks
 from grad_ext.data.encoding import Arrays
-from grad_ext.engine.batches import one_thread, shared_tensor
 from grad_ext.outputs import Branch
-from grad_ext.training.checkpoint import History
-from grad_ext.trial import Trial
 
 
 class Costs(NamedTuple):
@@ -199,45 +193,15 @@ def _through(layers: Layers, name: str, h: Tensor) -> Tensor:
     return layers(f"{name}.out", torch.relu(layers(f"{name}.hidden", h)))
 
 
-@dataclass(frozen=True)
-class FittedALFR:
-    """A trained pack.
-
-    Attributes
-    ----------
-    pack : Censors
-        The weights of each member's best epoch.
-    width : int
-        D, the number of features.
-    history : History
-        The losses and metrics of every epoch; the attributes' losses are those of their adversaries.
-    epochs : array of shape (P,)
-        The best epochs, counted from 1.
-    """
-
-    pack: Censors
-    width: int
-    history: History
-    epochs: NDArray[np.intp]
-
-    def _rows(self, X: NDArray[np.float32]) -> Tensor:
-        checks.columns("X", X, self.width)
-        return shared_tensor(X, self.pack.alpha.dtype)
-
-    def scores(self, X: NDArray[np.float32]) -> NDArray[np.floating]:
-        """Return the probability of the favorable label, shape (P, 1, N), for X of shape (N, D)."""
-        with one_thread():
-            scores: NDArray[np.floating] = self.pack.scores(self._rows(X)).numpy()
-        return scores
+class FittedALFR(FittedPack[Censors]):
+    """A trained pack of ALFR; its attributes' losses are those of their adversaries."""
 
     def representations(self, X: NDArray[np.float32]) -> NDArray[np.floating]:
         """Return R, shape (P, R, N), for X of shape (N, D)."""
-        with one_thread():
-            code: NDArray[np.floating] = self.pack.representations(self._rows(X)).numpy()
-        return code
+        return self._of(X, self.pack.representations)
 
 
-class ALFR:
+class ALFR(PackMethod[Censors, FittedALFR]):
     """Adversarially learned fair representations (Edwards and Storkey 2016), in packs.
 
     A trial's λ is β, the weight of the adversary, one number or one for each protected attribute.
@@ -270,6 +234,8 @@ class ALFR:
         If a parameter is out of range.
     """
 
+    fitted = FittedALFR
+
     def __init__(
         self,
         alpha: float | Sequence[float] = 0.05,
@@ -281,58 +247,28 @@ class ALFR:
         learning_rate: float = 1e-3,
         decoder_sees_attributes: bool = False,
     ) -> None:
-        check_hyperparameter("alpha", alpha)
-        check_hyperparameter("gamma", gamma)
-        self.alpha = alpha
-        self.gamma = gamma
+        super().__init__(epochs, batch_size, learning_rate)
+        self.alpha = checked_hyperparameter("alpha", alpha)
+        self.gamma = checked_hyperparameter("gamma", gamma)
         self.hidden = checks.whole("hidden", hidden, 1)
         self.code = checks.whole("code", code, 1)
-        self.epochs = checks.whole("epochs", epochs, 1)
-        self.batch_size = checks.whole("batch_size", batch_size, 1)
-        self.learning_rate = checks.above_0("learning_rate", learning_rate)
         self.decoder_sees_attributes = checks.flag(
             "decoder_sees_attributes", decoder_sees_attributes
         )
 
-    def fit(
-        self,
-        trials: Sequence[Trial],
-        training: Arrays,
-        validation: Arrays,
-        on_epoch: Callable[[int], None] | None = None,
-    ) -> FittedALFR:
-        """Train the trials as one pack; the rule that their settings name chooses the epoch.
-
-        Raises
-        ------
-        InputError
-            If the trials do not belong in one pack, there are not as many as values of a
-            hyperparameter, the target is not binary, or an attribute is continuous.
-        """
-        check_trials(trials, training)
-        seeds, width = [trial.seed for trial in trials], training.X.shape[1]
+    def build(self, seeds: Sequence[int], beta: Tensor, training: Arrays) -> Censors:
+        """Return the untrained models of a pack; β weighs the adversaries."""
+        width = training.X.shape[1]
         visible = np.arange(width) if training.visible is None else training.visible
-        pack = Censors(
+        return Censors(
             torch.tensor(visible, dtype=torch.int64),
             width,
             training.task.attributes,
             self.hidden,
             self.code,
             seeds,
-            by_trial("alpha", self.alpha, len(trials)),
-            torch.tensor([trial.lams for trial in trials], dtype=torch.float32),
-            by_trial("gamma", self.gamma, len(trials)),
+            by_trial("alpha", self.alpha, len(seeds)),
+            beta,
+            by_trial("gamma", self.gamma, len(seeds)),
             self.decoder_sees_attributes,
         )
-        history, epochs = fit(
-            pack,
-            seeds,
-            training,
-            validation,
-            self.epochs,
-            self.batch_size,
-            self.learning_rate,
-            trials[0].settings.checkpoint,
-            on_epoch,
-        )
-        return FittedALFR(pack, width, history, epochs)

@@ -18,19 +18,14 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from grad_ext import checks
-from grad_ext.adapters.sklearn import check_binary_target, check_groups
 from grad_ext.data.encoding import Arrays
 from grad_ext.engine.batches import ROW_STEP, BatchSampler, minibatches, shared_tensor
 from grad_ext.engine.network import SCORE_ROWS
 from grad_ext.engine.optim import Adam
 from grad_ext.engine.parameters import carve_parameters, draw_weight, padded
-from grad_ext.errors import InputError
-from grad_ext.method import check_pack
 from grad_ext.training.checkpoint import History, rule_named
 from grad_ext.training.loop import load, train_epochs
 from grad_ext.training.validation import score_metrics
-from grad_ext.trial import Trial
 
 Floats = NDArray[np.float64]
 # Minibatches have multiples of this many rows: the loops of softplus and sigmoid process two vector
@@ -230,43 +225,3 @@ def blocks(X: Tensor, members: int) -> Iterator[tuple[slice, Tensor]]:
         rows = X[start : start + SCORE_ROWS]
         block = F.pad(rows, (0, 0, 0, -len(rows) % STEP))
         yield slice(start, start + len(rows)), block.T.contiguous().expand(members, -1, -1)
-
-
-def check_trials(trials: Sequence[Trial], training: Arrays) -> None:
-    """Check that trials can be fitted as one pack, to rows of binary labels and of groups.
-
-    Raises
-    ------
-    InputError
-        If there is no trial, two differ in their protected attributes or settings, the target is
-        not binary, or an attribute is continuous.
-    """
-    check_pack(trials, training, lambda trial: (trial.protected, trial.settings))
-    check_binary_target(training.task)
-    check_groups(training.task)
-
-
-def check_hyperparameter(name: str, value: float | Sequence[float]) -> None:
-    """Check that a hyperparameter is a number of at least 0, or a sequence of such numbers.
-
-    Raises
-    ------
-    InputError
-        If a number is negative or not finite.
-    """
-    for number in value if checks.is_sequence(value) else [value]:  # type: ignore[union-attr]
-        checks.at_least_0(name, number)
-
-
-def by_trial(name: str, value: float | Sequence[float], members: int) -> Tensor:
-    """Return a hyperparameter of each trial, shape (P,), from one number or one for each.
-
-    Raises
-    ------
-    InputError
-        If there are not as many numbers as trials.
-    """
-    values = torch.as_tensor(value, dtype=torch.float32)
-    if values.dim() and values.shape != (members,):
-        raise InputError(f"{name}: expected a number for each of {members} trials, got {value!r}")
-    return values.expand(members)

@@ -9,7 +9,7 @@ penalised. docs/baselines.md lists what the paper leaves open.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,27 +20,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from grad_ext import checks
-from grad_ext.adapters.neural.packs import (
-    STEP,
-    Layers,
-    Minibatch,
-    blocks,
+from grad_ext.adapters.neural.method import (
+    FittedPack,
+    PackMethod,
     by_trial,
-    check_hyperparameter,
-    check_trials,
-    fit,
+    checked_hyperparameter,
 )
+from grad_ext.adapters.neural.mmd import FREQUENCIES, comparisons, discrepancy
+from grad_ext.adapters.neural.packs import STEP, Layers, Minibatch, blocks
 from grad_ext.data.encoding import Arrays
-from grad_ext.engine.batches import one_thread, shared_tensor
 from grad_ext.outputs import Branch
 from grad_ext.seeds import torch_generator
-from grad_ext.training.checkpoint import History
-from grad_ext.trial import Trial
 
-# Random features of the MMD's kernel, as many as in the public implementations.
-FREQUENCIES = 500
-# Added to the squared MMD, since the slope of the root at 0 is infinite.
-ROOT = 1e-8
 # Added to standard deviations, whose logarithm must be finite.
 LEAST_STD = 1e-4
 
@@ -60,58 +51,6 @@ def divergence(q: Gaussian, p: Gaussian) -> Tensor:
     """Return KL(q ‖ p) in nats, shape (P, B)."""
     ratio, shift = q.std / p.std, (q.mean - p.mean) / p.std
     return (0.5 * (ratio.square() + shift.square() - 1.0) - ratio.log()).sum(1)
-
-
-def comparisons(groups: Tensor, w: Tensor) -> Tensor:
-    """Return the coefficients of the rows in each comparison of an attribute's groups.
-
-    The sum of a quantity times the coefficients of a comparison is the difference of two weighted
-    means: of the two groups, or of one of several groups and all rows. A comparison with a group
-    that has no row is all zeros.
-
-    Parameters
-    ----------
-    groups : Tensor of shape (P, G, B)
-        1 for the row's group and 0 for the others; all 0 where it is missing.
-    w : Tensor of shape (P, B)
-        Instance weights.
-
-    Returns
-    -------
-    Tensor of shape (P, M, B)
-        M = 1 for two groups, else M = G.
-    """
-    weight = groups * w.unsqueeze(1)
-    size = weight.sum(2, keepdim=True)
-    share = weight / torch.where(size > 0, size, 1.0)
-    if groups.shape[1] == 2:
-        return (share[:, :1] - share[:, 1:]) * (size > 0).all(1, keepdim=True)
-    whole, rows = weight.sum(1, keepdim=True), size.sum(1, keepdim=True)
-    return (share - whole / torch.where(rows > 0, rows, 1.0)) * (size > 0)
-
-
-def discrepancy(z: Tensor, coefficients: Tensor, frequencies: Tensor, phases: Tensor) -> Tensor:
-    """Return the MMD of each comparison, shape (P, M), by random Fourier features.
-
-    The kernel is exp(-d²/(2 L)) for a distance d in L dimensions: the author's bandwidth, with which
-    the kernel of two standard normal points does not vanish for a large L.
-
-    Parameters
-    ----------
-    z : Tensor of shape (P, L, B)
-        Points.
-    coefficients : Tensor of shape (P, M, B)
-        See `comparisons`.
-    frequencies : Tensor of shape (P, F, L)
-        Standard normal numbers.
-    phases : Tensor of shape (P, F, 1)
-        Uniform between 0 and 2π.
-    """
-    angles = torch.bmm(frequencies * z.shape[1] ** -0.5, z) + phases
-    features = math.sqrt(2.0 / frequencies.shape[1]) * torch.cos(angles)
-    # In this order: the rounding of a product with a single column depends on the pack's size.
-    differences = torch.bmm(coefficients, features.transpose(1, 2))
-    return torch.sqrt(differences.square().sum(2) + ROOT) - math.sqrt(ROOT)
 
 
 class Noise(NamedTuple):
@@ -345,36 +284,8 @@ class Autoencoders:
         return torch.sigmoid(self.net("label", whole))[:, :, : z1.shape[2]]
 
 
-@dataclass(frozen=True)
-class FittedVFAE:
-    """A trained pack.
-
-    Attributes
-    ----------
-    pack : Autoencoders
-        The weights of each member's best epoch.
-    width : int
-        D, the number of features.
-    history : History
-        The losses and metrics of every epoch; the attributes' losses are their MMD.
-    epochs : array of shape (P,)
-        The best epochs, counted from 1.
-    """
-
-    pack: Autoencoders
-    width: int
-    history: History
-    epochs: NDArray[np.intp]
-
-    def _rows(self, X: NDArray[np.float32]) -> Tensor:
-        checks.columns("X", X, self.width)
-        return shared_tensor(X, self.pack.alpha.dtype)
-
-    def scores(self, X: NDArray[np.float32]) -> NDArray[np.floating]:
-        """Return q(y = 1 | z1), shape (P, 1, N), for X of shape (N, D)."""
-        with one_thread():
-            scores: NDArray[np.floating] = self.pack.scores(self._rows(X)).numpy()
-        return scores
+class FittedVFAE(FittedPack[Autoencoders]):
+    """A trained pack of VFAE, whose predictions are q(y = 1 | z1); its attributes' losses are their MMD."""
 
     def representations(self, X: NDArray[np.float32]) -> NDArray[np.floating]:
         """Return the representations z1, shape (P, L, N), for X of shape (N, D).
@@ -382,20 +293,14 @@ class FittedVFAE:
         A sample of q(z1 | x, s), the same in every call, in which a row's noise depends on its
         position in X; or the mean, with ``sample=False``.
         """
-        with one_thread():
-            z1: NDArray[np.floating] = self.pack.representations(
-                self._rows(X), self.pack.sample
-            ).numpy()
-        return z1
+        return self._of(X, lambda rows: self.pack.representations(rows, self.pack.sample))
 
     def means(self, X: NDArray[np.float32]) -> NDArray[np.floating]:
         """Return the means of q(z1 | x, s), shape (P, L, N), on which the MMD does not act."""
-        with one_thread():
-            z1: NDArray[np.floating] = self.pack.representations(self._rows(X), False).numpy()
-        return z1
+        return self._of(X, lambda rows: self.pack.representations(rows, False))
 
 
-class VFAE:
+class VFAE(PackMethod[Autoencoders, FittedVFAE]):
     """The variational fair autoencoder (Louizos et al. 2016), in packs.
 
     A trial's λ is β, the weight of the MMD, one number or one for each protected attribute. If an
@@ -431,6 +336,8 @@ class VFAE:
         If a parameter is out of range.
     """
 
+    fitted = FittedVFAE
+
     def __init__(
         self,
         alpha: float | Sequence[float] = 30.0,
@@ -442,53 +349,23 @@ class VFAE:
         learning_rate: float = 1e-3,
         sample: bool = True,
     ) -> None:
-        check_hyperparameter("alpha", alpha)
-        self.alpha = alpha
+        super().__init__(epochs, batch_size, learning_rate)
+        self.alpha = checked_hyperparameter("alpha", alpha)
         self.hidden = checks.whole("hidden", hidden, 1)
         self.hidden_top = checks.whole("hidden_top", hidden_top, 1)
         self.latent = checks.whole("latent", latent, 1)
-        self.epochs = checks.whole("epochs", epochs, 1)
-        self.batch_size = checks.whole("batch_size", batch_size, 1)
-        self.learning_rate = checks.above_0("learning_rate", learning_rate)
         self.sample = checks.flag("sample", sample)
 
-    def fit(
-        self,
-        trials: Sequence[Trial],
-        training: Arrays,
-        validation: Arrays,
-        on_epoch: Callable[[int], None] | None = None,
-    ) -> FittedVFAE:
-        """Train the trials as one pack; the rule that their settings name chooses the epoch.
-
-        Raises
-        ------
-        InputError
-            If the trials do not belong in one pack, there are not as many as values of alpha, the
-            target is not binary, or an attribute is continuous.
-        """
-        check_trials(trials, training)
-        seeds = [trial.seed for trial in trials]
-        pack = Autoencoders(
+    def build(self, seeds: Sequence[int], beta: Tensor, training: Arrays) -> Autoencoders:
+        """Return the untrained autoencoders of a pack; β weighs the MMD."""
+        return Autoencoders(
             Inputs.of(training),
             training.task.attributes,
             self.hidden,
             self.hidden_top,
             self.latent,
             seeds,
-            by_trial("alpha", self.alpha, len(trials)),
-            torch.tensor([trial.lams for trial in trials], dtype=torch.float32),
+            by_trial("alpha", self.alpha, len(seeds)),
+            beta,
             self.sample,
         )
-        history, epochs = fit(
-            pack,
-            seeds,
-            training,
-            validation,
-            self.epochs,
-            self.batch_size,
-            self.learning_rate,
-            trials[0].settings.checkpoint,
-            on_epoch,
-        )
-        return FittedVFAE(pack, training.X.shape[1], history, epochs)
