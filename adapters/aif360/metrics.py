@@ -13,8 +13,9 @@ from grad_ext.data.encoding import metric_space
 from grad_ext.data.sensitive import CROSS
 from grad_ext.errors import InputError, MissingToolkit, unknown
 from grad_ext.metrics import registry
+from grad_ext.metrics.graph_cache import cached_graph
 from grad_ext.metrics.inputs import PREDICTIONS
-from grad_ext.metrics.neighbors import NEIGHBORS, cached_graph
+from grad_ext.metrics.neighbors import NEIGHBORS
 from grad_ext.metrics.sums import Groups as AttributeGroups
 from grad_ext.metrics.sums import Means, Predictions
 

@@ -4,22 +4,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from aif360.datasets import BinaryLabelDataset
-from aif360.sklearn.datasets import standardize_dataset
-from aif360.sklearn.metrics import statistical_parity_difference
+from aif360_tables import same, tables
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grad_ext import GRADInProcessing, load_dataset
 from grad_ext.adapters.aif360.datasets import (
     from_aif360,
-    from_aif360_sklearn,
     to_aif360,
-    to_aif360_sklearn,
 )
 from grad_ext.data.sensitive import SensitiveAttribute
 from grad_ext.data.table import Table, Target
 from grad_ext.errors import InputError
-from grad_ext.metrics.group import discrimination
 
 FIELDS = ("features", "labels", "scores", "protected_attributes", "instance_weights")
 NAMES = ("feature_names", "label_names", "protected_attribute_names", "instance_names")
@@ -32,14 +28,6 @@ def equal(first, second):
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name), name)
     for name in NAMES:
         assert getattr(first, name) == getattr(second, name), name
-    return True
-
-
-def same(first, second):
-    """Equal tables: roles, and every column with its type."""
-    pd.testing.assert_frame_equal(first.frame, second.frame)
-    first, second = vars(first) | {"frame": 0}, vars(second) | {"frame": 0}
-    assert first == second
     return True
 
 
@@ -103,53 +91,6 @@ def test_a_data_set_through_a_table_is_the_same_data_set(data):
     assert equal(to_aif360(table.take(rows)), data.subset(rows))
 
 
-TEXT = st.text(st.characters(codec="utf-8", categories=("L", "P")), max_size=4)
-
-
-@st.composite
-def tables(draw):
-    """Columns of numbers and of text with any letters, protected attributes of every kind."""
-    n = draw(st.integers(2, 25))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    levels = draw(st.lists(TEXT, min_size=1, max_size=4, unique=True))
-    frame = pd.DataFrame(
-        {
-            "amount": rng.normal(size=n),
-            "purpose": pd.Series(rng.choice(np.array(levels, dtype=object), n), dtype=object),
-            "sex": pd.Series(rng.choice(np.array(["f", "m"], dtype=object), n), dtype=object),
-            "count": rng.integers(0, 5, n),
-            "age": rng.integers(18, 80, n),
-            "flag": rng.random(n) < 0.5,
-            "who": rng.integers(0, 4, n),
-            "note": "kept",
-        }
-    )
-    label = draw(st.sampled_from([(">50K", "<=50K"), (1, 2), (0, 1), (True, False)]))
-    frame["income"] = pd.Series([label[i] for i in rng.integers(0, 2, n)])
-    frame["w"] = rng.uniform(size=n)
-    frame["s"] = rng.uniform(size=n)
-    rules = [
-        SensitiveAttribute("sex", "sex", values=("m",)),
-        SensitiveAttribute("age", "age", above=40),
-        SensitiveAttribute("years", "age", continuous=True),
-        SensitiveAttribute("count", "count", levels=(0, 1, 2, 3, 4)),
-        SensitiveAttribute("purpose", "purpose", levels=tuple(levels)),
-        SensitiveAttribute("few", "count", values=(0, 1)),
-    ]
-    chosen = draw(st.lists(st.sampled_from(rules), min_size=1, max_size=3, unique=True))
-    return Table(
-        name="made",
-        frame=frame.set_index(rng.permutation(n) + 5),
-        features=("amount", "purpose", "sex", "count", "age", "flag"),
-        target=Target("income", *label),
-        protected=tuple(chosen),
-        weights="w" if draw(st.booleans()) else None,
-        groups="who" if draw(st.booleans()) else None,
-        scores="s" if draw(st.booleans()) else None,
-        n_test=draw(st.integers(0, 1)),
-    )
-
-
 @settings(max_examples=60, deadline=None)
 @given(table=tables())
 def test_a_table_through_a_data_set_is_the_same_table(table):
@@ -169,30 +110,6 @@ def test_a_table_through_a_data_set_is_the_same_table(table):
         from_aif360(first, de_dummy_code=True),
         table if len(rows) == len(table) else table.take(rows),
     )
-
-
-@settings(max_examples=60, deadline=None)
-@given(table=tables())
-def test_a_table_through_aif360s_frames_is_the_same_rows(table):
-    frames = to_aif360_sklearn(table)
-    attributes = {p.name: p for p in table.protected}
-    carriers = {name: p.carriers for name, p in attributes.items()}
-    numbers = [name for name, p in attributes.items() if p.continuous]
-    back = from_aif360_sklearn(*frames, carriers=carriers, continuous=numbers)
-    np.testing.assert_array_equal(back.y(), table.y())
-    np.testing.assert_array_equal(back.w(), table.w())
-    assert back.features == table.features
-    pd.testing.assert_frame_equal(
-        back.inputs(), table.inputs().reset_index(drop=True), check_dtype=True
-    )
-    for mine, own in zip(table.protected, back.protected, strict=True):
-        np.testing.assert_array_equal(own.of(back.frame), mine.of(table.frame))
-    again = to_aif360_sklearn(back)
-    for first, second in zip(frames, again, strict=True):
-        values = (
-            pd.testing.assert_frame_equal if first.ndim == 2 else pd.testing.assert_series_equal
-        )
-        values(first.reset_index(drop=True), second.reset_index(drop=True))
 
 
 @pytest.mark.parametrize(
@@ -300,36 +217,6 @@ def test_many_groups_and_numbers_by_hand():
     assert low == [[1, 2], [30, 40, 50], [8, 9]]
 
 
-def test_the_frames_are_those_of_aif360s_own_function():
-    adult = load_dataset("adult", ["sex", "race_groups"]).take(np.arange(300))
-    weighted = Table(**{**vars(adult), "weights": "fnlwgt"})
-    X, y, w = to_aif360_sklearn(weighted)
-    frame = adult.frame.astype({"sex": pd.CategoricalDtype(["Female", "Male"], ordered=True)})
-    frame["race_groups"] = pd.Categorical(frame["race"], adult.protected[1].levels)
-    frame["income"] = pd.Categorical(frame["income"], ["<=50K", ">50K"], ordered=True)
-    theirs = standardize_dataset(
-        frame,
-        prot_attr=["sex", "race_groups"],
-        target="income",
-        sample_weight="fnlwgt",
-        usecols=list(adult.features),
-    )
-    pd.testing.assert_frame_equal(X, theirs.X.astype({"sex": object}))
-    pd.testing.assert_series_equal(y, theirs.y)
-    pd.testing.assert_series_equal(w, theirs.sample_weight.astype(float))
-    assert (X.index.get_level_values("sex") == adult.frame["sex"].to_numpy()).all()
-
-
-def test_aif360s_metrics_take_the_frames(german):
-    X, y = to_aif360_sklearn(german.protecting(["age"]))
-    assert X.shape == (1000, 20)
-    assert X.index.name == "age"
-    assert y.cat.categories.tolist() == [2, 1]
-    theirs = statistical_parity_difference(y, prot_attr="age", priv_group=1, pos_label=1)
-    ours = discrimination(None, german.y(), sensitive_features=german.a()[:, 0])
-    assert abs(theirs) == pytest.approx(float(ours))
-
-
 SMALL = pd.DataFrame({"x": [1.0, 2.0], "c": ["a", "b"], "g": [0, 1], "y": [0, 1]})
 
 
@@ -344,7 +231,6 @@ def small(**changes):
     return Table(**{**values, **changes})
 
 
-INDEXED = SMALL.set_index("g")[["x"]]
 BAD = {
     "missing number": (lambda: small(frame=SMALL.assign(x=[1, np.nan])).to_aif360(), "feature 'x'.*got 1"),
     "missing text": (lambda: small(frame=SMALL.assign(c=["a", None])).to_aif360(), "feature 'c'.*got 1"),
@@ -359,12 +245,6 @@ BAD = {
     ),
     "no data set": (lambda: from_aif360(SMALL), "expected a BinaryLabelDataset, got DataFrame"),
     "no attribute": (lambda: from_aif360(small().to_aif360(), ["h"]), "unknown protected attribute 'h'"),
-    "nothing to protect": (lambda: to_aif360_sklearn(small(protected=())), "at least one protected"),
-    "no label": (lambda: from_aif360_sklearn(INDEXED, SMALL["y"][:1]), "as many labels as rows, got 1"),
-    "one label": (lambda: from_aif360_sklearn(INDEXED, SMALL["y"] * 0), "labels of two values, got 1"),
-    "which label": (lambda: from_aif360_sklearn(INDEXED, SMALL["c"]), "favorable"),
-    "no such label": (lambda: from_aif360_sklearn(INDEXED, SMALL["c"], favorable="z"), "unknown label 'z'"),
-    "no such level": (lambda: from_aif360_sklearn(INDEXED, SMALL["y"], prot_attr="h"), "unknown level"),
 }  # fmt: skip
 
 
