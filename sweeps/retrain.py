@@ -31,7 +31,8 @@ from grad_ext.models.fit import Model, constant, exact
 from grad_ext.models.sklearn import GRADClassifier, GRADEncoder
 from grad_ext.report.tables import LABELS, MAIN, majority_row, results
 from grad_ext.sweeps.folder import StudyDirectory, versions
-from grad_ext.sweeps.studies.kinds import StudyKind, kind_of
+from grad_ext.sweeps.studies.kinds import kind_of
+from grad_ext.sweeps.studies.study import StudyKind
 from grad_ext.training.settings import DECIDED
 from grad_ext.trial import Record, Trial
 

@@ -24,8 +24,8 @@ from grad_ext.cli.output import output
 from grad_ext.errors import InputError
 
 if TYPE_CHECKING:
-    from grad_ext.sweeps.studies.kinds import SettingsOutcome
     from grad_ext.sweeps.studies.plan import StudyPlan
+    from grad_ext.sweeps.studies.study import SettingsOutcome
 
 MEANS = "Mean ± standard deviation over seeds, on the test set."
 

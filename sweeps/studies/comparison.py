@@ -30,7 +30,6 @@ from grad_ext.sweeps.run.executors import OnProgress, OnRecords
 from grad_ext.sweeps.run.limits import Limits, fit
 from grad_ext.sweeps.run.packs import divide
 from grad_ext.sweeps.run.resources import Resources, checked_cpus
-from grad_ext.sweeps.studies.kinds import Outcome, StudyKind, StudyRun
 from grad_ext.sweeps.studies.methods import (
     Makers,
     Methods,
@@ -41,6 +40,7 @@ from grad_ext.sweeps.studies.methods import (
     width,
 )
 from grad_ext.sweeps.studies.selection import SELECT, checked_rule, chosen, models
+from grad_ext.sweeps.studies.study import Outcome, StudyKind, StudyRun
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Record, RowsKey, Trial
 

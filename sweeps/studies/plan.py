@@ -8,7 +8,6 @@ Equal plans make the same study: the same folder, models and metrics.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
@@ -20,7 +19,7 @@ from grad_ext.data import DATA_SETS
 from grad_ext.data.options import AttributeSet, checked_file, joined
 from grad_ext.data.split import PROTOCOLS, checked_protocol, split
 from grad_ext.data.table import Table
-from grad_ext.errors import InputError, MissingToolkit, unknown
+from grad_ext.errors import InputError, unknown
 from grad_ext.evaluation import EncodedSplit, EvaluationConfig, prepare
 from grad_ext.files import cache_folder
 from grad_ext.sweeps.folder import StudyDirectory, default_folder
@@ -28,7 +27,9 @@ from grad_ext.sweeps.run.executors import train_together
 from grad_ext.sweeps.run.loggers import checked_log
 from grad_ext.sweeps.run.memory import Widths
 from grad_ext.sweeps.run.resources import Resources
-from grad_ext.sweeps.studies.kinds import SettingsOutcome, StudyKind, StudyRun, study_kind
+from grad_ext.sweeps.studies.entries import built, read_file, sets_by_name
+from grad_ext.sweeps.studies.kinds import study_kind
+from grad_ext.sweeps.studies.study import SettingsOutcome, StudyKind, StudyRun
 from grad_ext.sweeps.studies.values import (
     LAYERS,
     Values,
@@ -39,9 +40,6 @@ from grad_ext.sweeps.studies.values import (
 )
 from grad_ext.training.settings import DECIDED, FOR_AUTO, LAMBDA
 from grad_ext.trial import Trial
-
-# All sets of protected attributes of a data set.
-Sets = tuple[AttributeSet, ...]
 
 
 @dataclass(frozen=True)
@@ -119,13 +117,13 @@ class StudyPlan:
         if self.protocol not in PROTOCOLS:
             raise unknown("protocol", self.protocol, PROTOCOLS)
         self._put("dataset", self._datasets())
-        self._put("protected", _by_name(self.protected, self.names))
+        self._put("protected", sets_by_name(self.protected, self.names))
         self._put("settings", {n: value(n, v) for n, v in self.settings.items() if v is not None})
         self._put("set", self._varied())
         self._put("seeds", checked_seeds(kind.seeds if self.seeds is None else self.seeds))
-        self._put("evaluation", _made(EvaluationConfig, "evaluation", self.evaluation))
+        self._put("evaluation", built(EvaluationConfig, "evaluation", self.evaluation))
         if kind.search_type is not None:
-            self._put("search", _made(kind.search_type, "search", self.search))
+            self._put("search", built(kind.search_type, "search", self.search))
         elif self.search is not None:
             raise InputError(f"search: belongs to a search, this is a {self.kind} study")
         for given in self.samples():
@@ -181,7 +179,7 @@ class StudyPlan:
             If it is YAML and PyYAML is not installed.
         """
         path = Path(path)
-        content = _read(path)
+        content = read_file(path)
         if not isinstance(content, dict):
             raise InputError(f"{path}: expected names and values, got {content!r}")
         known = [each.name for each in fields(cls)]
@@ -363,71 +361,3 @@ def encoded_split(plan: StudyPlan, table: Table, trial: Trial) -> EncodedSplit:
 
 def _static(point: Mapping[str, Any]) -> dict[str, Any]:
     return {n: v for n, v in point.items() if n not in ("lam", "split_seed")}
-
-
-def _made(kind: type[Any], what: str, given: Any) -> Any:
-    """Return an object of a class, of which an object or the values by name are given."""
-    if isinstance(given, kind):
-        return given
-    if given is not None and not isinstance(given, Mapping):
-        raise InputError(f"{what}: expected names and values, got {given!r}")
-    known = [each.name for each in fields(kind)]
-    for name in given or {}:
-        if name not in known:
-            raise unknown(f"entry of {what}", name, known)
-    try:
-        return kind(**(given or {}))
-    except TypeError as error:
-        raise InputError(f"{what}: a value is of the wrong type: {error}") from None
-
-
-def _names(what: str, given: object) -> AttributeSet:
-    if not isinstance(given, (list, tuple)) or not given:
-        raise InputError(f"{what}: expected a list of names, got {given!r}")
-    if any(not isinstance(name, str) for name in given):
-        raise InputError(f"{what}: expected names of attributes, got {given!r}")
-    if len({*given}) < len(given):
-        raise InputError(f"protected attributes must differ, got {list(given)!r}")
-    return tuple(given)
-
-
-def _sets(what: str, given: object) -> Sets:
-    if isinstance(given, (list, tuple)) and given and not isinstance(given[0], str):
-        sets = [_names(what, one) for one in given]
-    else:
-        sets = [_names(what, given)]
-    # Models do not depend on the order of the sets.
-    return tuple(sorted({*sets}))
-
-
-def _by_name(given: object, names: Sequence[str]) -> dict[str, Sets]:
-    if given is None:
-        return {}
-    if not isinstance(given, Mapping):
-        return {name: _sets("protected", given) for name in names}
-    for name in given:
-        if name not in names:
-            raise unknown("data set of this study", name, names)
-    return {name: _sets(f"protected of {name}", one) for name, one in given.items()}
-
-
-def _read(path: Path) -> Any:
-    try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the plan {path}: {error}") from None
-    if path.suffix == ".toml":
-        try:
-            return tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise InputError(f"{path} is not TOML: {error}") from None
-    if path.suffix not in (".yaml", ".yml"):
-        raise InputError(f"{path}: expected a plan in a .toml, .yaml or .yml file")
-    try:
-        import yaml
-    except ImportError as error:
-        raise MissingToolkit("PyYAML", "tune") from error
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from None

@@ -26,7 +26,7 @@ from grad_ext.report.tables import majorities, names_text, results
 from grad_ext.report.text_tables.reproduction import paper_lines
 from grad_ext.sweeps.folder import StudyDirectory, default_folder
 from grad_ext.sweeps.run.resources import Resources
-from grad_ext.sweeps.studies.kinds import Outcome, StudyKind, StudyRun
+from grad_ext.sweeps.studies.study import Outcome, StudyKind, StudyRun
 from grad_ext.sweeps.studies.values import LAMBDAS
 from grad_ext.training.settings import LAMBDA, RECIPES, VARIANTS, Settings
 from grad_ext.trial import Trial

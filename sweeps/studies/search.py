@@ -28,8 +28,8 @@ from grad_ext.sweeps.run.progress import Observer, ProgressMonitor
 from grad_ext.sweeps.run.resources import Resources
 from grad_ext.sweeps.run.storage import RecordStore, record_store
 from grad_ext.sweeps.studies.choice import STOPPED, choice, only_table, try_choice
-from grad_ext.sweeps.studies.kinds import StudyKind, StudyRun
 from grad_ext.sweeps.studies.plan import StudyPlan
+from grad_ext.sweeps.studies.study import StudyKind, StudyRun
 from grad_ext.sweeps.studies.values import Range, Values, settings_of
 from grad_ext.trial import Record, RowsKey
 

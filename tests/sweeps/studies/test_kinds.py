@@ -20,12 +20,12 @@ from grad_ext.sweeps.studies.kinds import (
     KINDS,
     OTHER_KINDS,
     LambdaStudy,
-    StudyKind,
     kind_of,
     register,
     study_kind,
 )
 from grad_ext.sweeps.studies.reproduction import PREFIX, TABLES
+from grad_ext.sweeps.studies.study import StudyKind
 from grad_ext.trial import Trial
 
 
