@@ -14,8 +14,9 @@ from grad_ext.data.split import Split
 from grad_ext.errors import InputError, unknown
 from grad_ext.files import cache_folder
 from grad_ext.method import Method
+from grad_ext.metrics.graph_cache import cached_graph
 from grad_ext.metrics.inputs import PREDICTIONS
-from grad_ext.metrics.neighbors import NEIGHBORS, TIES, NeighborGraph, cached_graph
+from grad_ext.metrics.neighbors import NEIGHBORS, TIES, NeighborGraph
 from grad_ext.metrics.registry import evaluate_means
 from grad_ext.training.checkpoint import History
 from grad_ext.training.settings import Settings

@@ -20,6 +20,7 @@ from sklearn.utils.metadata_routing import UNUSED
 from grad_ext.data.encoding import metric_space
 from grad_ext.data.sensitive import attributes_of, numbers, sensitive_frame
 from grad_ext.errors import InputError, unknown
+from grad_ext.metrics.graph_cache import cached_graph
 from grad_ext.metrics.group import (
     accuracy,
     balanced_accuracy,
@@ -30,7 +31,7 @@ from grad_ext.metrics.group import (
     positive_rate,
 )
 from grad_ext.metrics.inputs import PREDICTIONS
-from grad_ext.metrics.neighbors import NEIGHBORS, TIES, cached_graph
+from grad_ext.metrics.neighbors import NEIGHBORS, TIES
 from grad_ext.metrics.registry import METRICS
 
 

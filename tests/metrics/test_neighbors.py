@@ -12,8 +12,8 @@ from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
 
 from grad_ext.errors import InputError
-from grad_ext.metrics import neighbors
-from grad_ext.metrics.neighbors import cached_graph, neighbor_graph
+from grad_ext.metrics import candidates, neighbors
+from grad_ext.metrics.neighbors import neighbor_graph
 
 # A device of torch's that every machine has: the way of a GPU.
 DEVICES = ["cpu", "cpu:0", *(["cuda"] if torch.cuda.is_available() else [])]
@@ -65,12 +65,12 @@ def test_against_the_matrix_of_all_distances(
 ):
     k = min(k, len(X) - 1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(neighbors, "STRIDE", stride)
-        patch.setattr(neighbors, "COARSE", coarse)
-        patch.setattr(neighbors, "BLOCK_BYTES", block)
-        patch.setattr(neighbors, "WORTH_A_TREE", 1)
-        patch.setattr(neighbors, "SPARE", 2)
-        patch.setattr(neighbors, "prefers_tree", lambda points, dimensions: tree)
+        patch.setattr(candidates, "STRIDE", stride)
+        patch.setattr(candidates, "COARSE", coarse)
+        patch.setattr(candidates, "BLOCK_BYTES", block)
+        patch.setattr(candidates, "WORTH_A_TREE", 1)
+        patch.setattr(candidates, "SPARE", 2)
+        patch.setattr(candidates, "prefers_tree", lambda points, dimensions: tree)
         graph = neighbor_graph(X, k, include_self, ties, device)
     expected = slow_graph(X, k, include_self, ties)
     np.testing.assert_allclose(graph.toarray(), expected, atol=1e-12)
@@ -85,9 +85,9 @@ def test_thousands_of_points_go_through_the_least_of_columns(device, scale):
     """More points than the square of the stride, so that columns are looked at by their least."""
     rng = np.random.default_rng(0)
     X = np.column_stack([rng.normal(size=4500) * scale, rng.integers(0, 2, (4500, 6))])
-    assert len(X) >= neighbors.STRIDE**2
+    assert len(X) >= candidates.STRIDE**2
     graph = neighbor_graph(X, device=device)
-    assert not neighbors.prefers_tree(*X.shape)
+    assert not candidates.prefers_tree(*X.shape)
     theirs = NearestNeighbors(n_neighbors=5, algorithm="brute").fit(X)
     near = theirs.kneighbors(return_distance=False)
     y = rng.integers(0, 2, 4500)
@@ -151,64 +151,6 @@ def test_as_many_ties_as_rows_are_refused_before_memory_is(monkeypatch):
         neighbor_graph(np.eye(40), k=5)
 
 
-@pytest.fixture
-def forgetful(monkeypatch):
-    """A process that remembers no graph."""
-    monkeypatch.setattr(neighbors, "REMEMBERED", 0)
-    monkeypatch.setattr(neighbors, "WORTH_A_FILE", 50)
-
-
-def test_a_graph_is_kept_by_content_and_read_again(forgetful, tmp_path, monkeypatch):
-    X = np.random.default_rng(0).integers(0, 3, (60, 4)).astype(float)
-    folder = tmp_path / "neighbors"
-    made = cached_graph(X, k=3, folder=folder)
-    assert len(list(folder.iterdir())) == 1
-    with monkeypatch.context() as patch:
-        patch.delattr(neighbors, "neighbor_graph")  # the second time nothing is searched
-        np.testing.assert_array_equal(cached_graph(X, k=3, folder=folder).toarray(), made.toarray())
-    np.testing.assert_array_equal(made.toarray(), neighbor_graph(X, k=3).toarray())
-    for other in (
-        cached_graph(X + 1, k=3, folder=folder),
-        cached_graph(X, k=4, folder=folder),
-        cached_graph(X, k=3, ties="first", folder=folder),
-        cached_graph(X, k=3, include_self=True, folder=folder),
-    ):
-        assert len(other) == 60
-    assert len(list(folder.iterdir())) == 5
-    cached_graph(X[:40], k=3, folder=folder)  # not worth a file
-    assert len(list(folder.iterdir())) == 5
-
-
-@pytest.mark.parametrize("harm", ["cut", "flip", "empty", "text"])
-def test_a_damaged_file_is_made_anew(forgetful, tmp_path, harm):
-    X = np.random.default_rng(0).normal(size=(60, 4))
-    made = cached_graph(X, folder=tmp_path).toarray()
-    path = next(tmp_path.iterdir())
-    content = bytearray(path.read_bytes())
-    whole = bytes(content)
-    content[len(content) // 2] ^= 1
-    path.write_bytes(
-        {"cut": whole[:300], "flip": bytes(content), "empty": b"", "text": b"points"}[harm]
-    )
-    np.testing.assert_array_equal(cached_graph(X, folder=tmp_path).toarray(), made)
-    assert path.read_bytes() == whole
-
-
-def test_a_cache_that_cannot_be_written_to_does_no_harm(forgetful, tmp_path):
-    (tmp_path / "file").write_text("")
-    graph = cached_graph(np.arange(60.0)[:, None], folder=tmp_path / "file")
-    assert len(graph) == 60
-
-
-def test_a_process_remembers_its_last_graphs(monkeypatch):
-    X = np.random.default_rng(5).normal(size=(30, 2))
-    graph = cached_graph(X, k=2)
-    assert cached_graph(X.copy(), k=2) is graph
-    for k in range(3, 3 + neighbors.REMEMBERED):
-        cached_graph(X, k=k)
-    assert cached_graph(X, k=2) is not graph
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -223,24 +165,10 @@ def test_bad_input(call, message):
         call()
 
 
-@pytest.mark.parametrize(
-    ("points", "dimensions", "tree"),
-    [
-        (2000, 2, True),
-        (2000, 12, False),
-        (30_000, 8, True),
-        (30_000, 20, False),
-        (45_000, 101, False),
-    ],
-)
-def test_a_tree_is_preferred_in_few_dimensions(points, dimensions, tree):
-    assert neighbors.prefers_tree(points, dimensions) == tree
-
-
 def test_a_tree_and_blocks_return_the_same_graph(monkeypatch):
     X = np.random.default_rng(0).normal(size=(1500, 3))
-    assert neighbors.prefers_tree(*X.shape)
+    assert candidates.prefers_tree(*X.shape)
     by_tree = neighbor_graph(X)
-    monkeypatch.setattr(neighbors, "prefers_tree", lambda points, dimensions: False)
+    monkeypatch.setattr(candidates, "prefers_tree", lambda points, dimensions: False)
     by_blocks = neighbor_graph(X)
     assert (by_tree.others != by_blocks.others).nnz == 0

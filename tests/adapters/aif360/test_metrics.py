@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from grad_ext import GRADInProcessing, ZemelMetric, consistency, load_dataset
 from grad_ext.data.encoding import metric_space
 from grad_ext.errors import InputError
-from grad_ext.metrics import neighbors
+from grad_ext.metrics import graph_cache
 from grad_ext.metrics.group import chance_level
 
 BOTH = {
@@ -241,7 +241,7 @@ def test_consistency_of_encoded_features():
 
 def test_the_neighbours_of_the_same_rows_are_looked_for_once(monkeypatch):
     found = OrderedDict()
-    monkeypatch.setattr(neighbors, "_remembered", found)
+    monkeypatch.setattr(graph_cache, "_remembered", found)
     data, predicted = drawn()
     first = ZemelMetric(data, predicted).zemel_consistency()
     [graph] = found.values()
