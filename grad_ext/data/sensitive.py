@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from grad_ext.data.conditions import Interval
 from grad_ext.errors import InputError, unknown
 from grad_ext.outputs import Branch, Continuous
 
@@ -28,7 +29,7 @@ CROSS = " x "
 class SensitiveAttribute:
     """A sensitive (protected) attribute: a rule over one column.
 
-    Exactly one of `above`, `values`, `levels` and `continuous` defines the groups. Missing values of
+    Exactly one of bounds, `values`, `levels` and `continuous` defines the groups. Missing values of
     the column belong to no group.
 
     Attributes
@@ -37,8 +38,9 @@ class SensitiveAttribute:
         Name of the attribute in results and metrics.
     column : str
         The column with its values.
-    above : float, optional
-        Two groups: rows whose column is strictly greater are privileged.
+    above, at_least, below, at_most : float, optional
+        Two groups: rows whose column is strictly greater than `above` (or at least `at_least`) and
+        strictly less than `below` (or at most `at_most`) are privileged.
     values : tuple, optional
         Two groups: rows whose column is one of these values are privileged.
     levels : tuple, optional
@@ -64,17 +66,31 @@ class SensitiveAttribute:
     continuous: bool = False
     carriers: tuple[str, ...] = ()
     partition: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    at_least: float | None = None
+    below: float | None = None
+    at_most: float | None = None
 
     def __post_init__(self) -> None:
-        rules = (self.above is not None, self.values is not None, self.levels is not None)
+        bounds = {name: getattr(self, name) for name in ("above", "at_least", "below", "at_most")}
+        given = {name: bound for name, bound in bounds.items() if bound is not None}
+        rules = (bool(given), self.values is not None, self.levels is not None)
         if sum(rules) + self.continuous != 1:
             raise InputError(
-                f"protected attribute {self.name!r} needs exactly one of `above`, `values`, "
-                f"`levels` and `continuous`, got above={self.above!r}, values={self.values!r}, "
-                f"levels={self.levels!r}, continuous={self.continuous!r}"
+                f"protected attribute {self.name!r} needs exactly one of bounds (`above`, "
+                f"`at_least`, `below`, `at_most`), `values`, `levels` and `continuous`, got "
+                f"bounds={given}, values={self.values!r}, levels={self.levels!r}, "
+                f"continuous={self.continuous!r}"
             )
+        # Raises if the bounds do not go together.
+        _ = self.interval
         if not self.carriers:
             object.__setattr__(self, "carriers", (self.column,))
+
+    @property
+    def interval(self) -> Interval | None:
+        """The numbers of the privileged group, if bounds define it."""
+        bounds = (self.above, self.at_least, self.below, self.at_most)
+        return None if all(bound is None for bound in bounds) else Interval(*bounds)
 
     @property
     def branch(self) -> Branch:
@@ -108,10 +124,12 @@ class SensitiveAttribute:
         if self.levels is not None:
             codes = pd.Index(self.levels).get_indexer(pd.Index(column.astype(object)))
             return np.where(codes < 0, np.nan, codes)
-        privileged = (
-            column > self.above if self.above is not None else column.isin(self.values or ())
-        )
-        return np.where(column.isna(), np.nan, privileged.to_numpy(dtype=np.float64))
+        interval = self.interval
+        if interval is None:
+            privileged = column.isin(self.values or ()).to_numpy(dtype=bool)
+        else:
+            privileged = interval.contains(column)
+        return np.where(column.isna(), np.nan, privileged.astype(np.float64))
 
 
 def sensitive_frame(sensitive_features: Any, n: int) -> pd.DataFrame:

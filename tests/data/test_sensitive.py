@@ -75,7 +75,7 @@ def test_levels_of_an_index():
 
 
 BAD = {
-    "no rule": (lambda: SensitiveAttribute("g", "g"), "exactly one of `above`, `values`"),
+    "no rule": (lambda: SensitiveAttribute("g", "g"), "exactly one of .*`above`.*`values`"),
 }  # fmt: skip
 
 
@@ -84,3 +84,19 @@ def test_bad_input(case):
     call, message = BAD[case]
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_groups_between_bounds():
+    ages = pd.Series([24.0, 25, 40, 60, None], name="age")
+    cases = {
+        "above": ({"above": 25}, [0, 0, 1, 1]),
+        "at least": ({"at_least": 25}, [0, 1, 1, 1]),
+        "below": ({"below": 40}, [1, 1, 0, 0]),
+        "between": ({"at_least": 25, "at_most": 40}, [0, 1, 1, 0]),
+    }
+    for bounds, groups in cases.values():
+        numbers = SensitiveAttribute("age", "age", **bounds).numbers(ages)
+        assert numbers[:4].tolist() == groups
+        assert np.isnan(numbers[4])
+    with pytest.raises(InputError, match="bound"):
+        SensitiveAttribute("age", "age", above=40, below=30)
