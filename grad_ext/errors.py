@@ -53,3 +53,11 @@ def unknown(what: str, name: object, known: Iterable[str], of: str = "") -> Inpu
 
 class ConstantPredictionWarning(UserWarning):
     """A model predicts the same label for all rows, so that a Discrimination of 0 means nothing."""
+
+
+class UnusedColumnWarning(UserWarning):
+    """A column of the training rows tells nothing about other rows and is left out."""
+
+
+class UnseenValuesWarning(UserWarning):
+    """Rows have values that no training row had, about which the model learned nothing."""

@@ -236,5 +236,4 @@ def _encoded(name: str, given: Any, n: int) -> Floats:
     if not frame.columns.is_unique:
         raise InputError(f"{name}: names of columns must differ, got {list(frame.columns)}")
     # In float64, and not in the encoder's float32, in which scores near 0 or 1 can become equal.
-    parts = Encoder().fit(frame).parts_
-    return np.column_stack([part.encode(frame[part.column]) for part in parts])
+    return Encoder().fit(frame, constants=True).transform(frame, dtype=np.float64)

@@ -3,7 +3,12 @@
 Numeric columns are standardised by the training rows' mean and standard deviation; columns with only
 0 and 1 among the training rows are unchanged, so that a table and its one-hot form (AIF360's) have
 the same encoding; all others are one-hot encoded, with all zeros for a level that is not in the
-training rows.
+training rows. A column that is the same in all training rows, or differs in nearly all of them, is
+not encoded.
+
+Missing values are used: of a numeric column they become the training rows' median and an indicator
+column, of any other a level of their own. If no training row lacks the value, they become the mean
+and no level.
 
 The 'quantile' encoding adds to every standardised column its position in each of some bins: the
 piecewise-linear encoding of Gorishniy et al. (2022), "On Embeddings for Numerical Features in Tabular
@@ -16,12 +21,30 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from grad_ext.data.values import (
+    MISSING_WORDS,
+    Column,
+    Kind,
+    category_texts,
+    read_numbers,
+    shown,
+    spelling,
+    unused_reason,
+)
 from grad_ext.errors import InputError
+
+# A column of text with more values than this is probably a name or an identifier.
+MOST_LEVELS = 1000
+# Numbers of a missing value, and of one that no training row has, among the positions of levels.
+MISSING, UNSEEN = -2, -1
+# Beyond this a standardised feature would overflow the float32 arithmetic of the network.
+LARGEST = 1e30
 
 # Bins between quantiles of the training values, and between those of their distinct values, without
 # which the value of most rows (Adult's capital gain of 0) would be the only edge.
@@ -70,6 +93,9 @@ class Numeric:
         Each becomes a column.
     common : tuple of float
         The values with an indicator column each, ascending.
+    missing : float, optional
+        The median, which stands for missing values, if training rows lack the value: the last
+        encoded column then indicates those.
     """
 
     column: Hashable
@@ -77,102 +103,251 @@ class Numeric:
     scale: float
     bins: tuple[Bin, ...] = ()
     common: tuple[float, ...] = ()
+    missing: float | None = None
 
     @property
     def width(self) -> int:
         """Number of encoded columns."""
-        return 1 + len(self.bins) + len(self.common)
+        return 1 + len(self.bins) + len(self.common) + (self.missing is not None)
 
     @property
     def names(self) -> list[str]:
         """Names of the encoded columns."""
         bins = [f"{self.column} bin {i}" for i in range(len(self.bins))]
-        return [str(self.column), *bins, *(f"{self.column}={value!r}" for value in self.common)]
+        common = [f"{self.column}={value!r}" for value in self.common]
+        indicator = [] if self.missing is None else [f"{self.column} is missing"]
+        return [str(self.column), *bins, *common, *indicator]
 
-    def encode(self, values: pd.Series) -> NDArray[np.float64]:
-        """Return the encoded column, shape (N, width)."""
-        numbers = _numbers(values)
-        encoded = np.empty((self.width, len(numbers)))
-        encoded[0] = (numbers - self.mean) / self.scale
+    def read(self, values: pd.Series) -> NDArray[np.float64]:
+        """Return a column as numbers, nan where missing, shape (N,).
+
+        Raises
+        ------
+        InputError
+            If it does not hold numbers, or an infinite one.
+        """
+        return _finite(values)
+
+    def write(self, read: NDArray[Any], encoded: NDArray[Any]) -> None:
+        """Encode what `read` returned in an array of shape (N, width).
+
+        Raises
+        ------
+        InputError
+            If a number is too far from the training rows' for the network's arithmetic.
+        """
+        gaps = np.isnan(read)
+        filled = np.where(gaps, self.mean if self.missing is None else self.missing, read)
+        standard = (filled - self.mean) / self.scale
+        largest = float(np.abs(standard).max(initial=0.0))
+        if largest > LARGEST:
+            raise InputError(
+                f"feature {self.column!r} must lie within {LARGEST:g} training standard "
+                f"deviations of the training mean, got {largest:g}"
+            )
+        encoded[:, 0] = standard
         last = 1 + len(self.bins)
-        for row, part in zip(encoded[1:last], self.bins, strict=True):
-            row[:] = (part.share(encoded[0]) - part.mean) / part.scale
-        encoded[last:] = numbers == np.array(self.common)[:, None]
-        return encoded.T
+        for k, part in enumerate(self.bins, start=1):
+            encoded[:, k] = (part.share(standard) - part.mean) / part.scale
+        for k, value in enumerate(self.common, start=last):
+            encoded[:, k] = read == value
+        if self.missing is not None:
+            encoded[:, -1] = gaps
+
+    def surprise(self, read: NDArray[Any]) -> str | None:
+        """Return what the values have that no training row had, in words; None if nothing."""
+        missing = int(np.isnan(read).sum())
+        if not missing or self.missing is not None:
+            return None
+        return f"{self.column!r}: missing in {missing:,} of {len(read):,} rows"
 
 
 @dataclass(frozen=True)
 class Categorical:
-    """Encoding of any other column: an indicator column for each of its levels."""
+    """Encoding of any other column: an indicator column for each of its levels.
+
+    Attributes
+    ----------
+    column : hashable
+        Name of the column.
+    levels : tuple of str
+        Its different values, as texts, ascending.
+    missing : bool
+        Whether training rows lack the value: missing values then are a level of their own, the last.
+    """
 
     column: Hashable
-    levels: tuple[Hashable, ...]
+    levels: tuple[str, ...]
+    missing: bool = False
 
     @property
     def width(self) -> int:
         """Number of encoded columns."""
-        return len(self.levels)
+        return len(self.levels) + self.missing
 
     @property
     def names(self) -> list[str]:
         """Names of the encoded columns."""
-        return [f"{self.column}={level}" for level in self.levels]
+        indicator = [f"{self.column} is missing"] if self.missing else []
+        return [*(f"{self.column}={level}" for level in self.levels), *indicator]
 
-    def encode(self, values: pd.Series) -> NDArray[np.float64]:
-        """Return the encoded column, shape (N, number of levels)."""
-        if values.isna().any():
-            raise InputError(
-                f"feature {values.name!r}: expected no missing values, "
-                f"got {int(values.isna().sum())} in {len(values)} rows"
-            )
-        codes = pd.Index(self.levels, dtype=object).get_indexer(
-            pd.Index(values.astype(object), dtype=object)
-        )
-        return np.equal.outer(codes, np.arange(len(self.levels))).astype(np.float64)
+    def read(self, values: pd.Series) -> NDArray[np.intp]:
+        """Return each value's position among the levels, MISSING or UNSEEN, shape (N,).
+
+        A value that is no level is taken as the level of another spelling, if there is one, or as
+        missing, if it stands for that.
+        """
+        codes, texts = category_texts(values)
+        exact = {level: k for k, level in enumerate(self.levels)}
+        spelled = {spelling(level): k for k, level in reversed(list(enumerate(self.levels)))}
+        places = [
+            exact[text]
+            if text in exact
+            else MISSING
+            if text.strip() in MISSING_WORDS
+            else spelled.get(spelling(text), UNSEEN)
+            for text in texts
+        ]
+        return np.array([*places, MISSING], dtype=np.intp)[codes]
+
+    def write(self, read: NDArray[Any], encoded: NDArray[Any]) -> None:
+        """Encode what `read` returned in an array of shape (N, width)."""
+        encoded[:] = 0.0
+        if self.missing:
+            read = np.where(read == MISSING, len(self.levels), read)
+        rows = np.flatnonzero(read >= 0)
+        encoded[rows, read[rows]] = 1.0
+
+    def surprise(self, read: NDArray[Any]) -> str | None:
+        """Return what the values have that no training row had, in words; None if nothing."""
+        unseen, missing = int((read == UNSEEN).sum()), int((read == MISSING).sum())
+        every = ", which is every row" if unseen == len(read) > 1 else ""
+        what = [
+            f"a level that is not among {shown(self.levels)} in {unseen:,} of {len(read):,} rows"
+        ]
+        what = [what[0] + every] if unseen else []
+        if missing and not self.missing:
+            what.append(f"missing in {missing:,} of {len(read):,} rows")
+        return f"{self.column!r}: {', and '.join(what)}" if what else None
+
+
+@dataclass(frozen=True)
+class Unused:
+    """A column that is not encoded, since it tells nothing about other rows.
+
+    Attributes
+    ----------
+    column : hashable
+        Name of the column.
+    reason : str
+        Why, such as 'has the same value in every row'.
+    """
+
+    column: Hashable
+    reason: str
+    width: ClassVar[int] = 0
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the encoded columns: there are none."""
+        return []
 
 
 def _is_numeric(values: pd.Series) -> bool:
     return pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values)
 
 
-def _numbers(values: pd.Series) -> NDArray[np.float64]:
-    if not _is_numeric(values):
-        raise InputError(f"feature {values.name!r}: expected numbers, got {values.dtype}")
-    numbers: NDArray[np.float64] = values.to_numpy(dtype=np.float64, na_value=np.nan)
-    bad = ~np.isfinite(numbers)
-    if bad.any():
+def _finite(values: pd.Series) -> NDArray[np.float64]:
+    """Return a column as numbers, nan where missing, shape (N,)."""
+    if _is_numeric(values):
+        numbers: NDArray[np.float64] = values.to_numpy(dtype=np.float64, na_value=np.nan)
+    else:
+        try:
+            numbers = read_numbers(values)
+        except InputError as error:
+            raise InputError(f"feature {str(error).removeprefix('column ')}") from None
+    infinite = np.isinf(numbers)
+    if infinite.any():
         raise InputError(
             f"feature {values.name!r}: expected finite numbers, "
-            f"got {numbers[bad][0]} in {int(bad.sum())} of {len(numbers)} rows"
+            f"got {numbers[infinite][0]} in {int(infinite.sum())} of {len(numbers)} rows"
         )
     return numbers
 
 
 def column_encoding(
-    values: pd.Series, encoding: str, most: int | None = None
-) -> Numeric | Categorical:
-    """Return a column's encoding, with at most `most` columns in addition to the standardised one."""
+    values: pd.Series, encoding: str, most: int | None = None, constants: bool = False
+) -> Numeric | Categorical | Unused:
+    """Return a column's encoding.
+
+    Parameters
+    ----------
+    values : pandas.Series
+        The training rows' values.
+    encoding : {'standard', 'quantile'}
+        Encoding of numbers.
+    most : int, optional
+        Largest number of columns in addition to the standardised one.
+    constants : bool, default False
+        Whether a column is encoded that is the same in all rows.
+
+    Raises
+    ------
+    InputError
+        If a number is infinite, or the levels are too many to be encoded.
+    """
     if not _is_numeric(values):
-        levels = pd.unique(values.astype(object).dropna())
-        return Categorical(values.name, tuple(sorted(levels, key=lambda v: (str(type(v)), v))))
-    numbers = _numbers(values)
+        return _categorical(values, constants)
+    numbers = _finite(values)
+    gaps = np.isnan(numbers)
+    if gaps.any():
+        numbers = numbers[~gaps]
+    missing = float(np.median(numbers)) if gaps.any() and len(numbers) else None
+    reason = None if constants and len(numbers) else _unused(values, "number")
+    if reason is not None:
+        return Unused(values.name, reason)
     if np.isin(numbers, (0.0, 1.0)).all():
-        return Numeric(values.name, 0.0, 1.0)
+        return Numeric(values.name, 0.0, 1.0, missing=missing)
     # Division by the largest magnitude first avoids overflow in the squares of huge values.
     unit = float(np.abs(numbers).max())
     scaled = numbers / unit
     deviation = float(scaled.std()) * unit
     mean, scale = float(scaled.mean()) * unit, deviation or 1.0
     if encoding == "standard" or (most is not None and most < 2):
-        return Numeric(values.name, mean, scale)
+        return Numeric(values.name, mean, scale, missing=missing)
     standard = (numbers - mean) / scale
     if most is None:
-        return Numeric(
-            values.name, mean, scale, _bins(standard, VALUE_BINS, DISTINCT_BINS), _common(numbers)
+        common, bins = _common(numbers), _bins(standard, VALUE_BINS, DISTINCT_BINS)
+    else:
+        common = _common(numbers, most // 2)
+        left = most - len(common)
+        bins = _bins(standard, left - left // 3, left // 3)
+    return Numeric(values.name, mean, scale, bins, common, missing)
+
+
+def _categorical(values: pd.Series, constants: bool) -> Categorical | Unused:
+    codes, texts = category_texts(values)
+    missing = bool((codes < 0).any())
+    if not constants:
+        column = Column(pd.Series(np.array([*texts, None], dtype=object)[codes]), "category")
+        reason = unused_reason(column)
+        if reason is not None:
+            return Unused(values.name, reason)
+    levels = tuple(sorted(set(texts)))
+    if len(levels) > MOST_LEVELS:
+        raise InputError(
+            f"feature {values.name!r} is text with {len(levels):,} different values; leave it out, "
+            f"or group it into at most {MOST_LEVELS:,}"
         )
-    common = _common(numbers, most // 2)
-    bins = most - len(common)
-    return Numeric(values.name, mean, scale, _bins(standard, bins - bins // 3, bins // 3), common)
+    return Categorical(values.name, levels, missing)
+
+
+def _unused(values: pd.Series, kind: Kind) -> str | None:
+    """Return why numbers are not encoded, None if they are."""
+    # Only a name tells that whole numbers are an identifier: an array may count its rows by chance.
+    if not isinstance(values.name, str) and values.nunique() > 1:
+        return None
+    return unused_reason(Column(values, kind))
 
 
 def _common(numbers: NDArray[np.float64], most: int = MOST_COMMON) -> tuple[float, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,17 +12,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from grad_ext import checks
-from grad_ext.data.columns import Categorical, Numeric, column_encoding
+from grad_ext.data.columns import Categorical, Numeric, Unused, column_encoding
 from grad_ext.data.table import Table
-from grad_ext.errors import InputError, unknown
+from grad_ext.errors import InputError, UnseenValuesWarning, unknown
 from grad_ext.outputs import Binary, Task
 from grad_ext.training.settings import ENCODINGS
 
 # Most encoded columns of all columns of numbers together. Tables with many columns get fewer for each,
 # since the memory would grow many times.
 MOST_COLUMNS = 256
-# Beyond this a standardised feature would overflow the float32 arithmetic of the network.
-LARGEST = 1e30
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ class Encoder:
 
     Attributes
     ----------
-    parts_ : list of Numeric or Categorical
+    parts_ : list of Numeric, Categorical or Unused
         Encoding of each column, in order.
 
     Examples
@@ -105,8 +104,13 @@ class Encoder:
     def __init__(self, encoding: str = "standard") -> None:
         self.encoding = checks.choice("encoding", encoding, ENCODINGS)
 
-    def fit(self, frame: pd.DataFrame, rows: NDArray[np.intp] | None = None) -> Encoder:
-        """Learn means, scales, bins and levels from training rows.
+    def fit(
+        self,
+        frame: pd.DataFrame,
+        rows: NDArray[np.intp] | None = None,
+        constants: bool = False,
+    ) -> Encoder:
+        """Learn means, scales, medians, bins and levels from training rows.
 
         Parameters
         ----------
@@ -114,18 +118,25 @@ class Encoder:
             Columns to encode.
         rows : array of int, optional
             Positions of the training rows; all rows if not given.
+        constants : bool, default False
+            Whether columns are encoded that are the same in all training rows, which later rows of
+            the same training may not be.
 
         Raises
         ------
         InputError
-            If a column has missing or infinite values, or there is no column.
+            If a column has infinite numbers or too many levels, or none can be used.
         """
         if not len(frame.columns):
             raise InputError("no feature is left without the protected ones")
         # One column at a time: the rows of all columns together would be a copy of the frame.
-        self.parts_: list[Numeric | Categorical] = [
-            column_encoding(_rows_of(frame[c], rows), self.encoding) for c in frame.columns
+        self.parts_: list[Numeric | Categorical | Unused] = [
+            column_encoding(_rows_of(frame[c], rows), self.encoding, constants=constants)
+            for c in frame.columns
         ]
+        if not any(part.width for part in self.parts_):
+            reasons = [f"{p.column!r} {p.reason}" for p in self.parts_ if isinstance(p, Unused)]
+            raise InputError(f"no feature can be used: {'; '.join(reasons)}")
         binned = [
             i for i, part in enumerate(self.parts_) if isinstance(part, Numeric) and part.bins
         ]
@@ -133,8 +144,13 @@ class Encoder:
             most = MOST_COLUMNS // len(binned) - 1
             for i in binned:
                 column = _rows_of(frame[frame.columns[i]], rows)
-                self.parts_[i] = column_encoding(column, self.encoding, most)
+                self.parts_[i] = column_encoding(column, self.encoding, most, constants)
         return self
+
+    @property
+    def unused(self) -> dict[Hashable, str]:
+        """Why columns are not encoded, by column."""
+        return {part.column: part.reason for part in self.parts_ if isinstance(part, Unused)}
 
     @property
     def names(self) -> list[str]:
@@ -152,17 +168,20 @@ class Encoder:
         frame: pd.DataFrame,
         rows: NDArray[np.intp] | None = None,
         dtype: type[np.floating] = np.float32,
+        warn: bool = False,
     ) -> NDArray[Any]:
         """Return the encoded columns of all rows or of those at the given positions.
 
         Parameters
         ----------
         frame : pandas.DataFrame
-            Rows with the columns of fitting.
+            Rows with the columns of fitting, which are read by their values.
         rows : array of int, optional
             Positions of the rows; all rows if not given.
         dtype : type, default numpy.float32
             Type of the result; by default the network's.
+        warn : bool, default False
+            Whether values that no training row had cause a warning.
 
         Returns
         -------
@@ -171,29 +190,38 @@ class Encoder:
         Raises
         ------
         InputError
-            If the frame lacks a column, or one has missing, infinite or too large values.
+            If the frame lacks a column, or one has infinite or too large numbers, or text instead
+            of numbers.
+
+        Warns
+        -----
+        UnseenValuesWarning
+            If a column has levels or missing values that it did not have in the training rows.
         """
-        expected = [part.column for part in self.parts_]
-        missing = [c for c in expected if c not in frame.columns]
+        used = [part for part in self.parts_ if not isinstance(part, Unused)]
+        missing = [part.column for part in used if part.column not in frame.columns]
         if missing:
             raise InputError(
-                f"feature {missing[0]!r} is missing: fitted on {len(expected)} features, "
+                f"feature {missing[0]!r} is missing: fitted on {len(self.parts_)} features, "
                 f"got {len(frame.columns)}"
             )
         # Written column by column: a second copy of a large array would double the memory.
         n = len(frame) if rows is None else len(rows)
-        X = np.empty((n, sum(part.width for part in self.parts_)), dtype=dtype)
-        start = 0
-        for part in self.parts_:
-            block = part.encode(_rows_of(frame[part.column], rows))
-            largest = float(np.abs(block).max(initial=0.0))
-            if largest > LARGEST:
-                raise InputError(
-                    f"feature {part.column!r} must lie within {LARGEST:g} training standard "
-                    f"deviations of the training mean, got {largest:g}"
-                )
-            X[:, start : start + part.width] = block
+        X = np.empty((n, sum(part.width for part in used)), dtype=dtype)
+        start, surprises = 0, []
+        for part in used:
+            read = part.read(_rows_of(frame[part.column], rows))
+            part.write(read, X[:, start : start + part.width])
             start += part.width
+            if warn:
+                surprises.append(part.surprise(read))
+        told = [surprise for surprise in surprises if surprise is not None]
+        if told:
+            warnings.warn(
+                f"features have values that no training row had: {'; '.join(told)}",
+                UnseenValuesWarning,
+                stacklevel=2,
+            )
         return X
 
 

@@ -164,6 +164,8 @@ def read_numbers(values: pd.Series, missing_values: Collection[str] = ()) -> NDA
 def read_frame(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a frame whose columns are read by their values; see `read_column`.
 
+    Columns of numpy's numbers are unchanged.
+
     Raises
     ------
     InputError
@@ -171,8 +173,9 @@ def read_frame(frame: pd.DataFrame) -> pd.DataFrame:
     """
     columns, problems = [], []
     for k in range(len(frame.columns)):
+        values = frame.iloc[:, k]
         try:
-            columns.append(read_column(frame.iloc[:, k]).values)
+            columns.append(values if _is_plain(values.dtype) else read_column(values).values)
         except InputError as error:
             problems.append(str(error))
     if problems:
@@ -180,6 +183,33 @@ def read_frame(frame: pd.DataFrame) -> pd.DataFrame:
     read = pd.concat(columns, axis=1) if columns else frame.copy(deep=False)
     read.columns = frame.columns
     return read
+
+
+def _is_plain(dtype: Any) -> bool:
+    return (
+        isinstance(dtype, np.dtype)
+        and dtype.kind in "iuf"
+        and dtype.isnative
+        and dtype.itemsize <= np.dtype(np.float64).itemsize
+    )
+
+
+def content_hash(frame: pd.DataFrame) -> NDArray[np.uint64]:
+    """Return a number for each row of a frame that was read, by content: see `read_frame`.
+
+    Rows are equal in it if they are equal in all columns, whatever the columns' types are.
+
+    Raises
+    ------
+    InputError
+        If a text is not valid Unicode.
+    """
+    other = {k: np.float64 for k, kind in enumerate(frame.dtypes) if kind.kind in "biuf"}
+    typed = frame.set_axis(range(len(frame.columns)), axis=1).astype(other)
+    try:
+        return np.asarray(pd.util.hash_pandas_object(typed, index=False), dtype=np.uint64)
+    except UnicodeEncodeError as error:
+        raise InputError(f"features: expected text that is valid Unicode, got {error}") from None
 
 
 def unused_reason(column: Column) -> str | None:

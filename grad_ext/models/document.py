@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from grad_ext import checks
 from grad_ext.codec import short
-from grad_ext.data.columns import Categorical, Numeric
+from grad_ext.data.columns import Categorical, Numeric, Unused
 from grad_ext.data.sensitive import SensitiveAttribute
 from grad_ext.engine.shape import Shape
 from grad_ext.errors import InputError
@@ -116,7 +116,7 @@ class Document:
         Fitted attributes.
     network : Sizes
         Sizes of the network.
-    encoder : tuple of Numeric or Categorical
+    encoder : tuple of Numeric, Categorical or Unused
         Encoding of each column.
     epoch : int
         The selected epoch, counted from 1.
@@ -132,7 +132,7 @@ class Document:
     parameters: Mapping[str, Any]
     learned: Learned
     network: Sizes
-    encoder: tuple[Numeric | Categorical, ...]
+    encoder: tuple[Numeric | Categorical | Unused, ...]
     epoch: int
     constant: bool
     location: float
@@ -205,7 +205,8 @@ class Document:
 
 def _check_numeric(part: Numeric) -> None:
     edges = [edge for one in part.bins for edge in (one.start, one.stop)]
-    offsets = [part.mean, *part.common, *edges, *(one.mean for one in part.bins)]
+    missing = [] if part.missing is None else [part.missing]
+    offsets = [part.mean, *missing, *part.common, *edges, *(one.mean for one in part.bins)]
     scales = [part.scale, *(one.scale for one in part.bins)]
     if not np.isfinite([*offsets, *scales]).all() or min(scales) <= 0.0:
         raise InputError(

@@ -35,6 +35,7 @@ from grad_ext.data.sensitive import (
     numbers,
     sensitive_frame,
 )
+from grad_ext.data.values import read_frame
 from grad_ext.engine.module_trunk import Factory
 from grad_ext.errors import InputError
 from grad_ext.models.fit import VALIDATION, Model, Samples, fit_rows, lam_by_attribute
@@ -46,6 +47,8 @@ from grad_ext.training.checkpoint import Rule
 from grad_ext.training.settings import LAMBDA, Settings
 
 Floats = NDArray[np.float64]
+# What becomes of missing values of features.
+MISSING = ("use", "drop", "error")
 
 
 # A dataclass, so that each parameter is written once: it has the explicit keyword-only `__init__`
@@ -76,6 +79,7 @@ class GRADEstimator(BaseEstimator):  # type: ignore[misc]
     checkpoint: str | Rule | None = None
     lr_schedule: str = Settings.lr_schedule
     warmup_schedule: str = Settings.warmup_schedule
+    missing: str = "use"
     validation: float = VALIDATION
     intersections: bool = False
     continuous: Sequence[str] = ()
@@ -113,7 +117,14 @@ class GRADEstimator(BaseEstimator):  # type: ignore[misc]
             if not len(X):
                 raise InputError(f"Found array with 0 sample(s) (shape={X.shape}), expected rows")
             return X.reset_index(drop=True)
-        array = validate_data(self, X, reset=reset, ensure_min_samples=1, dtype="numeric")
+        array = validate_data(
+            self,
+            X,
+            reset=reset,
+            ensure_min_samples=1,
+            dtype="numeric",
+            ensure_all_finite="allow-nan",
+        )
         names = getattr(self, "feature_names_in_", range(array.shape[1]))
         return pd.DataFrame(array, columns=names, copy=False)
 
@@ -141,7 +152,21 @@ class GRADEstimator(BaseEstimator):  # type: ignore[misc]
         target_w: Floats | None,
     ) -> Samples:
         task = Task(target, tuple(attribute.branch for attribute in self.attributes_))
+        frame, w = self._without_missing(read_frame(frame), w)
         return Samples(frame, y, numbers(sensitive, self.attributes_), w, task, target_w=target_w)
+
+    def _without_missing(self, frame: pd.DataFrame, w: Floats) -> tuple[pd.DataFrame, Floats]:
+        """Return rows and weights as the parameter `missing` wants them."""
+        if self.missing == "use":
+            return frame, w
+        gaps = frame.isna()
+        counts = [f"{c!r} ({n:,} of {len(frame):,} rows)" for c, n in gaps.sum().items() if n]
+        if counts and self.missing == "error":
+            raise InputError(
+                f"features: expected no missing values, got some in {', '.join(counts)}"
+            )
+        # A row without weight is not used.
+        return frame, np.where(gaps.any(axis=1), 0.0, w)
 
     def _learn_attributes(self, sensitive: pd.DataFrame) -> None:
         self.attributes_: tuple[SensitiveAttribute, ...] = attributes_of(sensitive, self.continuous)
@@ -165,6 +190,7 @@ class GRADEstimator(BaseEstimator):  # type: ignore[misc]
         target_w: Floats | None = None,
     ) -> Self:
         settings = self._settings()
+        checks.choice("missing", self.missing, MISSING)
         sensitive = self._sensitive(X, sensitive_features, len(frame))
         self._learn_attributes(sensitive)
         rows = self._samples(frame, y, target, sensitive, w, target_w)
@@ -192,6 +218,7 @@ class GRADEstimator(BaseEstimator):  # type: ignore[misc]
     ) -> Self:
         """Train for one pass over rows; the first call determines encoding, attributes and groups."""
         settings = self._settings()
+        checks.choice("missing", self.missing, MISSING)
         if callable(self.trunk):
             raise InputError("partial_fit needs a trunk of layer sizes, got a function")
         sensitive = self._sensitive(X, sensitive_features, len(frame))
@@ -239,6 +266,7 @@ class GRADEstimator(BaseEstimator):  # type: ignore[misc]
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = False
+        tags.input_tags.allow_nan = self.missing != "error"
         return tags
 
 

@@ -18,9 +18,10 @@ from grad_ext import checks
 from grad_ext.data.encoding import Arrays, Encoder
 from grad_ext.data.split import cells, check_groups, hold_out
 from grad_ext.data.table import Table
+from grad_ext.data.values import content_hash
 from grad_ext.engine.module_trunk import Factory
 from grad_ext.engine.network import Network
-from grad_ext.errors import ConstantPredictionWarning, InputError
+from grad_ext.errors import ConstantPredictionWarning, InputError, UnusedColumnWarning
 from grad_ext.method import GRAD, FittedGRAD
 from grad_ext.outputs import Binary, Task
 from grad_ext.seeds import numpy_generator
@@ -41,7 +42,7 @@ class Samples:
     Attributes
     ----------
     frame : pandas.DataFrame
-        Columns that are inputs of the network.
+        Columns that are inputs of the network, read by their values.
     y, a, w : arrays of shape (N,), (N, K), (N,)
         As in `Arrays`.
     task : Task
@@ -77,12 +78,7 @@ class Samples:
         positions : array of int
             One position for each distinct row.
         """
-        try:
-            content = pd.util.hash_pandas_object(self.frame, index=False).to_numpy()
-        except UnicodeEncodeError as error:
-            raise InputError(
-                f"features: expected text that is valid Unicode, got {error}"
-            ) from None
+        content = content_hash(self.frame)
         for column in (self.y, *self.a.T):
             content = content * np.uint64(3) + pd.util.hash_array(column)
         weighted = np.flatnonzero(self.w > 0)
@@ -132,12 +128,12 @@ class Model:
 
     def scores(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         """Return the probability of the favorable label or the number, (N,), or of each class, (N, R)."""
-        scores = self.fitted.scores(self.encoder.transform(frame))[0]
+        scores = self.fitted.scores(self.encoder.transform(frame, warn=True))[0]
         return np.asarray(scores[0] if len(scores) == 1 else scores.T, dtype=np.float64)
 
     def representation(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         """Return the trunk's output, shape (N, H)."""
-        trunk = self.fitted.representations(self.encoder.transform(frame))[0]
+        trunk = self.fitted.representations(self.encoder.transform(frame, warn=True))[0]
         return np.asarray(trunk.T, dtype=np.float64)
 
 
@@ -184,6 +180,8 @@ def fit_rows(
     -----
     ConstantPredictionWarning
         If the model predicts the same label for all rows.
+    UnusedColumnWarning
+        If columns are left out, since they tell nothing about other rows.
     """
     checks.sample_weights(rows.w, "sample_weight")
     rows, positions = rows.merged()
@@ -202,11 +200,19 @@ def fit_rows(
         check_rows(rows, rest)
         encoder.fit(rows.frame, rest)
         training, held_out = rows.arrays(encoder, rest), rows.arrays(encoder, out)
+    warn_of_unused(encoder)
     names = tuple(branch.name for branch in rows.task.attributes)
     trial = Trial("data", names, lam=lam, seed=seed, settings=settings)
     fitted = exact(GRAD(rule, trunk).fit([trial], training, held_out))
     used = [training] if held_out is training else [training, held_out]
     return Model(encoder, fitted, constant(fitted, used, lam))
+
+
+def warn_of_unused(encoder: Encoder) -> None:
+    """Warn of columns that are left out; all of them in one warning."""
+    if encoder.unused:
+        reasons = "; ".join(f"{column!r} {reason}" for column, reason in encoder.unused.items())
+        warnings.warn(f"columns are left out: {reasons}", UnusedColumnWarning, stacklevel=4)
 
 
 def exact(fitted: FittedGRAD) -> FittedGRAD:

@@ -47,7 +47,7 @@ class Online:
     ) -> None:
         names = tuple(branch.name for branch in rows.task.attributes)
         self._trial = Trial("data", names, lam=lam, seed=seed, settings=settings)
-        self._encoder = Encoder(settings.encoding).fit(rows.frame)
+        self._encoder = Encoder(settings.encoding).fit(rows.frame, constants=True)
         shape = shape_of(settings, rows.arrays(self._encoder), self._trial.reversing)
         self._network = Network(shape, [seed])
         self._trainer = Trainer(self._network, [self._trial.lams], [seed], settings)
@@ -60,8 +60,7 @@ class Online:
         Raises
         ------
         InputError
-            If there are fewer than two rows, they lack a feature or hold missing values, or
-            training diverged.
+            If there are fewer than two rows, they lack a feature, or training diverged.
         """
         if len(rows) < 2:
             raise InputError(

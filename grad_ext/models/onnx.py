@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grad_ext import __version__
-from grad_ext.data.columns import Categorical, Numeric
+from grad_ext.data.columns import Categorical, Numeric, Unused
+from grad_ext.data.values import MISSING_WORDS
 from grad_ext.engine.dense import EPS
 from grad_ext.errors import InputError, MissingToolkit
 from grad_ext.method import FittedGRAD
@@ -87,9 +88,10 @@ def export_onnx(fitted: Any, path: str | os.PathLike[str]) -> None:
     """
     name = class_name(fitted)
     graph = _Graph()
-    encoded = _encode(graph, fitted.model_.encoder.parts_)
+    parts = [part for part in fitted.model_.encoder.parts_ if not isinstance(part, Unused)]
+    encoded = _encode(graph, parts)
     _OUTPUTS_OF[name](graph, fitted, _trunk(graph, encoded, fitted.model_.fitted))
-    model = graph.model(name, fitted.model_.encoder.parts_)
+    model = graph.model(name, parts)
     onnx.checker.check_model(model, full_check=True)
     write_model(Path(path), model.SerializeToString(deterministic=True))
 
@@ -177,7 +179,17 @@ def _block(graph: _Graph, given: str, part: Numeric | Categorical) -> str:
     if isinstance(part, Numeric):
         return _numbers(graph, given, [part])
     levels = graph.constant(_onnx_array(part.levels, _levels_of(part))[None])
-    return graph.node("Cast", graph.node("Equal", given, levels), to=TensorProto.DOUBLE)
+    encoded = graph.node("Cast", graph.node("Equal", given, levels), to=TensorProto.DOUBLE)
+    if not part.missing:
+        return encoded
+    words = graph.constant(np.array(sorted(MISSING_WORDS - set(part.levels)), dtype=object)[None])
+    equal = graph.node("Cast", graph.node("Equal", given, words), to=TensorProto.DOUBLE)
+    return graph.node("Concat", encoded, _row_maximum(graph, equal), axis=1)
+
+
+def _row_maximum(graph: _Graph, given: str) -> str:
+    """Return the largest number of each row, shape (N, 1)."""
+    return graph.node("ReduceMax", given, graph.constant(np.array([1])), keepdims=1)
 
 
 def _levels_of(part: Categorical) -> str:
@@ -186,6 +198,9 @@ def _levels_of(part: Categorical) -> str:
 
 def _numbers(graph: _Graph, given: str, parts: Sequence[Numeric]) -> str:
     """Return encoded columns of numbers, shape (N, sum of widths), in the encoder's order."""
+    raw, fill = given, [part.mean if part.missing is None else part.missing for part in parts]
+    gaps = graph.node("IsNaN", raw)
+    given = graph.node("Where", gaps, graph.constant(np.array([fill])), raw)
     standard = _scaled(graph, given, [part.mean for part in parts], [part.scale for part in parts])
     blocks, owners = [standard], list(range(len(parts)))
     bins = [one for part in parts for one in part.bins]
@@ -201,14 +216,20 @@ def _numbers(graph: _Graph, given: str, parts: Sequence[Numeric]) -> str:
     common = [value for part in parts for value in part.common]
     if common:
         columns = [i for i, part in enumerate(parts) for _ in part.common]
-        values = graph.node("Gather", given, graph.constant(np.array(columns)), axis=1)
+        values = graph.node("Gather", raw, graph.constant(np.array(columns)), axis=1)
         equal = graph.node("Equal", values, graph.constant(np.array([common])))
         blocks.append(graph.node("Cast", equal, to=TensorProto.DOUBLE))
         owners += columns
+    lacking = [i for i, part in enumerate(parts) if part.missing is not None]
+    if lacking:
+        some = graph.node("Gather", gaps, graph.constant(np.array(lacking)), axis=1)
+        blocks.append(graph.node("Cast", some, to=TensorProto.DOUBLE))
+        owners += lacking
     if len(blocks) == 1:
         return standard
     every = graph.node("Concat", *blocks, axis=1)
-    # The stable sort puts each column before its bins, and those before its common values.
+    # The stable sort puts each column before its bins, those before its common values, and the
+    # indicator of missing values last.
     order = np.argsort(owners, kind="stable")
     return graph.node("Gather", every, graph.constant(order), axis=1)
 

@@ -79,6 +79,10 @@ class GRADClassifier(ClassifierMixin, GRADEstimator):  # type: ignore[misc]
         Discrimination of at most 0.05), or a function of a `grad_ext.training.checkpoint.History`.
     lr_schedule, warmup_schedule : str, default 'cosine' and 'logistic'
         How the learning rates fall and the reversal grows, names in `grad_ext.engine.schedules`.
+    missing : {'use', 'drop', 'error'}, default 'use'
+        What becomes of rows with missing features: numbers become the training rows' median and an
+        indicator, categories a level of their own; training excludes the rows; or an error is
+        raised.
     validation : float, default 0.2
         Share of the rows held out to select the epoch, if `fit` gets no validation rows. No rows
         are held out if the rule is ``last``, the default.

@@ -17,7 +17,7 @@ import pandas as pd
 from markdown_it import MarkdownIt
 from numpy.typing import ArrayLike, NDArray
 
-from grad_ext.data.columns import Numeric
+from grad_ext.data.columns import Categorical, Numeric
 from grad_ext.data.sensitive import attributes_of
 from grad_ext.errors import InputError
 from grad_ext.metrics.bootstrap import LEVEL, intervals
@@ -161,7 +161,10 @@ def _training(model: Any, trained_on: str) -> list[str]:
     categories = [
         f"{_text(part.column)} ({len(part.levels)} levels)"
         for part in parts
-        if not isinstance(part, Numeric)
+        if isinstance(part, Categorical)
+    ]
+    unused = [
+        f"{_text(column)} ({_text(why)})" for column, why in model.model_.encoder.unused.items()
     ]
     attributes = [f"{_text(b.name)} ({_groups(b)})" for b in shape.attributes]
     given = model.get_params(deep=False) if hasattr(model, "get_params") else model._params
@@ -172,6 +175,7 @@ def _training(model: Any, trained_on: str) -> list[str]:
         ["protects", ", ".join(attributes) or "nothing: the plain network"],
         ["columns of numbers", ", ".join(numeric) or "none"],
         ["columns of categories", ", ".join(categories) or "none"],
+        *([["columns left out", ", ".join(unused)]] if unused else []),
         [
             "settings given",
             ", ".join(f"{label(n)} {_text(value_text(v))}" for n, v in settings.items()),

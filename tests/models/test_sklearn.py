@@ -18,7 +18,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from grad_ext import GRADClassifier, GRADEncoder, GRADRegressor, discrimination
-from grad_ext.errors import ConstantPredictionWarning, InputError
+from grad_ext.errors import ConstantPredictionWarning, InputError, UnseenValuesWarning
 from grad_ext.metrics.group import balanced_accuracy
 
 UNPROTECTED = "ignore:.*was given no sensitive_features:UserWarning"
@@ -380,10 +380,26 @@ def test_other_columns_at_prediction_are_refused():
     model = quick(epochs=1).fit(X, y, sensitive_features=a)
     with pytest.raises(ValueError, match="feature names should match"):
         model.predict(X.rename(columns={"x": "z"}))
-    with pytest.raises(ValueError, match="expected no missing values"):
-        model.predict(X.assign(c=None))
-    new_level = X.assign(c="new")
-    assert model.predict(new_level).shape == (100,)
+    with pytest.raises(ValueError, match="'x': expected numbers, got 'tall'"):
+        model.predict(X.assign(x="tall"))
+
+
+def test_values_that_no_training_row_had_are_told():
+    X, y, a = rows(100)
+    model = quick(epochs=1).fit(X, y, sensitive_features=a)
+    with pytest.warns(UnseenValuesWarning, match="'c': missing in 100 of 100 rows"):
+        missing = model.predict_proba(X.assign(c=None))
+    with pytest.warns(UnseenValuesWarning, match="'c': a level.* in 100 of 100 rows, .*every row"):
+        new = model.predict_proba(X.assign(c="new"))
+    np.testing.assert_array_equal(new, missing)
+    with pytest.warns(UnseenValuesWarning, match="'c': a level.* in 1 of 100 rows"):
+        model.predict(X.assign(c=["new", *X["c"][1:]]))
+    gap = X.assign(x=[np.nan, *X["x"][1:]])
+    with pytest.warns(UnseenValuesWarning, match="'x': missing in 1 of 100 rows"):
+        model.predict(gap)
+    # Text, other types and other spellings of the same content predict the same.
+    other = X.assign(c=[f" {c.upper()}." for c in X["c"]], x=X["x"].map(repr))
+    np.testing.assert_array_equal(model.predict_proba(other), model.predict_proba(X))
 
 
 def test_partial_fit_goes_on_from_where_it_was():

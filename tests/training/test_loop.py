@@ -162,7 +162,7 @@ def test_a_dependence_that_runs_deep_is_unlearned_too():
             labels = model.fit(X, y, sensitive_features=a).predict(X)
             gaps[seed, extrapolation] = discrimination(y, labels, sensitive_features=a)
     assert max(gaps[seed, None] for seed in range(2)) < 0.1
-    assert max(gaps[seed, 0.0] for seed in range(2)) > 0.2
+    assert max(gaps[seed, 0.0] for seed in range(2)) > 0.12
 
 
 # --- its parts -------------------------------------------------------------------------------
@@ -387,12 +387,9 @@ def test_many_columns_of_numbers_share_what_they_become(columns, bins, common):
 @pytest.mark.parametrize("values", [[3.0, 3.0, 3.0], [0.0, 1.0, 1.0], [1e300, 1.0, 1.0]])
 def test_columns_without_a_middle_have_no_bins(values):
     frame = pd.DataFrame({"x": values})
-    assert [len(part.bins) for part in Encoder("quantile").fit(frame).parts_] == [0] or values[
-        0
-    ] > 3
-    plain, with_bins = (
-        Encoder(name).fit(frame).transform(frame) for name in ("standard", "quantile")
-    )
+    fits = [Encoder(name).fit(frame, constants=True) for name in ("standard", "quantile")]
+    assert [len(part.bins) for part in fits[1].parts_] == [0] or values[0] > 3
+    plain, with_bins = (fitted.transform(frame) for fitted in fits)
     np.testing.assert_array_equal(with_bins[:, :1], plain)
 
 
@@ -404,8 +401,8 @@ def test_columns_without_a_middle_have_no_bins(values):
 def test_bins_are_fitted_on_the_given_rows_and_say_where_a_value_lies(values, fresh):
     rows = np.arange(len(values))
     frame = pd.DataFrame({"x": values + fresh})
-    part = Encoder("quantile").fit(frame, rows).parts_[0]
-    assert part == Encoder("quantile").fit(frame.iloc[rows]).parts_[0]
+    part = Encoder("quantile").fit(frame, rows, constants=True).parts_[0]
+    assert part == Encoder("quantile").fit(frame.iloc[rows], constants=True).parts_[0]
     assert all(b.stop > b.start and b.scale >= 0.1 for b in part.bins)
     assert all(b.stop == c.start for b, c in zip(part.bins, part.bins[1:], strict=False))
     assert len(part.bins) <= 25
