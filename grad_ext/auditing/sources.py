@@ -235,5 +235,8 @@ def _encoded(name: str, given: Any, n: int) -> Floats:
         raise InputError(f"{name}: expected {n} rows, got {len(frame)}")
     if not frame.columns.is_unique:
         raise InputError(f"{name}: names of columns must differ, got {list(frame.columns)}")
+    gaps = int(frame.isna().to_numpy().any(axis=1).sum())
+    if gaps and name != FEATURES:
+        raise InputError(f"{name}: expected no missing values, got some in {gaps:,} of {n:,} rows")
     # In float64, and not in the encoder's float32, in which scores near 0 or 1 can become equal.
     return Encoder().fit(frame, constants=True).transform(frame, dtype=np.float64)
