@@ -1,6 +1,11 @@
 """Data that many tests share, and the order in which files are handed to processes."""
 
+import logging
 import os
+
+# Read when numpy and torch are imported, here and in the processes that tests start. Tests run in several
+# processes at once: threads of theirs that wait for each other would take many times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -8,6 +13,7 @@ from hypothesis import HealthCheck, settings
 from grad_ext.data import load_dataset
 from grad_ext.data.split import split
 from grad_ext.evaluation import prepare
+from grad_ext.sweeps.run.cluster import OBJECT_STORE_BYTES, environment
 from grad_ext.training.settings import Settings
 
 # The same examples on every machine and in every run, however long one takes. To look for others:
@@ -34,6 +40,27 @@ def ray_at_full_speed():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_worker_niceness", "0")
         yield
+
+
+@pytest.fixture(scope="module")
+def running_ray():
+    """A Ray of one CPU that the studies of a file share, since each would take seconds to start its own.
+
+    Studies use a Ray that their process has started, and leave it running. That they start and end one
+    themselves is tested where the command runs in a process of its own.
+    """
+    ray = pytest.importorskip("ray")
+    with environment():
+        ray.init(
+            address="local",
+            num_cpus=1,
+            include_dashboard=False,
+            object_store_memory=OBJECT_STORE_BYTES,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    yield
+    ray.shutdown()
 
 
 @pytest.fixture(scope="session", autouse=True)

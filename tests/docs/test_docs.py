@@ -3,8 +3,8 @@
 The Python blocks of a page run one after another in one namespace; a ``text`` block after one is
 what it prints; a ``console`` block's lines that begin with ``$ grad-ext`` are handed to the command
 in this process, since starting one takes longer than most of them: `command.grad_ext` has the tests
-of the command in a process of its own. For the same reason studies train on one CPU here, which
-changes nothing that they show.
+of the command in a process of its own. For the same reason studies share one Ray of one CPU here,
+which changes nothing that they show.
 
 Another processor rounds otherwise, and training multiplies what rounding does until a model differs
 as one of another seed would. A comment before a ``text`` block says by how much its figures may
@@ -23,7 +23,7 @@ import pytest
 
 from grad_ext.cli import main
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("running_ray")]
 
 ROOT = Path(__file__).parents[2]
 PAGES = [

@@ -100,10 +100,10 @@ CASES = [
 
 @pytest.mark.parametrize(("constraint", "adversary_input", "dropout", "branch"), CASES)
 def test_a_pack_agrees_with_the_plain_model(encoded, constraint, adversary_input, dropout, branch):
-    """Same initial weights, row order and masks, 300 steps in float64: equal to rounding."""
+    """Same initial weights, row order and masks, 100 steps in float64: equal to rounding."""
     training, test = encoded
-    # At the recipe's own rate a game without dropout makes 1e-9 of a rounding in 250 steps.
-    changes = {"learning_rate": 1e-3, "epochs": 38, "branch": branch}
+    # At the recipe's own rate a game without dropout multiplies a rounding too soon.
+    changes = {"learning_rate": 1e-3, "epochs": 13, "branch": branch}
     changes |= {"constraint": constraint, "adversary_input": adversary_input, "dropout": dropout}
     chosen = replace(STEADY, **changes)
     heads = 2 if constraint == "equalized_odds" else 1
@@ -127,7 +127,7 @@ def test_a_pack_agrees_with_the_plain_model(encoded, constraint, adversary_input
     generator = torch_generator(seeds[member], "rows")
     orders = [torch.randperm(len(training), generator=generator) for _ in range(chosen.epochs)]
     batches = [order[rows] for order in orders for rows in slices]
-    assert len(batches) >= 300
+    assert len(batches) >= 100
     masks = (
         masks_of(seeds[member], shape, [len(rows) for rows in batches], dropout)
         if dropout
