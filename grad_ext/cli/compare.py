@@ -81,7 +81,7 @@ def compare(
     settings = Settings(recipe=recipe)
 
     from grad_ext.cli.studies import counts, run_study
-    from grad_ext.data.options import listed
+    from grad_ext.data.lists import listed
     from grad_ext.report.findings.comparison import caveats, findings, studied
     from grad_ext.report.sentences import sentences
     from grad_ext.report.statistics.comparison import at_chosen, majority

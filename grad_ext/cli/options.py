@@ -60,7 +60,7 @@ def figure_formats(text: str) -> tuple[str, ...]:
     InputError
         If there is no such format.
     """
-    from grad_ext.data.options import listed
+    from grad_ext.data.lists import listed
     from grad_ext.report.figures.style import checked_formats
 
     return tuple(checked_formats(listed(text)))
@@ -97,7 +97,8 @@ class FileOptions(Options):
 
     def columns(self) -> dict[str, Any]:
         """Return the options that are given, with lists of columns as lists."""
-        from grad_ext.data.options import LIST_OPTIONS, listed
+        from grad_ext.data.lists import listed
+        from grad_ext.data.options import LIST_OPTIONS
 
         return {
             name: listed(value) if name in LIST_OPTIONS else value
@@ -156,7 +157,8 @@ class DatasetOptions(Options):
         InputError
             If the options contradict each other, or the table cannot be loaded.
         """
-        from grad_ext.data.options import listed, table_from_options
+        from grad_ext.data.lists import listed
+        from grad_ext.data.options import table_from_options
 
         named = self.dataset is not None or file.data is not None
         return table_from_options(
@@ -193,7 +195,7 @@ class StudyDatasetOptions(Options):
 
     def names(self) -> list[str]:
         """Return the names of the data sets."""
-        from grad_ext.data.options import listed
+        from grad_ext.data.lists import listed
 
         return listed(self.dataset or DEFAULT_DATASET)
 
@@ -205,7 +207,7 @@ class StudyDatasetOptions(Options):
         InputError
             If only some of the options name a data set.
         """
-        from grad_ext.data.options import listed
+        from grad_ext.data.lists import listed
 
         if not self.protected:
             return None

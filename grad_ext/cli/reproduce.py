@@ -64,7 +64,7 @@ def reproduce(
     Example: grad-ext reproduce table1 --datasets german --seeds 3
     """
     from grad_ext.cli.studies import counts, run_study
-    from grad_ext.data.options import listed
+    from grad_ext.data.lists import listed
     from grad_ext.sweeps.studies.reproduction import (
         Reproduction,
         ReproductionResult,
@@ -109,7 +109,7 @@ def reproduce(
 
 def _attributes(options: list[str]) -> dict[str, tuple[str, ...]]:
     """Return the attributes that options such as german=sex name, by data set."""
-    from grad_ext.data.options import listed
+    from grad_ext.data.lists import listed
 
     attributes = {}
     for option in options:

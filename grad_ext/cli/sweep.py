@@ -221,7 +221,7 @@ def sweep_search(
     Example: grad-ext sweep search --dataset german --set lam=1:1000:log --set dropout=0:0.5
     --set hidden=10:80 --models 60
     """
-    from grad_ext.data.options import listed
+    from grad_ext.data.lists import listed
     from grad_ext.sweeps.studies.values import assignments
 
     search = {
@@ -283,7 +283,7 @@ def _curves(
     training: Mapping[str, Any], texts: Sequence[str] | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the settings with several values in a study of λ, and those with one."""
-    from grad_ext.data.options import listed
+    from grad_ext.data.lists import listed
     from grad_ext.sweeps.studies.values import assignments
 
     varied: dict[str, Any] = {}
@@ -319,7 +319,7 @@ def _fixed(texts: Sequence[str] | None) -> dict[str, Any]:
 def run_plan(plan: StudyPlan, resources: ResourceOptions, run: RunOptions) -> int:
     """Run a study, print its results and return the exit code."""
     from grad_ext.cli.studies import run_study
-    from grad_ext.data.options import listed
+    from grad_ext.data.lists import listed
     from grad_ext.sweeps.run.loggers import checked_log
 
     limits, loggers, formats = (

@@ -82,8 +82,8 @@ class Interval:
 
     def contains(self, numbers: pd.Series) -> NDArray[np.bool_]:
         """Return whether each number is in it, shape (N,); missing ones are not."""
-        inside = np.ones(len(numbers), dtype=bool)
         values = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+        inside: NDArray[np.bool_] = ~np.isnan(values)
         for bound, compare in (
             (self.above, np.greater),
             (self.at_least, np.greater_equal),
@@ -92,7 +92,7 @@ class Interval:
         ):
             if bound is not None:
                 inside &= compare(values, bound)
-        return inside & ~np.isnan(values)
+        return inside
 
     def text(self, column: str) -> str:
         """Return it as a condition on a column.
@@ -106,18 +106,14 @@ class Interval:
         lower = [(self.above, "<"), (self.at_least, "<=")]
         upper = [(self.below, "<"), (self.at_most, "<=")]
         low, high = (
-            [(_digits(b), sign) for b, sign in side if b is not None] for side in (lower, upper)
+            [(value_text(float(b)), sign) for b, sign in side if b is not None]
+            for side in (lower, upper)
         )
         if low and high:
             return f"{low[0][0]}{low[0][1]}{column}{high[0][1]}{high[0][0]}"
         if low:
             return f"{column}{TURNED[low[0][1]]}{low[0][0]}"
         return f"{column}{high[0][1]}{high[0][0]}"
-
-
-def _digits(bound: float) -> str:
-    """Return a number as it would be typed."""
-    return str(int(bound)) if float(bound).is_integer() and abs(bound) < 1e15 else repr(bound)
 
 
 @dataclass(frozen=True)
@@ -233,6 +229,13 @@ def distinct_values(column: pd.Series) -> list[Any]:
     return sorted(values, key=lambda v: (str(type(v)), v))
 
 
+def value_text(value: Any) -> str:
+    """Return a value as a message or a table names it: 1.0 as '1'."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return str(value)
+
+
 def several(wanted: Any) -> tuple[Any, ...]:
     """Return one value or several as a tuple; an empty one for None."""
     if wanted is None:
@@ -275,13 +278,12 @@ def matching_values(wanted: Any, values: Sequence[Any], column: str) -> tuple[Ha
 
 
 def _same(value: Any, values: Sequence[Any]) -> list[Hashable]:
+    """Return the values that are one, or have its text, its spelling or its number."""
     exact = [v for v in values if v == value or str(v) == str(value)]
+    if not exact and isinstance(value, str):
+        exact = [v for v in values if isinstance(v, str) and spelling(v) == spelling(value)]
     if exact:
         return exact
-    if isinstance(value, str):
-        alike = [v for v in values if isinstance(v, str) and spelling(v) == spelling(value)]
-        if alike:
-            return alike
     try:
         return [v for v in values if not isinstance(v, str) and float(v) == float(value)]
     except (TypeError, ValueError):

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from grad_ext.data.conditions import Interval
+from grad_ext.data.conditions import Interval, distinct_values, value_text
 from grad_ext.errors import InputError, unknown
 from grad_ext.outputs import Branch, Continuous
 
@@ -130,6 +130,44 @@ class SensitiveAttribute:
         else:
             privileged = interval.contains(column)
         return np.where(column.isna(), np.nan, privileged.astype(np.float64))
+
+
+# Groups that are named by all of their values have at most so many.
+MOST_NAMED = 3
+
+
+def group_names(attribute: SensitiveAttribute, column: pd.Series) -> tuple[str, ...]:
+    """Return the names of an attribute's groups, in the words of the data, by their numbers.
+
+    Parameters
+    ----------
+    attribute : SensitiveAttribute
+        The attribute; a continuous one has no groups.
+    column : pandas.Series
+        The values of its column.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from grad_ext.data.sensitive import SensitiveAttribute, group_names
+    >>> group_names(SensitiveAttribute("sex", "sex", values=("m",)), pd.Series(["f", "m", "f"]))
+    ('f', 'm')
+    >>> group_names(SensitiveAttribute("age", "age", at_least=25), pd.Series([20, 30]))
+    ('not age>=25', 'age>=25')
+    """
+    if attribute.continuous:
+        return ()
+    if attribute.levels is not None:
+        return tuple(map(value_text, attribute.levels))
+    if attribute.interval is not None:
+        name = attribute.interval.text(attribute.column)
+        return f"not {name}", name
+    values = attribute.values or ()
+    others = [value for value in distinct_values(column) if value not in values]
+    name = "|".join(map(value_text, values))
+    if 0 < len(others) <= MOST_NAMED:
+        return "|".join(map(value_text, others)), name
+    return f"not {name}", name
 
 
 def sensitive_frame(sensitive_features: Any, n: int) -> pd.DataFrame:

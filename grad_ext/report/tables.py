@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from grad_ext.data.options import joined, listed
+from grad_ext.data.lists import joined, listed
 from grad_ext.errors import InputError
 from grad_ext.trial import Record, Trial
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from grad_ext.data.options import joined
+from grad_ext.data.lists import joined
 from grad_ext.data.table import Table
 from grad_ext.errors import InputError, MissingToolkit
 from grad_ext.evaluation import EncodedSplit, evaluate

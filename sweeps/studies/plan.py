@@ -16,7 +16,8 @@ from typing import Any
 
 from grad_ext import checks
 from grad_ext.data import DATA_SETS
-from grad_ext.data.options import AttributeSet, checked_file, joined
+from grad_ext.data.lists import joined
+from grad_ext.data.options import AttributeSet, checked_file
 from grad_ext.data.split import PROTOCOLS, checked_protocol, split
 from grad_ext.data.table import Table
 from grad_ext.errors import InputError, unknown

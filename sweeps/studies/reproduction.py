@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 
 from grad_ext.data import load_dataset
-from grad_ext.data.options import AttributeSet, joined
+from grad_ext.data.lists import joined
+from grad_ext.data.options import AttributeSet
 from grad_ext.data.split import split
 from grad_ext.errors import InputError, unknown
 from grad_ext.evaluation import EncodedSplit, EvaluationConfig, prepare

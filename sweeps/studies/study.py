@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from grad_ext.data.options import AttributeSet, joined, tables_by_attributes
+from grad_ext.data.lists import joined
+from grad_ext.data.options import AttributeSet, tables_by_attributes
 from grad_ext.data.table import Table
 from grad_ext.errors import InputError
 from grad_ext.evaluation import EncodedSplit, EvaluationConfig

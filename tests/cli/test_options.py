@@ -24,7 +24,7 @@ from grad_ext.cli.options import (
     TrainingOptions,
 )
 from grad_ext.cli.sweep import RunOptions, StudyOptions
-from grad_ext.data.options import listed
+from grad_ext.data.lists import listed
 from grad_ext.errors import InputError
 
 STUDIES = ("sweep lambda", "sweep seed", "sweep grid", "sweep search")

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from report_data import record
 
-from grad_ext.data.options import listed
+from grad_ext.data.lists import listed
 from grad_ext.errors import InputError
 from grad_ext.report.tables import majority_row, names_text, results
 from grad_ext.training.settings import Settings

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from grad_ext.data.options import listed
+from grad_ext.data.lists import listed
 from grad_ext.report.findings.base import Finding
 from grad_ext.report.findings.models import one_split
 from grad_ext.report.findings.pairwise import PairwiseComparison, compared_with_others

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from grad_ext.data.options import listed
+from grad_ext.data.lists import listed
 from grad_ext.report.findings.base import Finding
 from grad_ext.report.published import Published
 from grad_ext.report.statistics.intervals import Interval, paired_interval

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from grad_ext.data.options import listed
+from grad_ext.data.lists import listed
 from grad_ext.report.published import Published
 
 METRICS = ("accuracy", "delta", "discrimination", "consistency")
