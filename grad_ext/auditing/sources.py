@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import is_regressor
 
+from grad_ext.data.alignment import index_of
 from grad_ext.data.encoding import Encoder
 from grad_ext.data.sensitive import sensitive_frame
 from grad_ext.errors import InputError
@@ -90,7 +91,7 @@ def subject(given: Any, X: Any, sensitive_features: Any, y: ArrayLike | None, se
         names = [str(name) for name in X.protected_attribute_names]
         sensitive = pd.DataFrame(X.protected_attributes, columns=names)
     else:
-        sensitive = sensitive_frame(sensitive_features, n)
+        sensitive = sensitive_frame(sensitive_features, n, index_of(X, y))
     if X is not None:
         values = {FEATURES: features, **values}
     if y is None and is_aif360:

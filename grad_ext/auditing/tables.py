@@ -215,7 +215,7 @@ def group_frame(table: Table) -> pd.DataFrame:
             levels = attribute.levels or ("others", "privileged")
             column = column.map({float(i): str(level) for i, level in enumerate(levels)})
         frame[attribute.name] = column
-    return frame
+    return frame.set_axis(table.frame.index)
 
 
 def continuous_names(table: Table) -> list[str]:

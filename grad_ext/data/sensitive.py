@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from grad_ext.data.alignment import aligned, index_of
 from grad_ext.data.conditions import Interval, distinct_values, value_text
 from grad_ext.errors import InputError, unknown
 from grad_ext.outputs import Branch, Continuous
@@ -170,15 +171,22 @@ def group_names(attribute: SensitiveAttribute, column: pd.Series) -> tuple[str, 
     return f"not {name}", name
 
 
-def sensitive_frame(sensitive_features: Any, n: int) -> pd.DataFrame:
+def sensitive_frame(
+    sensitive_features: Any, n: int, index: pd.Index | None = None, reference: str = "X"
+) -> pd.DataFrame:
     """Return sensitive features as a frame with one column for each attribute.
 
     Parameters
     ----------
     sensitive_features : array, Series, frame, list or mapping
-        The values, n rows.
+        The values, n rows; None and nan are missing values in each of them.
     n : int
         Number of rows.
+    index : pandas.Index, optional
+        The index of the rows that they belong to: a Series or frame, or one in a mapping, is
+        aligned by it. Without it rows match by position.
+    reference : str, default 'X'
+        Name of those rows in errors.
 
     Returns
     -------
@@ -187,34 +195,22 @@ def sensitive_frame(sensitive_features: Any, n: int) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If the number of rows differs, there is no column, or two columns have the same name.
+        If the number of rows differs, the index is another, there is no column, or two columns have
+        the same name.
     """
     given = sensitive_features
     if hasattr(given, "to_pandas"):
         given = given.to_pandas()
+        # What is no pandas object has no index, and gets a meaningless one.
+        index = None
     if isinstance(given, pd.Series):
         frame = given.to_frame(given.name if given.name is not None else "sensitive_feature")
     elif isinstance(given, pd.DataFrame):
         frame = given.copy(deep=False)
     elif isinstance(given, Mapping):
-        lengths = {name: len(values) for name, values in given.items()}
-        if any(length != n for length in lengths.values()):
-            raise InputError(f"sensitive_features: expected {n} rows each, got {lengths}")
-        frame = pd.DataFrame({name: np.asarray(values) for name, values in given.items()})
+        frame = _mapping_frame(given, n, index, reference)
     else:
-        array = np.asarray(given)
-        if array.ndim not in (1, 2):
-            raise InputError(
-                f"sensitive_features: expected shape ({n},) or ({n}, K), got {array.shape}"
-            )
-        array = array[:, None] if array.ndim == 1 else array
-        single = array.shape[1] == 1
-        names = (
-            ["sensitive_feature"]
-            if single
-            else [f"sensitive_feature_{k}" for k in range(array.shape[1])]
-        )
-        frame = pd.DataFrame(array, columns=names).infer_objects()
+        frame = _array_frame(given, n)
     frame.columns = [str(name) for name in frame.columns]
     if len(frame) != n:
         raise InputError(f"sensitive_features: expected {n} rows, got {len(frame)}")
@@ -222,7 +218,48 @@ def sensitive_frame(sensitive_features: Any, n: int) -> pd.DataFrame:
         raise InputError("sensitive_features: expected at least one column, got none")
     if not frame.columns.is_unique:
         raise InputError(f"sensitive_features: names must differ, got {list(frame.columns)}")
+    if isinstance(given, (pd.Series, pd.DataFrame)):
+        frame = aligned("sensitive_features", frame, index, reference)
     return frame.reset_index(drop=True)
+
+
+def _mapping_frame(
+    given: Mapping[Any, Any], n: int, index: pd.Index | None, reference: str
+) -> pd.DataFrame:
+    lengths = {name: len(values) for name, values in given.items()}
+    if any(length != n for length in lengths.values()):
+        raise InputError(f"sensitive_features: expected {n} rows each, got {lengths}")
+    if index is None:
+        # The Series of a mapping belong to the same rows.
+        index, reference = index_of(*given.values()), "the first Series"
+    return pd.DataFrame(
+        {
+            name: _column(aligned(f"sensitive_features[{name!r}]", values, index, reference))
+            for name, values in given.items()
+        }
+    )
+
+
+def _array_frame(given: Any, n: int) -> pd.DataFrame:
+    # Lists as objects, so that None and nan beside names stay missing and become no names.
+    array = np.asarray(given) if hasattr(given, "dtype") else np.asarray(given, dtype=object)
+    if array.ndim not in (1, 2):
+        raise InputError(
+            f"sensitive_features: expected shape ({n},) or ({n}, K), got {array.shape}"
+        )
+    array = array[:, None] if array.ndim == 1 else array
+    if array.shape[1] == 1:
+        return pd.DataFrame({"sensitive_feature": _column(array[:, 0])})
+    columns = {f"sensitive_feature_{k}": _column(one) for k, one in enumerate(array.T)}
+    return pd.DataFrame(columns, index=range(len(array)))
+
+
+def _column(values: Any) -> pd.Series:
+    """Return values by position, with the type of those that are present."""
+    if isinstance(values, pd.Series):
+        return values.reset_index(drop=True)
+    array = np.asarray(values) if hasattr(values, "dtype") else np.asarray(values, dtype=object)
+    return pd.Series(array.tolist() if array.dtype == object else array)
 
 
 def index_frame(index: pd.Index, prot_attr: Any) -> pd.DataFrame:

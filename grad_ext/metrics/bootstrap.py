@@ -24,9 +24,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from grad_ext import checks
 from grad_ext.checks import sample_weights
+from grad_ext.data.alignment import aligned, index_of
 from grad_ext.data.sensitive import attributes_of, numbers, sensitive_frame
 from grad_ext.errors import InputError
-from grad_ext.metrics.inputs import as_binary, as_rows, as_weights
+from grad_ext.metrics.inputs import as_predictions, as_weights, continuous_columns
 from grad_ext.metrics.neighbors import NeighborGraph, neighbor_graph
 from grad_ext.metrics.registry import METRICS, Metric, spread
 from grad_ext.metrics.resampling import Units, cell_weights, resampled, swapped
@@ -56,6 +57,7 @@ def intervals(
     level: float = LEVEL,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    pos_label: Any = None,
 ) -> pd.DataFrame:
     """Return every metric with its bootstrap confidence interval.
 
@@ -82,9 +84,9 @@ def intervals(
     Parameters
     ----------
     y_true : array of shape (N,)
-        Labels, 0 or 1.
+        Labels: 0 and 1, booleans, -1 and 1, or any two values.
     y_pred : array of shape (N,) or (P, N)
-        Labels, or scores in [0, 1], of one model or of P.
+        Labels, or scores in [0, 1] of the favorable one, of one model or of P.
     sensitive_features : array, Series, frame, list or mapping, of N rows
         A column for each attribute; rows where it is missing are ignored for it. Floats of many
         values are continuous, as for the estimators.
@@ -107,6 +109,8 @@ def intervals(
     seed : int, default 0
         The draws depend only on it and on the number of units, so a model's intervals do not depend
         on other models or attributes.
+    pos_label : object, optional
+        The favorable label; needed if the labels are other than 0 and 1, booleans, or -1 and 1.
 
     Returns
     -------
@@ -119,8 +123,9 @@ def intervals(
     Raises
     ------
     InputError
-        If lengths differ, a label is not 0 or 1, a prediction not in [0, 1], a row has no unit, or
-        the resamples are too few for the level.
+        If lengths differ, there are more than two labels, it is not known which one is favorable, a
+        prediction is neither a label nor in [0, 1], arguments with a pandas index hold other rows, a
+        row has no unit, or the resamples are too few for the level.
 
     Examples
     --------
@@ -131,8 +136,12 @@ def intervals(
     [0.75, 0.66, 0.83]
     """
     tail = _checked_tail(level, resamples)
-    rows = _predictions(y_true, y_pred, sensitive_features, X, graph, sample_weight, continuous)
-    units = Units.of(groups, len(rows.weight))
+    true, predicted = as_predictions(y_true, y_pred, pos_label)
+    index = index_of(y_true, y_pred)
+    rows = _predictions(
+        true, predicted, index, sensitive_features, X, graph, sample_weight, continuous
+    )
+    units = Units.of(aligned("groups", groups, index, "y"), len(rows.weight))
     sample, drawn = resampled(rows, units, resamples, seed)
     errors = [
         _errors(group, once, again, tail)
@@ -161,7 +170,7 @@ def intervals(
         ).rename_axis("metric")
         for p in range(len(rows.predicted))
     ]
-    if np.ndim(y_pred) == 1:
+    if predicted.ndim == 1:
         return tables[0]
     return pd.concat(dict(enumerate(tables)), names=["model"])
 
@@ -180,6 +189,7 @@ def paired_test(
     level: float = LEVEL,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    pos_label: Any = None,
 ) -> pd.DataFrame:
     """Return the difference of two models in every metric on the same rows, with p-values.
 
@@ -202,7 +212,8 @@ def paired_test(
     ----------
     first, second : array of shape (N,)
         Labels, or scores in [0, 1], of the two models.
-    y_true, sensitive_features, X, graph, sample_weight, continuous, groups, level, resamples, seed
+    y_true, sensitive_features, X, graph, sample_weight, continuous, groups, level, resamples, seed, \
+    pos_label
         As for `intervals`; rows of one unit change places together.
 
     Returns
@@ -227,12 +238,16 @@ def paired_test(
     True
     """
     tail = _checked_tail(level, resamples)
-    shapes = np.shape(first), np.shape(second)
-    if len(shapes[0]) != 1 or shapes[0] != shapes[1]:
-        raise InputError(f"first, second: expected one prediction a row each, got shapes {shapes}")
-    both = np.stack([as_rows("first", first), as_rows("second", second)])
-    rows = _predictions(y_true, both, sensitive_features, X, graph, sample_weight, continuous)
-    units = Units.of(groups, len(rows.weight))
+    true, one = as_predictions(y_true, first, pos_label, name="first")
+    other = as_predictions(y_true, second, pos_label, name="second")[1]
+    if one.ndim != 1 or one.shape != other.shape:
+        raise InputError(
+            "first, second: expected one prediction a row each, got shapes "
+            f"{one.shape} and {other.shape}"
+        )
+    both, index = np.stack([one, other]), index_of(y_true, first, second)
+    rows = _predictions(true, both, index, sensitive_features, X, graph, sample_weight, continuous)
+    units = Units.of(aligned("groups", groups, index, "y"), len(rows.weight))
     sample, drawn = resampled(rows, units, resamples, seed)
     errors = [
         _paired_errors(group, once, again, tail)
@@ -324,8 +339,9 @@ def _gaps(groups: Groups, sample: Floats, drawn: Floats) -> tuple[Floats, Floats
 
 
 def _predictions(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
+    true: Floats | None,
+    predicted: Floats,
+    index: pd.Index | None,
     sensitive_features: Any,
     X: ArrayLike | None,
     graph: NeighborGraph | None,
@@ -339,39 +355,36 @@ def _predictions(
     InputError
         As `intervals`.
     """
-    predicted = as_rows("y_pred", y_pred)
     n = predicted.shape[-1]
     if predicted.ndim > 2:
         raise InputError(f"y_pred: expected shape (N,) or (P, N), got {predicted.shape}")
     within = (predicted >= 0) & (predicted <= 1)
     if not within.all():
         raise InputError(f"y_pred: expected values in [0, 1], got {predicted[~within][0]}")
-    y = as_binary("y_true", y_true, n)
-    weight = sample_weights(as_weights(sample_weight, n), "sample_weight")
-    for name, values in (("y_true", y), ("sample_weight", weight)):
+    if true is None:
+        raise InputError("y_true: expected labels, got None")
+    weight = sample_weights(as_weights(sample_weight, n, index), "sample_weight")
+    for name, values in (("y_true", true), ("sample_weight", weight)):
         if values.ndim != 1:
             raise InputError(f"{name}: expected shape ({n},), got {values.shape}")
-    groups = _groups(sensitive_features, continuous, n)
+    groups = _groups(sensitive_features, continuous, n, index)
     if X is not None and graph is not None:
         raise InputError("expected at most one of X and graph, got both")
     if X is not None:
-        points = np.asarray(X)
+        points = np.asarray(aligned("X", X, index, "y"))
         if len(points) != n:
             raise InputError(f"X: expected {n} rows, got {len(points)}")
         graph = neighbor_graph(points)
     if graph is not None and len(graph) != n:
         raise InputError(f"graph: expected {n} rows, got {len(graph)}")
-    return Predictions(np.atleast_2d(predicted), y, weight, groups, graph=graph)
+    return Predictions(np.atleast_2d(predicted), true, weight, groups, graph=graph)
 
 
-def _groups(sensitive_features: Any, continuous: Sequence[str | int], n: int) -> tuple[Groups, ...]:
-    frame = sensitive_frame(sensitive_features, n)
-    last = len(frame.columns) - 1
-    for column in continuous:
-        if not isinstance(column, str) and not 0 <= column <= last:
-            raise InputError(f"continuous: expected names or columns 0 to {last}, got {column}")
-    names = [c if isinstance(c, str) else frame.columns[c] for c in continuous]
-    attributes = attributes_of(frame, names)
+def _groups(
+    sensitive_features: Any, continuous: Sequence[str | int], n: int, index: pd.Index | None
+) -> tuple[Groups, ...]:
+    frame = sensitive_frame(sensitive_features, n, index, "y")
+    attributes = attributes_of(frame, continuous_columns(continuous, list(frame.columns)))
     groups = []
     for attribute, values in zip(attributes, numbers(frame, attributes).T, strict=True):
         if attribute.levels is None:

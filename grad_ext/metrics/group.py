@@ -2,7 +2,7 @@
 
 Accuracy, Discrimination, Consistency and Delta are those of Zemel et al. (2013), "Learning Fair
 Representations", section 5, as the GRAD paper writes them (section 3.1). A prediction ŷ is a label
-(0 or 1) or a score in [0, 1]; the functions take either. Studies evaluate labels, since the paper
+(1 for the favorable one) or a score in [0, 1]; the functions take either. Studies evaluate labels, since the paper
 uses "only the predicted label".
 
 Predictions have shape (..., N), so one call evaluates many models, each to the same bits as alone.
@@ -14,14 +14,25 @@ those of `grad_ext.metrics.registry`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from grad_ext.data.alignment import aligned, index_of
+from grad_ext.data.sensitive import sensitive_frame
 from grad_ext.errors import InputError
 from grad_ext.metrics import registry
-from grad_ext.metrics.inputs import as_binary, as_columns, as_rows, as_weights
+from grad_ext.metrics.inputs import (
+    as_binary,
+    as_predictions,
+    as_weights,
+    continuous_columns,
+    named_columns,
+    row_count,
+)
 from grad_ext.metrics.neighbors import NEIGHBORS, NeighborGraph, neighbor_graph
 from grad_ext.metrics.sums import Groups, Predictions
 
@@ -39,36 +50,44 @@ def _predictions(
     y_true: ArrayLike | None,
     y_pred: ArrayLike,
     sample_weight: ArrayLike | None,
-    columns: Floats | Sequence[Any] = (),
-    continuous: Sequence[int] = (),
-    kind: str = "categorical",
+    pos_label: Any,
+    needed: bool = True,
 ) -> Predictions:
-    predicted = as_rows("y_pred", y_pred)
-    n = predicted.shape[-1]
-    true = None if y_true is None else as_binary("y_true", y_true, n)
-    groups = tuple(
-        Groups.of(str(k), "continuous" if k in continuous else kind, column)
-        for k, column in enumerate(columns)
-    )
-    return Predictions(predicted, true, as_weights(sample_weight, n), groups)
+    true, predicted = as_predictions(y_true, y_pred, pos_label, needed=needed)
+    index = index_of(y_true, y_pred)
+    return Predictions(predicted, true, as_weights(sample_weight, predicted.shape[-1], index))
 
 
 def _attributes(
     y_true: ArrayLike | None,
     y_pred: ArrayLike,
-    sensitive_features: ArrayLike | None,
-    protected: ArrayLike | None,
+    sensitive_features: Any,
+    protected: Any,
     sample_weight: ArrayLike | None,
-    continuous: Sequence[int],
+    pos_label: Any,
+    continuous: Sequence[str | int],
+    needed: bool = True,
 ) -> Predictions:
     if (sensitive_features is None) == (protected is None):
         raise InputError(
             "expected exactly one of sensitive_features and protected, got "
             f"{'neither' if protected is None else 'both'}"
         )
+    rows = _predictions(y_true, y_pred, sample_weight, pos_label, needed)
     features = protected if sensitive_features is None else sensitive_features
-    columns = as_columns(features, as_rows("y_pred", y_pred).shape[-1])
-    return _predictions(y_true, y_pred, sample_weight, columns, continuous)
+    index = index_of(y_true, y_pred)
+    return replace(rows, groups=_groups(features, len(rows.weight), index, continuous))
+
+
+def _groups(
+    sensitive_features: Any, n: int, index: pd.Index | None, continuous: Sequence[str | int]
+) -> tuple[Groups, ...]:
+    columns = named_columns(sensitive_features, n, index)
+    numbers = continuous_columns(continuous, list(columns))
+    return tuple(
+        Groups.of(str(k), "continuous" if name in numbers else "categorical", column)
+        for k, (name, column) in enumerate(columns.items())
+    )
 
 
 def _by_attribute(name: str, predictions: Predictions) -> Floats:
@@ -77,7 +96,11 @@ def _by_attribute(name: str, predictions: Predictions) -> Floats:
 
 
 def accuracy(
-    y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    pos_label: Any = None,
 ) -> Any:
     """Return ``1 - mean |y - ŷ|``: the share of right labels, or its analogue for scores.
 
@@ -86,52 +109,74 @@ def accuracy(
     Parameters
     ----------
     y_true : array of shape (N,)
-        Labels, 0 or 1.
+        Labels: 0 and 1, booleans, -1 and 1, or any two values.
     y_pred : array of shape (..., N)
-        Labels or scores.
+        Labels, or scores in [0, 1] of the favorable one.
     sample_weight : array of shape (N,), optional
+    pos_label : object, optional
+        The favorable label; needed if the labels are other than 0 and 1, booleans, or -1 and 1.
 
     Returns
     -------
     float or array of shape (...)
+
+    Raises
+    ------
+    InputError
+        If there are more than two labels, it is not known which one is favorable, or arguments with
+        a pandas index hold other rows.
 
     Examples
     --------
     >>> from grad_ext.metrics.group import accuracy
     >>> float(accuracy([1, 0, 1, 1], [1, 0, 0, 1]))
     0.75
+    >>> float(accuracy(["no", "yes"], ["yes", "yes"], pos_label="yes"))
+    0.5
     """
-    return registry.accuracy(_predictions(y_true, y_pred, sample_weight))[()]
+    return registry.accuracy(_predictions(y_true, y_pred, sample_weight, pos_label))[()]
 
 
 def balanced_accuracy(
-    y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    pos_label: Any = None,
 ) -> Any:
     """Return the mean of the accuracies among the rows of either class; 0.5 for a constant label.
 
     Parameters and return value as `accuracy`; nan where a class is absent.
     """
-    return registry.balanced_accuracy(_predictions(y_true, y_pred, sample_weight))[()]
+    return registry.balanced_accuracy(_predictions(y_true, y_pred, sample_weight, pos_label))[()]
 
 
 def positive_rate(
-    y_true: ArrayLike | None, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None
+    y_true: ArrayLike | None,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    pos_label: Any = None,
 ) -> Any:
     """Return mean ŷ: the share of favorable predictions.
 
-    Fairlearn's ``selection_rate``, and its ``mean_prediction`` for scores. `y_true` is ignored.
+    Fairlearn's ``selection_rate``, and its ``mean_prediction`` for scores. `y_true` only helps to
+    tell labels from scores. Other parameters as `accuracy`.
     """
-    return registry.positive_rate(_predictions(None, y_pred, sample_weight))[()]
+    return registry.positive_rate(
+        _predictions(y_true, y_pred, sample_weight, pos_label, needed=False)
+    )[()]
 
 
 def discrimination_by_attribute(
     y_true: ArrayLike | None,
     y_pred: ArrayLike,
     *,
-    sensitive_features: ArrayLike | None = None,
-    protected: ArrayLike | None = None,
+    sensitive_features: Any = None,
+    protected: Any = None,
     sample_weight: ArrayLike | None = None,
-    continuous: Sequence[int] = (),
+    continuous: Sequence[str | int] = (),
+    pos_label: Any = None,
 ) -> Floats:
     """Return Discrimination for each protected attribute.
 
@@ -145,25 +190,32 @@ def discrimination_by_attribute(
     Parameters
     ----------
     y_true : array of shape (N,) or None
-        Ignored.
+        Only helps to tell labels from scores.
     y_pred : array of shape (..., N)
-        Labels or scores.
-    sensitive_features : array of shape (N,) or (N, K)
+        Labels, or scores in [0, 1] of the favorable one; floats outside are predicted numbers.
+    sensitive_features : array of shape (N,) or (N, K), Series, frame, list or mapping
         Groups, or numbers; rows where an attribute is nan (or None) are ignored for it.
-    protected : array of shape (N,) or (N, K)
+    protected : array of shape (N,) or (N, K), Series, frame, list or mapping
         The same under another name, for Fairlearn's ``make_derived_metric``, which does not pass on
         ``sensitive_features``; exactly one of the two is needed.
     sample_weight : array of shape (N,), optional
-    continuous : sequence of int, optional
-        Which columns are continuous.
+    continuous : sequence of str or int, optional
+        Which columns are continuous, by name or number.
+    pos_label : object, optional
+        The favorable label; needed if the labels are other than 0 and 1, booleans, or -1 and 1.
 
     Returns
     -------
     array of shape (K, ...)
         nan where fewer than two groups have rows.
+
+    Raises
+    ------
+    InputError
+        As `accuracy`.
     """
     predictions = _attributes(
-        None, y_pred, sensitive_features, protected, sample_weight, continuous
+        y_true, y_pred, sensitive_features, protected, sample_weight, pos_label, continuous, False
     )
     return _by_attribute("discrimination", predictions)
 
@@ -172,10 +224,11 @@ def discrimination(
     y_true: ArrayLike | None,
     y_pred: ArrayLike,
     *,
-    sensitive_features: ArrayLike | None = None,
-    protected: ArrayLike | None = None,
+    sensitive_features: Any = None,
+    protected: Any = None,
     sample_weight: ArrayLike | None = None,
-    continuous: Sequence[int] = (),
+    continuous: Sequence[str | int] = (),
+    pos_label: Any = None,
 ) -> Any:
     """Return Discrimination, averaged over the protected attributes.
 
@@ -195,7 +248,7 @@ def discrimination(
     0.5
     """
     predictions = _attributes(
-        None, y_pred, sensitive_features, protected, sample_weight, continuous
+        y_true, y_pred, sensitive_features, protected, sample_weight, pos_label, continuous, False
     )
     return registry.averaged(registry.discrimination, predictions)[()]
 
@@ -204,10 +257,11 @@ def delta(
     y_true: ArrayLike,
     y_pred: ArrayLike,
     *,
-    sensitive_features: ArrayLike | None = None,
-    protected: ArrayLike | None = None,
+    sensitive_features: Any = None,
+    protected: Any = None,
     sample_weight: ArrayLike | None = None,
-    continuous: Sequence[int] = (),
+    continuous: Sequence[str | int] = (),
+    pos_label: Any = None,
 ) -> Any:
     """Return Delta: accuracy minus (mean) Discrimination.
 
@@ -223,7 +277,7 @@ def delta(
     0.25
     """
     predictions = _attributes(
-        y_true, y_pred, sensitive_features, protected, sample_weight, continuous
+        y_true, y_pred, sensitive_features, protected, sample_weight, pos_label, continuous
     )
     return registry.delta(predictions)[()]
 
@@ -232,10 +286,11 @@ def balanced_delta(
     y_true: ArrayLike,
     y_pred: ArrayLike,
     *,
-    sensitive_features: ArrayLike | None = None,
-    protected: ArrayLike | None = None,
+    sensitive_features: Any = None,
+    protected: Any = None,
     sample_weight: ArrayLike | None = None,
-    continuous: Sequence[int] = (),
+    continuous: Sequence[str | int] = (),
+    pos_label: Any = None,
 ) -> Any:
     """Return balanced accuracy minus (mean) Discrimination; 0.5 for a constant label.
 
@@ -248,7 +303,7 @@ def balanced_delta(
     0.5
     """
     predictions = _attributes(
-        y_true, y_pred, sensitive_features, protected, sample_weight, continuous
+        y_true, y_pred, sensitive_features, protected, sample_weight, pos_label, continuous
     )
     return registry.balanced_delta(predictions)[()]
 
@@ -264,6 +319,7 @@ def consistency(
     k: int = NEIGHBORS,
     include_self: bool = False,
     ties: str = "share",
+    pos_label: Any = None,
 ) -> Any:
     """Return Consistency: ``1 - mean |ŷ - mean ŷ of the k nearest neighbours|``.
 
@@ -273,9 +329,9 @@ def consistency(
     Parameters
     ----------
     y_true : array of shape (N,) or None
-        Ignored.
+        Only helps to tell labels from scores.
     y_pred : array of shape (..., N)
-        Labels or scores.
+        Labels, or scores in [0, 1] of the favorable one.
     X : array of shape (N, D)
         Coordinates of the rows, on comparable scales (`grad_ext.data.encoding.metric_space` encodes
         the columns of a table or frame); Euclidean distance.
@@ -295,6 +351,8 @@ def consistency(
     ties : {'share', 'first'}, default 'share'
         Rows tied at the k-th distance share the remaining weight, so that the order of the rows does
         not matter; or the first of them are taken.
+    pos_label : object, optional
+        The favorable label, as for `accuracy`.
 
     Returns
     -------
@@ -312,24 +370,22 @@ def consistency(
     >>> float(consistency([1, 1, 0, 0], [1, 1, 0, 0], X=X, k=1))
     0.5
     """
-    predicted = as_rows("y_pred", y_pred)
-    n = predicted.shape[-1]
+    rows = _predictions(y_true, y_pred, sample_weight, pos_label, needed=False)
+    n = len(rows.weight)
     if (X is None) == (graph is None):
         raise InputError("consistency needs exactly one of X and graph")
     if graph is None:
-        points = np.asarray(X)
+        points = np.asarray(aligned("X", X, index_of(y_true, y_pred), "y"))
         if points.ndim != 2 or len(points) != n:
             raise InputError(f"X: expected {n} rows, got shape {points.shape}")
         graph = neighbor_graph(points, k=k, include_self=include_self, ties=ties)
     elif len(graph) != n:
         raise InputError(f"graph: expected {n} rows, got {len(graph)}")
-    weight = as_weights(sample_weight, n)
-    predictions = Predictions(predicted, None, weight, graph=graph, neighbor_weight=weight)
-    return registry.consistency(predictions)[()]
+    return registry.consistency(replace(rows, graph=graph, neighbor_weight=rows.weight))[()]
 
 
 def chance_level(
-    positive: ArrayLike, sensitive_features: ArrayLike, *, continuous: Sequence[int] = ()
+    positive: ArrayLike, sensitive_features: Any, *, continuous: Sequence[str | int] = ()
 ) -> Floats:
     """Return the Discrimination expected by chance, for each protected attribute.
 
@@ -342,21 +398,17 @@ def chance_level(
     ----------
     positive : float or array of shape (...)
         Positive rate p.
-    sensitive_features : array of shape (N,) or (N, K)
+    sensitive_features : array of shape (N,) or (N, K), Series, frame, list or mapping
         Groups or numbers, as for `discrimination_by_attribute`; only the groups' sizes matter.
-    continuous : sequence of int, optional
-        Which columns are continuous.
+    continuous : sequence of str or int, optional
+        Which columns are continuous, by name or number.
 
     Returns
     -------
     array of shape (K, ...)
         nan where fewer than two groups have rows.
     """
-    columns = as_columns(sensitive_features, len(np.asarray(sensitive_features)))
-    groups = [
-        Groups.of(str(k), "continuous" if k in continuous else "categorical", column)
-        for k, column in enumerate(columns)
-    ]
+    groups = _groups(sensitive_features, row_count(sensitive_features), None, continuous)
     return registry.chance_levels(np.asarray(positive, dtype=np.float64), groups)
 
 
@@ -364,8 +416,9 @@ def toolkit_metrics(
     y_true: ArrayLike,
     y_pred: ArrayLike,
     *,
-    sensitive_features: ArrayLike,
+    sensitive_features: Any,
     sample_weight: ArrayLike | None = None,
+    pos_label: Any = None,
 ) -> dict[str, Floats]:
     """Return the group metrics of the toolkits, with AIF360's names and signs.
 
@@ -374,12 +427,10 @@ def toolkit_metrics(
 
     Parameters
     ----------
-    y_true : array of shape (N,)
-        Labels, 0 or 1.
-    y_pred : array of shape (..., N)
-        Predicted labels, 0 or 1.
-    sensitive_features : array of shape (N,) or (N, K)
-        Groups, 1 for the privileged.
+    y_true, y_pred, pos_label
+        Labels and predicted labels, as for `accuracy`.
+    sensitive_features : array of shape (N,) or (N, K), Series, frame, list or mapping
+        Groups, 1 for the privileged and 0.
     sample_weight : array of shape (N,), optional
 
     Returns
@@ -388,9 +439,12 @@ def toolkit_metrics(
         ``statistical_parity_difference``, ``disparate_impact``, ``equal_opportunity_difference``,
         ``average_odds_difference``; nan where a rate has no rows to be taken over.
     """
-    n = as_rows("y_pred", y_pred).shape[-1]
-    columns = as_binary("sensitive_features", as_columns(sensitive_features, n))
-    predictions = _predictions(y_true, y_pred, sample_weight, columns, kind="binary")
+    rows = _predictions(y_true, y_pred, sample_weight, pos_label)
+    frame = sensitive_frame(sensitive_features, len(rows.weight), index_of(y_true, y_pred), "y")
+    # Of names it is not known which one is the privileged group.
+    columns = [as_binary(f"sensitive_features {name!r}", one) for name, one in frame.items()]
+    groups = tuple(Groups.of(str(k), "binary", column) for k, column in enumerate(columns))
+    predictions = replace(rows, groups=groups)
     return {name: _by_attribute(name, predictions) for name in TOOLKIT_METRICS}
 
 
@@ -398,8 +452,9 @@ def equalized_odds_by_attribute(
     y_true: ArrayLike,
     y_pred: ArrayLike,
     *,
-    sensitive_features: ArrayLike,
+    sensitive_features: Any,
     sample_weight: ArrayLike | None = None,
+    pos_label: Any = None,
 ) -> Floats:
     """Return the equalized odds difference for each protected attribute.
 
@@ -410,11 +465,9 @@ def equalized_odds_by_attribute(
 
     Parameters
     ----------
-    y_true : array of shape (N,)
-        Labels, 0 or 1.
-    y_pred : array of shape (..., N)
-        Labels or scores.
-    sensitive_features : array of shape (N,) or (N, K)
+    y_true, y_pred, pos_label
+        Labels, and labels or scores, as for `accuracy`.
+    sensitive_features : array of shape (N,) or (N, K), Series, frame, list or mapping
         Groups; rows where an attribute is nan (or None) are ignored for it.
     sample_weight : array of shape (N,), optional
 
@@ -430,5 +483,7 @@ def equalized_odds_by_attribute(
     >>> equalized_odds_by_attribute(y, labels, sensitive_features=[0, 0, 1, 1, 0, 1])
     array([0.5])
     """
-    predictions = _attributes(y_true, y_pred, sensitive_features, None, sample_weight, ())
+    predictions = _attributes(
+        y_true, y_pred, sensitive_features, None, sample_weight, pos_label, ()
+    )
     return _by_attribute("equalized_odds_difference", predictions)

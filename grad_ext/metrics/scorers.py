@@ -7,7 +7,7 @@ Fairlearn's metrics and work with ``make_derived_metric``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 
+from grad_ext.data.alignment import index_of
 from grad_ext.data.encoding import metric_space
 from grad_ext.data.sensitive import attributes_of, numbers, sensitive_frame
 from grad_ext.errors import InputError, unknown
@@ -30,7 +31,7 @@ from grad_ext.metrics.group import (
     discrimination,
     positive_rate,
 )
-from grad_ext.metrics.inputs import PREDICTIONS
+from grad_ext.metrics.inputs import PREDICTIONS, as_weights, row_count
 from grad_ext.metrics.neighbors import NEIGHBORS, TIES
 from grad_ext.metrics.registry import METRICS
 
@@ -53,6 +54,7 @@ class _Comparing:
         sensitive_features: ArrayLike | None = None,
         protected: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
+        pos_label: Any = None,
     ) -> Any:
         if sensitive_features is None and protected is None:
             return float("nan")
@@ -62,6 +64,7 @@ class _Comparing:
             sensitive_features=sensitive_features,
             protected=protected,
             sample_weight=sample_weight,
+            pos_label=pos_label,
         )
 
 
@@ -74,12 +77,20 @@ def _consistency(
     k: int = NEIGHBORS,
     include_self: bool = False,
     ties: str = TIES[0],
+    pos_label: Any = None,
 ) -> Any:
     """Return Consistency for MetricFrame: nan without X, and in groups of too few rows."""
     if X is None or len(np.asarray(X)) < k + (not include_self):
         return float("nan")
     return consistency(
-        y_true, y_pred, X=X, sample_weight=sample_weight, k=k, include_self=include_self, ties=ties
+        y_true,
+        y_pred,
+        X=X,
+        sample_weight=sample_weight,
+        k=k,
+        include_self=include_self,
+        ties=ties,
+        pos_label=pos_label,
     )
 
 
@@ -92,7 +103,10 @@ zemel_metrics: dict[str, Callable[..., Any]] = {
     "balanced_delta": _Comparing(balanced_delta),
     "consistency": _consistency,
 }
-"""Metrics for Fairlearn's MetricFrame, by name; labels are 0 and 1.
+"""Metrics for Fairlearn's MetricFrame, by name.
+
+Labels are 0 and 1, booleans, or -1 and 1; for other labels give each metric its favorable one:
+``{name: functools.partial(metric, pos_label="yes") for name, metric in zemel_metrics.items()}``.
 
 MetricFrame calls a metric with the rows of one group. The difference of ``positive_rate`` between
 its groups is their Discrimination. ``discrimination``, ``delta`` and ``balanced_delta`` compare by
@@ -141,7 +155,7 @@ def zemel_params(
     points: dict[str, Any] = {}
     names: Collection[str] = ()
     if sensitive_features is not None:
-        frame = sensitive_frame(sensitive_features, _length(sensitive_features))
+        frame = sensitive_frame(sensitive_features, row_count(sensitive_features))
         attributes = attributes_of(frame, ())
         for attribute in attributes:
             if attribute.levels is None:
@@ -160,10 +174,6 @@ def zemel_params(
         | (points if metric is _consistency else {})
         for name, metric in zemel_metrics.items()
     }
-
-
-def _length(values: Any) -> int:
-    return len(next(iter(values.values()), ())) if isinstance(values, Mapping) else len(values)
 
 
 def _cells(rows: NDArray[np.float64]) -> NDArray[Any]:
@@ -218,6 +228,7 @@ class ZemelScorer(BaseEstimator):  # type: ignore[misc]
         ties: str = TIES[0],
         use_protected: bool = False,
         continuous: Sequence[str] = (),
+        pos_label: Any = None,
     ) -> None:
         self.metric = metric
         self.protected = protected
@@ -227,6 +238,7 @@ class ZemelScorer(BaseEstimator):  # type: ignore[misc]
         self.ties = ties
         self.use_protected = use_protected
         self.continuous = continuous
+        self.pos_label = pos_label
 
     def score(
         self,
@@ -260,10 +272,13 @@ class ZemelScorer(BaseEstimator):  # type: ignore[misc]
         """
         labels = np.asarray(y).ravel()
         classes = _two_classes(estimator, labels)
-        true = (labels == classes[1]).astype(np.float64)
-        predicted = self._predicted(estimator, X, classes)
-        groups = self._sensitive(X, sensitive_features)
-        given: dict[str, Any] = {"sample_weight": sample_weight}
+        favorable = self._favorable(classes)
+        true = (labels == classes[favorable]).astype(np.float64)
+        predicted = self._predicted(estimator, X, classes, favorable)
+        index = index_of(X, y)
+        groups = self._sensitive(X, sensitive_features, index)
+        weight = None if sample_weight is None else as_weights(sample_weight, len(labels), index)
+        given: dict[str, Any] = {"sample_weight": weight}
         if self.metric == "consistency":
             left_out = () if self.use_protected or groups is None else list(groups.columns)
             points = _space(X, left_out)
@@ -283,21 +298,36 @@ class ZemelScorer(BaseEstimator):  # type: ignore[misc]
 
     __call__ = score
 
-    def _predicted(self, estimator: Any, X: Any, classes: NDArray[Any]) -> NDArray[np.float64]:
+    def _favorable(self, classes: NDArray[Any]) -> int:
+        """Return which of two classes is the favorable one."""
+        if self.pos_label is None:
+            return 1
+        chosen = [k for k, label in enumerate(classes.tolist()) if label == self.pos_label]
+        if len(chosen) != 1:
+            raise InputError(
+                f"pos_label: expected one of the labels {classes.tolist()}, got {self.pos_label!r}"
+            )
+        return chosen[0]
+
+    def _predicted(
+        self, estimator: Any, X: Any, classes: NDArray[Any], favorable: int
+    ) -> NDArray[np.float64]:
         if self.prediction == "label":
             labels = np.asarray(estimator.predict(X)).ravel()
-            return np.asarray(labels == classes[1], dtype=np.float64)
+            return np.asarray(labels == classes[favorable], dtype=np.float64)
         if not hasattr(estimator, "predict_proba"):
             raise InputError(
                 f"prediction='score' needs predict_proba, {type(estimator).__name__} has none"
             )
-        return np.asarray(estimator.predict_proba(X), dtype=np.float64)[:, 1]
+        return np.asarray(estimator.predict_proba(X), dtype=np.float64)[:, favorable]
 
-    def _sensitive(self, X: Any, sensitive_features: Any) -> pd.DataFrame | None:
+    def _sensitive(
+        self, X: Any, sensitive_features: Any, index: pd.Index | None
+    ) -> pd.DataFrame | None:
         if self.protected is None:
             if sensitive_features is None:
                 return None
-            return sensitive_frame(sensitive_features, len(X))
+            return sensitive_frame(sensitive_features, np.shape(X)[0], index)
         if sensitive_features is not None:
             raise InputError(
                 f"expected sensitive_features or protected={self.protected!r}, got both"
@@ -340,11 +370,11 @@ def zemel_scorer(
     ties: str = TIES[0],
     use_protected: bool = False,
     continuous: Sequence[str] = (),
+    pos_label: Any = None,
 ) -> ZemelScorer:
     """Return a scorer for scikit-learn's searches and cross-validation; greater is better.
 
-    It is called with a fitted classifier of two classes, of which ``classes_[1]`` is the favorable
-    one, and the rows of a fold. The protected attributes come from `protected`, or as
+    It is called with a fitted classifier of two classes and the rows of a fold. The protected attributes come from `protected`, or as
     ``sensitive_features`` through metadata routing
     (``zemel_scorer().set_score_request(sensitive_features=True)``).
 
@@ -366,6 +396,8 @@ def zemel_scorer(
         own rows, encoded by `grad_ext.data.encoding.metric_space`.
     continuous : sequence of str, optional
         Protected attributes that are numbers and not groups, as in `GRADClassifier`.
+    pos_label : object, optional
+        The favorable label; ``classes_[1]`` if not given.
 
     Returns
     -------
@@ -406,4 +438,5 @@ def zemel_scorer(
         ties=ties,
         use_protected=use_protected,
         continuous=continuous,
+        pos_label=pos_label,
     )
