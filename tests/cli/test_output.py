@@ -24,7 +24,7 @@ from grad_ext.sweeps.studies.methods import METHODS
 from grad_ext.sweeps.studies.reproduction import TABLES
 from grad_ext.training.checkpoint import rule_named
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("running_ray")]
 
 ESCAPE = "\x1b"
 STUDY = "sweep lambda --values 1,100 --seeds 1 --epochs 2 --recipe paper --num-cpus 1 --out one"

@@ -14,6 +14,8 @@ import pytest
 from command import PATIENCE
 
 HERE, APART = Path(__file__).parent, Path(sys.prefix, "kernels")
+# Where else Python looks for modules stays: a copy of grad-ext that is tested in place of the installed one.
+PATHS = [*filter(None, [os.environ.get("PYTHONPATH")]), str(APART)]
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("triton") is None and not (APART / "triton").exists(),
     reason="Triton is not installed, or has no build for this machine",
@@ -26,7 +28,7 @@ def run(*command):
         capture_output=True,
         text=True,
         cwd=HERE.parent,
-        env={**os.environ, "PYTHONPATH": str(APART)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(PATHS)},
         timeout=PATIENCE,
         check=False,
     )

@@ -1,5 +1,6 @@
 """Studies that are killed, starved and interfered with, on real processes."""
 
+import contextlib
 import random
 import re
 import signal
@@ -12,18 +13,20 @@ import psutil
 import pytest
 from command import BIN, PATIENCE, grad_ext, wait_until
 
+from grad_ext.cli import main
 from grad_ext.sweeps.folder import read_records
 from grad_ext.sweeps.run.progress import status
 from grad_ext.sweeps.run.resources import available_cpus
 
 pytestmark = pytest.mark.long
 
-# Twelve packs of one model, two at a time, so that it is not done before it is interrupted.
-STUDY = (
+WHOLE = (
     "sweep", "grid", "--set", "lam=1,100", "--set", "hidden=8,16", "--seeds", "3", "--epochs", "15",
-    "--recipe", "paper", "--pack-size", "1", "--num-cpus", str(min(2, available_cpus())),
-    "--out", "study",
+    "--recipe", "paper", "--out", "study",
 )  # fmt: skip
+# Twelve packs of one model, two at a time, so that it is not done before it is interrupted.
+PACKS = ("--pack-size", "1", "--num-cpus", str(min(2, available_cpus())))
+STUDY = (*WHOLE, *PACKS)
 MODELS = 12
 
 
@@ -75,10 +78,11 @@ class Driver:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
+def undisturbed(running_ray, tmp_path_factory):
+    """The results of the study, whose packs are as wide as they may be here."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    done = grad_ext(*STUDY, cwd=folder)
-    assert done.returncode == 0, done.stderr
+    with contextlib.chdir(folder):
+        assert main([*WHOLE]) == 0
     return results(folder / "study")
 
 
@@ -155,7 +159,7 @@ def test_a_full_disk_ends_a_study_that_goes_on_once_there_is_room(undisturbed, t
         # Not even the plan fits.
         fill = ["dd", "if=/dev/zero", f"of={disk / 'ballast'}", "bs=4096"]
         assert subprocess.run(fill, capture_output=True, check=False).returncode == 1
-        none = grad_ext(*STUDY[:-1], "other", cwd=disk)
+        none = grad_ext(*STUDY, "--out", "other", cwd=disk)
         assert none.returncode == 1
         assert re.fullmatch(r"Error: [^\n]*No space left on device[^\n]*\n", none.stderr)
     finally:
@@ -182,7 +186,7 @@ def kill():
     cluster.remove_node(node, allow_graceful=False)
     print("KILLED", flush=True)
 
-study = Study(
+study = StudyPlan(
     "grid", set={"lam": [1, 100], "hidden": [8, 16]}, seeds=3,
     settings={"epochs": 15, "recipe": "paper"}, out="study",
 )

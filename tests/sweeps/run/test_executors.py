@@ -1,4 +1,4 @@
-"""Studies on real Ray, through the command line as a user runs it."""
+"""Studies on real Ray, through the command line; in a process of its own where that is what counts."""
 
 import json
 import os
@@ -13,10 +13,13 @@ import pandas as pd
 import pytest
 from command import BIN, PATIENCE, grad_ext, wait_until
 
+from grad_ext import StudyPlan
 from grad_ext.cli import main
+from grad_ext.sweeps.run import executors
 from grad_ext.sweeps.run.executors import delete_stale_folders
+from grad_ext.sweeps.run.resources import Resources
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("running_ray")]
 
 SMALL = ("sweep", "lambda", "--values", "0,1,100", "--seeds", "3", "--epochs", "3")
 
@@ -66,24 +69,25 @@ def test_a_study_is_quiet_but_for_its_result(finished):
     assert "ray" not in done.stdout.lower()
 
 
-def test_the_numbers_do_not_depend_on_packs_or_processes(finished):
+def test_the_numbers_do_not_depend_on_packs_or_processes(finished, monkeypatch):
     folder, _ = finished
-    done = grad_ext(*SMALL, "--out", "singles", "--pack-size", 1, "--num-cpus", 1, cwd=folder)
-    assert done.returncode == 0, done.stderr
+    monkeypatch.chdir(folder)
+    assert main([*SMALL, "--out", "singles", "--pack-size", "1", "--num-cpus", "1"]) == 0
     assert len(list((folder / "singles" / "records").iterdir())) == 9
     pd.testing.assert_frame_equal(
         rows(folder / "study"), rows(folder / "singles"), check_exact=True
     )
 
 
-def test_the_same_command_again_trains_nothing_and_more_seeds_extend(finished):
+def test_the_same_command_again_trains_nothing_and_more_seeds_extend(finished, monkeypatch):
     folder, _ = finished
+    monkeypatch.chdir(folder)
     before = {p: p.stat().st_mtime_ns for p in (folder / "study" / "records").iterdir()}
-    assert grad_ext(*SMALL, "--out", "study", cwd=folder).returncode == 0
+    assert main([*SMALL, "--out", "study"]) == 0
     assert {p: p.stat().st_mtime_ns for p in (folder / "study" / "records").iterdir()} == before
     old = rows(folder / "study")
     more = ("sweep", "lambda", "--values", "1,5", "--seeds", "4", "--epochs", "3", "--out", "study")
-    assert grad_ext(*more, cwd=folder).returncode == 0
+    assert main([*more]) == 0
     new = rows(folder / "study")
     assert len(new) == 9 + 1 + 4
     kept = new.merge(old, how="inner")
@@ -118,37 +122,21 @@ def test_ctrl_c_says_how_to_go_on(arguments, models, tmp_path):
 
 def test_a_failing_pack_is_reported_and_the_rest_is_kept(tmp_path):
     """A worker that fails for good: one of the two packs finds no room for its records."""
-    script = """
-from grad_ext import StudyPlan
-from grad_ext.sweeps.run import executors
-from grad_ext.sweeps.run.resources import Resources
 
-def fit_pack(trials, encoded, on_records, on_progress):
-    if trials[0].lam == 1.0:
-        raise OSError("no space left")
-    executors.train_together(trials, encoded, on_records, on_progress)
+    def fit_pack(trials, encoded, on_records, on_progress):
+        if trials[0].lam == 1.0:
+            raise OSError("no space left")
+        executors.train_together(trials, encoded, on_records, on_progress)
 
-opened = StudyPlan("lambda", set={"lam": [1, 100]}, seeds=2, settings={"epochs": 2}, out="study").open()
-encoded_splits = {trial.rows: opened.encode(trial) for trial in opened.trials[:1]}
-try:
-    executors.run(opened.directory, encoded_splits, Resources(2, 2), fit_pack=fit_pack)
-except executors.StudyIncomplete as error:
-    print("INCOMPLETE", error)
-print("LEFT", [(t.lam, t.seed) for t in opened.directory.missing()])
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert "INCOMPLETE 2 of 4 models are missing, because 1 of 2 packs failed" in done.stdout, (
-        done.stderr
-    )
-    assert "no space left" in done.stdout
-    assert "LEFT [(1.0, 0), (1.0, 1)]" in done.stdout
+    settings = {"epochs": 2}
+    opened = StudyPlan(
+        "lambda", set={"lam": [1, 100]}, seeds=2, settings=settings, out=tmp_path
+    ).open()
+    encoded_splits = {trial.rows: opened.encode(trial) for trial in opened.trials[:1]}
+    failed = "2 of 4 models are missing, because 1 of 2 packs failed.*no space left"
+    with pytest.raises(executors.StudyIncomplete, match=failed):
+        executors.run(opened.directory, encoded_splits, Resources(1, 2), fit_pack=fit_pack)
+    assert [(t.lam, t.seed) for t in opened.directory.missing()] == [(1.0, 0), (1.0, 1)]
 
 
 BAD = {
@@ -184,22 +172,22 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, tmp_path, monkeypatch,
     assert [p.name for p in (tmp_path / "occupied").iterdir()] == ["file"]
 
 
-def test_the_auto_variant_and_another_rule(tmp_path):
+def test_the_auto_variant_and_another_rule(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     arguments = ("--variant", "auto", "--checkpoint", "balanced_delta", "--protected", "age,sex")
     size = ("--values", "0,100", "--seeds", "2", "--epochs", "2", "--num-cpus", "1")
-    done = grad_ext("sweep", "lambda", *arguments, *size, "--out", "study", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    assert main(["sweep", "lambda", *arguments, *size, "--out", "study"]) == 0
     frame = rows(tmp_path / "study")
     assert frame["method"].tolist() == ["NN-Auto"] * 2 + ["GRAD-Auto"] * 2
     assert frame["discrimination_sex"].notna().all()
 
 
-def test_another_study_in_the_folder_is_left_alone(finished):
+def test_another_study_in_the_folder_is_left_alone(finished, monkeypatch, capsys):
     folder, _ = finished
+    monkeypatch.chdir(folder)
     before = (folder / "study" / "study.json").read_bytes()
-    done = grad_ext(*SMALL[:-1], "4", "--out", "study", cwd=folder)
-    assert done.returncode == 2
-    assert "holds another study" in done.stderr
+    assert main([*SMALL[:-1], "4", "--out", "study"]) == 2
+    assert "holds another study" in capsys.readouterr().err
     assert (folder / "study" / "study.json").read_bytes() == before
 
 
@@ -231,7 +219,8 @@ def test_a_study_records_its_versions(finished):
     assert {"python", "grad-ext", "torch", "ray", "numpy"} <= set(plan["versions"])
 
 
-def test_a_file_of_ones_own_and_what_becomes_of_it(tmp_path):
+def test_a_file_of_ones_own_and_what_becomes_of_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
     sex, x = rng.choice(["Male", "Female"], 400), rng.normal(size=400)
     income = np.where(x + (sex == "Male") + rng.normal(size=400) > 0.5, ">50K", "<=50K")
@@ -242,17 +231,17 @@ def test_a_file_of_ones_own_and_what_becomes_of_it(tmp_path):
         "--protected", "sex", "--lam", "1", "--seeds", "2", "--epochs", "2", "--out", "study",
         "--num-cpus", "1",
     )  # fmt: skip
-    done = grad_ext(*command, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    assert main([*command]) == 0
+    printed = capsys.readouterr().out
     assert rows(tmp_path / "study")["dataset"].tolist() == ["people", "people"]
     assert {"plane.png", "plane.svg"} <= {path.name for path in (tmp_path / "study").iterdir()}
-    assert "people, protected: sex" in done.stdout
-    assert "majority" in done.stdout
+    assert "people, protected: sex" in printed
+    assert "majority" in printed
     results = (tmp_path / "study" / "results.csv").read_bytes()
     frame.iloc[:-1].to_csv(tmp_path / "people.csv", index=False)
-    done = grad_ext(*command, cwd=tmp_path)
-    assert done.returncode == 2
-    assert re.search(r"its data.people.sex is '\w{64}', this one has '\w{64}'", done.stderr)
+    assert main([*command]) == 2
+    message = capsys.readouterr().err
+    assert re.search(r"its data.people.sex is '\w{64}', this one has '\w{64}'", message)
     assert (tmp_path / "study" / "results.csv").read_bytes() == results
 
 

@@ -37,7 +37,7 @@ from grad_ext.sweeps.studies.methods import METHODS, cost, described, method_spe
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Record, Trial
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("running_ray")]
 
 # The processes cannot import the tests.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])

@@ -2,7 +2,6 @@
 
 import pandas as pd
 import pytest
-from command import grad_ext
 
 from grad_ext.cli import main
 from grad_ext.errors import InputError
@@ -12,7 +11,7 @@ from grad_ext.sweeps.run.resources import Resources
 from grad_ext.sweeps.studies.reproduction import Reproduction, algorithm, reproduce
 from grad_ext.sweeps.studies.values import LAMBDAS
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("running_ray")]
 
 
 def test_table1_is_both_networks_in_both_variants():
@@ -74,16 +73,17 @@ def test_from_the_command_line(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     small = ("--datasets", "german", "--epochs", "1", "--recipes", "paper", "--out", "study")
     command = ("reproduce", "table1", *small, "--seeds", "1", "--num-cpus", "1")
-    done = grad_ext(*command, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "majority class" in done.stdout
-    assert "as published" in done.stdout
+    assert main([*command]) == 0
+    printed = capsys.readouterr().out
+    assert "majority class" in printed
+    assert "as published" in printed
     frame = pd.read_csv(tmp_path / "study" / "results.csv")
     assert len(frame) == 2 * 4 * 5
     assert "consistency@k=10" in frame.columns
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "study" / "records").iterdir()}
-    assert grad_ext(*command, cwd=tmp_path).returncode == 0
+    assert main([*command]) == 0
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "study" / "records").iterdir()} == before
+    capsys.readouterr()
     for arguments, message in (
         (("table1", "--datasets", "germn"), "did you mean 'german'"),
         (("table4",), "unknown table 'table4'"),
