@@ -25,7 +25,7 @@ AnyConstraint = TypeVar("AnyConstraint", bound="type[Constraint]")
 
 
 class Constraint(ABC):
-    """Which rows' groups a prediction must not tell apart.
+    """On which rows predictions must be independent of the group.
 
     Attributes
     ----------

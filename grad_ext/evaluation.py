@@ -182,7 +182,7 @@ def evaluate(
     start = time.perf_counter()
     scores = scores_of(encoded.test.X, encoded.test.only(protected).a)[:, 0]
     predict_seconds = (time.perf_counter() - start) / len(trials)
-    test = encoded.test.only([*protected, *trials[0].watched])
+    test = encoded.test.only([*protected, *trials[0].also_evaluated])
     by_name = evaluate_predictions(scores, test, encoded.graph, encoded.evaluation)
     for name, (evaluation, graph) in encoded.others.items():
         other = evaluate_predictions(scores, test, graph, evaluation)

@@ -21,7 +21,7 @@ from grad_ext.engine.logistic import Readout
 from grad_ext.engine.module_trunk import Factory, ModuleTrunk
 from grad_ext.engine.network import Network
 from grad_ext.errors import InputError
-from grad_ext.training.checkpoint import History, Rule, last, rule_named
+from grad_ext.training.checkpoint import CheckpointRule, History, last, rule_named
 from grad_ext.training.loop import shape_of, train
 from grad_ext.training.targets import check_cells
 from grad_ext.training.validation import predictions
@@ -175,7 +175,7 @@ class GRAD:
     """
 
     def __init__(
-        self, rule: Rule | None = None, trunk: Factory | None = None, device: str = "cpu"
+        self, rule: CheckpointRule | None = None, trunk: Factory | None = None, device: str = "cpu"
     ) -> None:
         self.rule = rule
         self.trunk = trunk
@@ -225,6 +225,6 @@ class GRAD:
         return FittedGRAD(best, readout, history, epochs + 1, location, scale, self.device)
 
     @staticmethod
-    def _rule(trial: Trial, training: Arrays) -> Rule:
+    def _rule(trial: Trial, training: Arrays) -> CheckpointRule:
         unlabelled = trial.settings.variant == "auto" and training.task.target.reconstructs
         return last if unlabelled else rule_named(trial.settings.checkpoint)

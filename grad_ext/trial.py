@@ -37,7 +37,7 @@ class Trial:
         Seed of the split into training, validation and test set.
     settings : Settings
         All other settings.
-    watched : tuple of str
+    also_evaluated : tuple of str
         Attributes by which the model is evaluated without being protected, in order. Their columns
         are excluded from the features like those of protected attributes, so that models which
         protect different attributes have the same inputs.
@@ -55,14 +55,14 @@ class Trial:
     seed: int = 0
     split_seed: int = 0
     settings: Settings = field(default_factory=Settings)
-    watched: tuple[str, ...] = ()
+    also_evaluated: tuple[str, ...] = ()
     baseline: str = ""
     options: Mapping[str, Any] | tuple[tuple[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
-        both = set(self.protected) & set(self.watched)
+        both = set(self.protected) & set(self.also_evaluated)
         if both:
-            raise InputError(f"watched: {both.pop()!r} is protected already")
+            raise InputError(f"also_evaluated: {both.pop()!r} is protected already")
         object.__setattr__(self, "lam", self._checked_lam())
         object.__setattr__(self, "seed", checks.whole("seed", self.seed, 0))
         pairs = sorted(dict(self.options).items())
@@ -106,7 +106,7 @@ class Trial:
     @property
     def rows(self) -> RowsKey:
         """What determines the rows of the split and their features."""
-        evaluated = tuple(sorted({*self.protected, *self.watched}))
+        evaluated = tuple(sorted({*self.protected, *self.also_evaluated}))
         use, encoding = self.settings.use_protected, self.settings.encoding
         return (self.dataset, evaluated, self.split_seed, use, encoding)
 

@@ -1,4 +1,4 @@
-"""Evaluation of scores: the configurations, and attributes that are watched only."""
+"""Evaluation of scores: the configurations, and attributes that are evaluated without being protected."""
 
 import re
 
@@ -81,7 +81,7 @@ def test_several_configurations_are_evaluated_at_once(parts):
 
 def test_validation_metrics_are_optional(parts):
     encoded = prepare(parts, SETTINGS)
-    trial = Trial("german", ("sex",), settings=SETTINGS, watched=("age",))
+    trial = Trial("german", ("sex",), settings=SETTINGS, also_evaluated=("age",))
     (plain,) = evaluate(GRAD(), [trial], encoded)
     (record,) = evaluate(GRAD(), [trial], encoded, validation=True)
     assert {n: v for n, v in record.metrics.items() if n not in VALIDATED} == plain.metrics
@@ -123,10 +123,10 @@ def test_scores_that_are_not_finite_are_recorded(parts):
         assert [bool(np.isnan(r.metrics[name])) for r in records] == [False, True, True]
 
 
-def test_a_watched_attribute_is_evaluated_and_not_trained_on(german, parts):
+def test_an_attribute_that_is_not_protected_is_evaluated_and_not_trained_on(german, parts):
     """The model is the one that is trained with the protected attribute alone."""
     encoded = prepare(parts, SETTINGS)
-    trial = Trial("german", ("sex",), settings=SETTINGS, watched=("age",))
+    trial = Trial("german", ("sex",), settings=SETTINGS, also_evaluated=("age",))
     (record,) = evaluate(GRAD(), [trial], encoded)
     both = record.metrics["discrimination_sex"], record.metrics["discrimination_age"]
     assert record.metrics["discrimination"] == pytest.approx(np.mean(both))
@@ -141,13 +141,13 @@ def test_trials_of_the_same_attributes_share_their_rows():
     trials = [
         Trial("german", ("age", "sex")),
         Trial("german", ("sex", "age"), lam=3.0),
-        Trial("german", ("sex",), watched=("age",)),
+        Trial("german", ("sex",), also_evaluated=("age",)),
     ]
     assert len({trial.rows for trial in trials}) == 1
     assert len({trial.static for trial in trials}) == 3
     assert Trial.from_json(trials[2].to_json()) == trials[2]
     with pytest.raises(InputError, match="'age' is protected already"):
-        Trial("german", ("age",), watched=("age",))
+        Trial("german", ("age",), also_evaluated=("age",))
 
 
 @pytest.mark.parametrize(

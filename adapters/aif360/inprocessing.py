@@ -16,7 +16,7 @@ from grad_ext.errors import InputError, MissingToolkit
 from grad_ext.models.fit import VALIDATION, Model, Samples, fit_rows, lam_by_attribute, table_rows
 from grad_ext.models.persistence import save
 from grad_ext.seeds import seed_from
-from grad_ext.training.checkpoint import Rule
+from grad_ext.training.checkpoint import CheckpointRule
 from grad_ext.training.settings import LAMBDA, Settings
 
 try:
@@ -120,7 +120,7 @@ dropout, adversary_input, lam_scales, saturation, warmup, extrapolation, balance
         warmup: float | None = None,
         extrapolation: float | None = None,
         balance_groups: bool | None = None,
-        checkpoint: str | Rule | None = None,
+        checkpoint: str | CheckpointRule | None = None,
         lr_schedule: str = Settings.lr_schedule,
         warmup_schedule: str = Settings.warmup_schedule,
         validation: float = VALIDATION,

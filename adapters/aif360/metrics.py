@@ -185,11 +185,11 @@ class ZemelMetric(ClassificationMetric):  # type: ignore[misc]
 
     @dont_decorate  # type: ignore[untyped-decorator]
     def delta_by_attribute(self) -> dict[str, float]:
-        """Return accuracy less Discrimination, of each attribute."""
+        """Return accuracy minus Discrimination, of each attribute."""
         return self._by_attribute(lambda m, k: registry.accuracy(m) - registry.discrimination(m, k))
 
     def delta(self) -> float:
-        """Return Delta: accuracy less (mean) Discrimination.
+        """Return Delta: accuracy minus (mean) Discrimination.
 
         A constant prediction scores its label's share: see `balanced_delta`.
         """
@@ -197,13 +197,13 @@ class ZemelMetric(ClassificationMetric):  # type: ignore[misc]
 
     @dont_decorate  # type: ignore[untyped-decorator]
     def balanced_delta_by_attribute(self) -> dict[str, float]:
-        """Return balanced accuracy less Discrimination, of each attribute."""
+        """Return balanced accuracy minus Discrimination, of each attribute."""
         return self._by_attribute(
             lambda m, k: registry.balanced_accuracy(m) - registry.discrimination(m, k)
         )
 
     def balanced_delta(self) -> float:
-        """Return balanced accuracy less (mean) Discrimination; 0.5 for a constant label."""
+        """Return balanced accuracy minus (mean) Discrimination; 0.5 for a constant label."""
         return float(registry.balanced_delta(self._means))
 
     def balanced_accuracy(self) -> float:

@@ -44,5 +44,5 @@ for recipe, record in records.items():
     print(
         f"{recipe}: epoch {record.epoch}, accuracy {found['accuracy']:.3f} (majority class "
         f"{found['majority_accuracy']:.3f}), balanced accuracy {found['balanced_accuracy']:.3f}, "
-        f"Discrimination {found['discrimination']:.3f} (by chance {found['chance_level']:.3f})"
+        f"Discrimination {found['discrimination']:.3f} (chance level {found['chance_level']:.3f})"
     )

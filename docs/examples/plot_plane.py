@@ -24,9 +24,9 @@ packs = [
 frame = results([record for pack in packs for record in evaluate(GRAD(), pack, encoded)])
 
 # %%
-# The star is the majority class, which gives everybody the same label: its Discrimination of 0 means nothing.
-# Shaded is the Discrimination that predictions show by chance alone on these 200 rows if they ignore the
-# protected attribute; a model to the left of that line is not fairer than one at it.
+# The star is the majority class, a constant classifier: its Discrimination of 0 is meaningless.
+# The shaded band ends at the chance level, the Discrimination expected on these 200 rows of predictions that
+# ignore the protected attribute; a model to the left of that line is not fairer than one at it.
 
 figure = plane_figure(frame, "GRAD-Pred on German credit, protecting age", "lam")
 

@@ -334,7 +334,7 @@ def _noun(units: Ints) -> str:
 def _constant_notes(given: Subject, names: Sequence[str]) -> list[str]:
     """Return a note on each source that is constant."""
     return [
-        f"The {name} are the same for all rows, so they leak nothing; a constant model is of no use."
+        f"The {name} are the same for all rows, so there is no leakage; do not use a constant model."
         for name in names
         if (given.sources[name] == given.sources[name][0]).all()
     ]

@@ -2,7 +2,7 @@
 
 The same content is read the same: the texts of a file, numbers in a column of objects, Decimals,
 Arrow's and pandas' nullable types, dates and categories. What is written otherwise than it is read
-(a missing value as "?", "1,200" for a number, two spellings of one value) is told in notes; what
+(a missing value as "?", "1,200" for a number, two spellings of one value) is listed in notes; what
 cannot be read with certainty raises an error that names the values and the remedy.
 """
 
@@ -388,8 +388,8 @@ class _Texts:
             if text in words:
                 rows[text] = rows.get(text, 0) + count
         if rows:
-            said = ", ".join(f"{text!r} ({_rows(n)})" for text, n in sorted(rows.items()))
-            self.notes.append(f"{said} read as missing")
+            words_read = ", ".join(f"{text!r} ({_rows(n)})" for text, n in sorted(rows.items()))
+            self.notes.append(f"{words_read} read as missing")
         self.texts = [text for text in dict.fromkeys(stripped) if text not in words]
         position = {text: k for k, text in enumerate(self.texts)}
         places = np.array([*(position.get(text, -1) for text in stripped), -1], dtype=np.intp)

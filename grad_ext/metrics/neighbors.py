@@ -234,7 +234,7 @@ def _first(at: Ints, pairs: _Pairs, k: int, include_self: bool) -> NeighborGraph
     capped = np.minimum(sizes[near], k + 1)
     pair = np.repeat(np.arange(len(of)), capped)
     member = members[starts[near[pair]] + _counting(capped)]
-    # One number a member sorts faster than three, which are then read off it.
+    # One number a member sorts faster than three, which are then computed from it.
     key = np.sort((of * 3 + rank)[pair] * n + member)
     point, member = key // (3 * n), key % n
     taken = _counting(np.bincount(point, minlength=len(sizes))) <= k

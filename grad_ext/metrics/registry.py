@@ -90,12 +90,12 @@ def averaged(formula: Callable[[Means, int], Floats], means: Means) -> Floats:
 
 
 def delta(means: Means) -> Floats:
-    """Return accuracy less Discrimination."""
+    """Return accuracy minus Discrimination."""
     return accuracy(means) - averaged(discrimination, means)
 
 
 def balanced_delta(means: Means) -> Floats:
-    """Return balanced accuracy less Discrimination."""
+    """Return balanced accuracy minus Discrimination."""
     return balanced_accuracy(means) - averaged(discrimination, means)
 
 

@@ -43,7 +43,7 @@ from grad_ext.models.online import Online
 from grad_ext.models.persistence import save
 from grad_ext.outputs import Branch, Task
 from grad_ext.seeds import seed_from
-from grad_ext.training.checkpoint import Rule
+from grad_ext.training.checkpoint import CheckpointRule
 from grad_ext.training.settings import LAMBDA, Settings
 
 Floats = NDArray[np.float64]
@@ -76,7 +76,7 @@ class GRADEstimator(BaseEstimator):  # type: ignore[misc]
     warmup: float | None = None
     extrapolation: float | None = None
     balance_groups: bool | None = None
-    checkpoint: str | Rule | None = None
+    checkpoint: str | CheckpointRule | None = None
     lr_schedule: str = Settings.lr_schedule
     warmup_schedule: str = Settings.warmup_schedule
     missing: str = "use"
@@ -172,8 +172,8 @@ class GRADEstimator(BaseEstimator):  # type: ignore[misc]
         self.attributes_: tuple[SensitiveAttribute, ...] = attributes_of(sensitive, self.continuous)
         if not self.attributes_:
             warnings.warn(
-                f"{type(self).__name__} was given no sensitive_features: it protects nothing and "
-                "is the plain network",
+                f"{type(self).__name__} was given no sensitive_features: no attribute is protected, "
+                "it is the plain network",
                 UserWarning,
                 stacklevel=4,
             )

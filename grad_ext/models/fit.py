@@ -25,7 +25,7 @@ from grad_ext.errors import ConstantPredictionWarning, InputError, UnusedColumnW
 from grad_ext.method import GRAD, FittedGRAD
 from grad_ext.outputs import Binary, Task
 from grad_ext.seeds import numpy_generator
-from grad_ext.training.checkpoint import Rule, last, rule_named
+from grad_ext.training.checkpoint import CheckpointRule, last, rule_named
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Trial
 
@@ -143,7 +143,7 @@ def fit_rows(
     lam: float | tuple[float, ...],
     seed: int,
     validation: Samples | float = VALIDATION,
-    rule: Rule | None = None,
+    rule: CheckpointRule | None = None,
     trunk: Factory | None = None,
 ) -> Model:
     """Fit one model.

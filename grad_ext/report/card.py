@@ -124,7 +124,7 @@ def model_card(
 
 
 def rendered(card: str) -> str:
-    """Return a card as HTML, in which nothing of it can be a tag."""
+    """Return a card as HTML, with any HTML in it escaped."""
     html: str = MarkdownIt("commonmark", {"html": False}).enable("table").render(card)
     # The tables are the only tags, since HTML in a card is escaped.
     for tag, around in (
@@ -172,23 +172,23 @@ def _training(model: Any, trained_on: str) -> list[str]:
     rows = [
         ["class", type(model).__name__],
         ["predicts", _text(shape.target.kind)],
-        ["protects", ", ".join(attributes) or "nothing: the plain network"],
-        ["columns of numbers", ", ".join(numeric) or "none"],
-        ["columns of categories", ", ".join(categories) or "none"],
+        ["protected attributes", ", ".join(attributes) or "none: the plain network"],
+        ["numeric columns", ", ".join(numeric) or "none"],
+        ["categorical columns", ", ".join(categories) or "none"],
         *([["columns left out", ", ".join(unused)]] if unused else []),
         [
-            "settings given",
+            "settings",
             ", ".join(f"{label(n)} {_text(value_text(v))}" for n, v in settings.items()),
         ],
         ["epochs", f"{len(history.loss)}, of which {int(fitted.epochs[0])} was kept"],
-        ["seed", str(getattr(model, "seed_", "not known"))],
+        ["seed", str(getattr(model, "seed_", "not recorded"))],
     ]
     trained = (
-        f"Rows, by the word of who made this card: {_text(trained_on)}"
+        f"Training data, as stated by the author of this card: {_text(trained_on)}"
         if trained_on
         else "Training data: not recorded."
     )
-    return ["## What it is and was trained on", _table(["", "as its file says"], rows), trained]
+    return ["## Model and training", _table(["", "from the model file"], rows), trained]
 
 
 def _groups(branch: Any) -> str:
@@ -198,9 +198,9 @@ def _groups(branch: Any) -> str:
 
 
 def _performance(predictions: Predictions | None, seed: int) -> list[str]:
-    title = "## What it does, and to whom"
+    title = "## Evaluation"
     if predictions is None:
-        return [title, "It was not judged for this card."]
+        return [title, "Not evaluated."]
     y, labels = (np.asarray(v).astype(float) for v in (predictions.y_true, predictions.y_pred))
     if y.shape != labels.shape or y.ndim != 1:
         raise InputError(
@@ -232,11 +232,11 @@ def _performance(predictions: Predictions | None, seed: int) -> list[str]:
     ]
     parts = [
         title,
-        f"{_text(predictions.rows)} {len(y):,} rows; 95 % intervals for the choice of the rows.",
-        _table(["figure", "this model", MAJORITY_LABEL], body),
-        "Each group by itself; the favorable label is the positive one. Wilson's intervals"
+        f"{_text(predictions.rows)} {len(y):,} rows; 95 % bootstrap intervals over rows.",
+        _table(["metric", "this model", MAJORITY_LABEL], body),
+        "By group; the favorable label is the positive one. Wilson intervals"
         + (
-            ", of rows, though rows of one unit are alike: too narrow"
+            " of rows, too narrow since rows of one unit are not independent"
             if predictions.groups is not None
             else ""
         )
@@ -280,9 +280,9 @@ def _interval(value: float, low: float, high: float) -> str:
 
 
 def _leakage(audit: AuditResult | None) -> list[str]:
-    title = "## What can still be read off it"
+    title = "## Attribute leakage"
     if audit is None:
-        return [title, "It was not audited for this card."]
+        return [title, "Not audited."]
     heading, body = audit.lines()
     cells = [[_text(cell) for cell in line] for line in body]
     return [title, *map(_text, audit.words()), _table([_text(h) for h in heading], cells)]
@@ -292,23 +292,24 @@ def _limits(model: Any, predictions: Predictions | None, audit: AuditResult | No
     sentences = []
     if model.model_.constant:
         sentences.append(
-            "It gave every row that it was fitted on the same label. Its Discrimination of 0 and "
-            "Consistency of 1 mean nothing, and it is of no use."
+            "Constant on its training rows: it predicts the same label for all of them, so a "
+            "Discrimination of 0 and a Consistency of 1 are meaningless. Do not use it."
         )
     if not model.model_.fitted.network.shape.attributes:
-        sentences.append("It has no attribute branch, and protects nobody.")
+        sentences.append("No attribute branch: no attribute is protected.")
     if predictions is None:
-        sentences.append("Without figures on rows that it was not trained on, do not use it.")
+        sentences.append("Not evaluated on held-out rows: do not use it before.")
     else:
         y, labels = (np.asarray(v).astype(float) for v in (predictions.y_true, predictions.y_pred))
         share = max(y.mean(), 1.0 - y.mean())
         right = (y == labels).mean()
         if right <= share:
             sentences.append(
-                f"It is right for {right:.3f} of these rows, the majority class for {share:.3f}."
+                f"Its accuracy, {right:.3f}, is not above that of the majority class, {share:.3f}."
             )
         sentences.append(
-            "The figures hold for rows like these, if it was not trained on them: its file cannot tell."
+            "The metrics hold for similar rows, and only if the model was not trained on these: its file "
+            "does not record its training rows."
         )
         for name, column in predictions.sensitive_features.items():
             if name not in predictions.continuous:
@@ -316,15 +317,15 @@ def _limits(model: Any, predictions: Predictions | None, audit: AuditResult | No
                 small = [f"{level} ({n})" for level, n in counts.items() if n < FEW]
                 if small:
                     sentences.append(
-                        f"Few rows, so little is known: {_text(name)} {_text(', '.join(small))}."
+                        f"Groups with few rows: {_text(name)} {_text(', '.join(small))}."
                     )
     if audit is None:
-        sentences.append("Whether the attributes can be read off its scores was not looked at.")
+        sentences.append("Attribute leakage was not measured.")
     sentences += [
         (
-            "Discrimination compares rates of labels. That it is low says nothing of error rates, of "
-            "other attributes, or of groups within groups, unless they are listed above."
+            "Discrimination compares positive rates. A low value does not imply equal error rates, nor "
+            "fairness for other attributes or for intersections of groups that are not listed above."
         ),
-        "Decisions about people need more than a card.",
+        "A card is not sufficient to decide about people with a model.",
     ]
     return ["## Limits", "\n".join(f"- {sentence}" for sentence in sentences)]

@@ -1,7 +1,7 @@
 """The interactive part of a page: every model as columns of numbers, and the script that shows them.
 
 The script is ours, 69 kB, and not a library's: plotly.js would add 4.8 MB to every report of
-every study and takes seconds to load, and pictures on a canvas say nothing to a screen reader, so
+every study and takes seconds to load, and a screen reader cannot read pictures on a canvas, so
 the table, the keyboard and the descriptions would have to be written all the same.
 """
 
@@ -117,7 +117,7 @@ def payload(
     frame, differing = with_metrics(frame), varying(records)
     if "error" not in frame:
         frame = frame.assign(error=[record.error for record in records])
-    columns = [*_settings(frame, records, differing), *_figures(frame), *_facts(frame)]
+    columns = [*_settings(frame, records, differing), *_metrics(frame), *_facts(frame)]
     tops = frame.groupby(_about(frame), sort=False, dropna=False)
     majority = []
     for key, rows in tops:
@@ -190,13 +190,13 @@ def _settings(
     return columns
 
 
-def _figures(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def _metrics(frame: pd.DataFrame) -> list[dict[str, Any]]:
     own = {each.name for each in fields(Settings)}
     known = {*FACTS, *FLAGS, *NEITHER, "lam", "hidden", *own, *REPEATS}
     names = [
         str(c)
         for c in frame.select_dtypes("number")
-        # Models judged in other ways are in results.csv.
+        # Metrics of other evaluations are in results.csv.
         if c not in known and "@" not in str(c) and not str(c).startswith("majority")
     ]
     ordered = [*(n for n in MAIN if n in names), *(n for n in names if n not in MAIN)]
@@ -309,7 +309,7 @@ def _shell(source: Source, named: bool) -> str:
 
 
 def _protocol(about: Mapping[str, Any]) -> str:
-    """Return how a study's rows are divided; where data sets differ in it, as they call for."""
+    """Return the protocol of a study's train/test split; 'auto' if its data sets have several."""
     if "protocol" in about:
         return str(about["protocol"])
     of = about.get("dataset", {})
@@ -324,7 +324,7 @@ _EVALUATION = {
     "include_self": False,
     "ties": "share",
 }
-_LOAD = "table = load_dataset(trial.dataset, [*trial.protected, *trial.watched])"
+_LOAD = "table = load_dataset(trial.dataset, [*trial.protected, *trial.also_evaluated])"
 _OWN = 'table = load_table("FILE", label="COLUMN", protected=trial.protected)  # as for the study'
 _SHARED = """\
 trial = Trial.from_json({trial})

@@ -1,4 +1,4 @@
-"""Pages that are one file: text is escaped, nothing is fetched."""
+"""Pages that are one file: text is escaped, and they load nothing else."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from html import escape
 
 from grad_ext.report.assets import asset
 
-ANSWER = ("What was studied", "What was found", "What to distrust")
+ANSWER = ("What was studied", "Findings", "Caveats")
 NAMES = {
-    "Balanced accuracy": "the mean of the accuracies among the rows of either label; 0.5 for a constant.",
-    "Majority class": "gives everybody the more frequent label, and is right for its share.",
-    "Discrimination": "how far apart the groups' mean predictions lie, of several attributes the mean; "
-    "0 is the best, and what a constant has.",
-    "Chance level": "the Discrimination that predictions which ignore the attribute show on so few rows.",
-    "Delta": "accuracy less Discrimination; balanced Delta: balanced accuracy less Discrimination.",
-    "Consistency": "one less the mean difference between a row's prediction and that of its nearest "
-    "neighbours; 1 is the best, and what a constant has.",
+    "Balanced accuracy": "the mean of the accuracies on the rows of each label; 0.5 for a constant classifier.",
+    "Majority class": "predicts the more frequent label for all rows; its accuracy is the share of that label.",
+    "Discrimination": "the difference between the groups' mean predictions, averaged over several attributes; "
+    "0 is best, and a constant classifier has a Discrimination of 0.",
+    "Chance level": "the Discrimination expected by chance, on this number of rows, of predictions that ignore the "
+    "attribute.",
+    "Delta": "accuracy minus Discrimination; balanced Delta: balanced accuracy minus Discrimination.",
+    "Consistency": "1 minus the mean difference between a row's prediction and that of its nearest "
+    "neighbours; 1 is best, and a constant classifier has a Consistency of 1.",
     "GRAD-Pred, GRAD-Auto": "the networks with reversed gradients: the target branch predicts labels, or "
     "reconstructs the features, on which a logistic regression then predicts.",
     "NN-Pred, NN-Auto": "the same networks without attribute branches, λ = 0.",
@@ -109,7 +110,7 @@ def table(
 
 
 def figure(svg: str, label: str) -> str:
-    """Return a figure, with a description for those who cannot see it."""
+    """Return a figure, with a description for screen readers."""
     return f"""<div class="figure" role="img" aria-label="{escape(label)}">
 {svg[svg.index("<svg") :]}
 </div>"""

@@ -2,7 +2,7 @@
 
 Accuracy, Delta, Discrimination (of each attribute) and Consistency on the test rows; None where the
 paper has a dash. The paper quotes LFR, VFAE and ALFR from their own papers, which protect other
-attributes and, in LFR's case, judge scores.
+attributes and, in LFR's case, evaluate scores.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ class History:
         )
 
 
-Rule = Callable[[History], list[Floats]]
+CheckpointRule = Callable[[History], list[Floats]]
 
 
 def paper(history: History) -> list[Floats]:
@@ -106,7 +106,7 @@ class AccuracyWithin:
         return [lowest, np.where(within, history.accuracy, 0.0)]
 
 
-RULES: dict[str, Rule] = {
+RULES: dict[str, CheckpointRule] = {
     "paper": paper,
     "delta": delta,
     "balanced_delta": balanced_delta,
@@ -115,7 +115,7 @@ RULES: dict[str, Rule] = {
 WITHIN = "accuracy@"
 
 
-def rule_named(name: str) -> Rule:
+def rule_named(name: str) -> CheckpointRule:
     """Return the rule of a name, or of ``accuracy@0.05``: `AccuracyWithin` 0.05.
 
     Raises
@@ -136,7 +136,7 @@ def rule_named(name: str) -> Rule:
     return RULES[name]
 
 
-def best_epoch(history: History, rule: Rule) -> NDArray[np.intp]:
+def best_epoch(history: History, rule: CheckpointRule) -> NDArray[np.intp]:
     """Return the epoch that a rule keeps for each member, counted from 0, shape (P,).
 
     An epoch whose score is nan (a model that diverged) is worse than all others.

@@ -22,7 +22,7 @@ from grad_ext.engine.logistic import Readout
 from grad_ext.engine.network import Network
 from grad_ext.engine.shape import Shape
 from grad_ext.outputs import Branch, Features, Task
-from grad_ext.training.checkpoint import History, Rule, best_epoch
+from grad_ext.training.checkpoint import CheckpointRule, History, best_epoch
 from grad_ext.training.settings import Settings
 from grad_ext.training.targets import targets_of
 from grad_ext.training.trainer import Trainer
@@ -51,7 +51,7 @@ class Trainee(Protocol):
 
 
 def train_epochs(
-    pack: Trainee, epochs: int, rule: Rule, on_epoch: Callable[[int], None] | None = None
+    pack: Trainee, epochs: int, rule: CheckpointRule, on_epoch: Callable[[int], None] | None = None
 ) -> tuple[dict[str, Tensor], History, NDArray[np.intp]]:
     """Train every member of a pack, and copy the state of each one's best epoch.
 
@@ -157,7 +157,7 @@ def train(
     training: Arrays,
     validation: Arrays,
     settings: Settings,
-    rule: Rule,
+    rule: CheckpointRule,
     on_epoch: Callable[[int], None] | None = None,
 ) -> tuple[Network, Readout | None, History, NDArray[np.intp]]:
     """Train every member of a pack of GRAD and return each one's best epoch.

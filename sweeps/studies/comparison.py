@@ -346,27 +346,27 @@ def _notes(
     sizes = [len(part) for part in (encoded.training, encoded.validation, encoded.test)]
     among = "among" if settings.use_protected else "not among"
     chose = (
-        f"The value of a method's hyperparameter is the one that {select!r} chose on the validation rows, by "
-        "the mean over its models."
+        f"The rule {select!r} chose the value of each method's hyperparameter on the validation set, by the "
+        "mean over its models."
     )
     sentences = (
         (
-            f"Every method had the same rows ({sizes[0]:,} to train, {sizes[1]:,} to validate, "
-            f"{sizes[2]:,} to test) and the same {encoded.training.X.shape[1]} encoded features "
-            f"({settings.encoding!r}, as GRAD's recipe {settings.recipe!r} has them); protected columns "
+            f"All methods use the same train/test split ({sizes[0]:,} training, {sizes[1]:,} validation and "
+            f"{sizes[2]:,} test rows) and the same {encoded.training.X.shape[1]} encoded features "
+            f"({settings.encoding!r}, those of GRAD's recipe {settings.recipe!r}); protected columns "
             f"are {among} them."
         ),
-        f"{left_out:,} rows miss a protected attribute and are left out." if left_out else "",
-        chose if hyperparameters else "Every hyperparameter is at its default.",
+        f"{left_out:,} rows lack a protected attribute and are excluded." if left_out else "",
+        chose if hyperparameters else "Every hyperparameter has its default.",
         (
-            "GRAD, the plain networks, VFAE and ALFR keep the epoch that the rule "
-            f"{settings.checkpoint!r} names, by the same validation rows; all other methods keep the last."
+            "GRAD, the plain networks, VFAE and ALFR keep the epoch that the checkpoint rule "
+            f"{settings.checkpoint!r} selects on the validation set; all other methods keep the last."
         ),
         (
-            "Seconds are wall time on one thread, of models trained together their share; memory is "
-            "what the fit added, of models trained together that of all. Where a toolkit has a "
-            "process of its own, both are with its start."
+            "Seconds are wall time on one thread, for models trained together each one's share; memory "
+            "is what the fit added, for models trained together that of all. Both include the start of "
+            "a toolkit's own process."
         ),
-        f"A fit had at most {limits.seconds:g} s and {limits.bytes / 2**30:.1f} GiB.",
+        f"Limits of a fit: {limits.seconds:g} s and {limits.bytes / 2**30:.1f} GiB.",
     )
     return tuple(sentence for sentence in sentences if sentence)

@@ -117,7 +117,7 @@ class Reproduction:
 
     def in_order(self, trial: Trial) -> list[str]:
         """Return the attributes that a trial is evaluated on, in the order of its table's lines."""
-        evaluated = {*trial.protected, *trial.watched}
+        evaluated = {*trial.protected, *trial.also_evaluated}
         order = self.attributes(trial.dataset)
         return sorted(evaluated, key=lambda a: order.index(a) if a in order else len(order))
 
@@ -161,7 +161,7 @@ class Reproduction:
                 seed,
                 split_seed,
                 settings,
-                watched=tuple(a for a in attributes if a not in protected),
+                also_evaluated=tuple(a for a in attributes if a not in protected),
             )
             for protected, lam in lines
             for split_seed in range(SPLITS.get(dataset, 1))
@@ -171,7 +171,7 @@ class Reproduction:
 
 def algorithm(trial: Trial) -> str:
     """Return the paper's name of a line: NN-Pred, GRAD-Auto; GRAD-Pred-R protects only race."""
-    only = f"-{trial.protected[0][0].upper()}" if trial.watched else ""
+    only = f"-{trial.protected[0][0].upper()}" if trial.also_evaluated else ""
     return f"{trial.method}{only}"
 
 
@@ -201,7 +201,7 @@ class ReproductionStudy(StudyKind):
 
     def attribute_sets(self, directory: StudyDirectory, trial: Trial) -> list[AttributeSet]:
         """Return the set of all attributes that the trial is evaluated on."""
-        return [(*trial.protected, *trial.watched)]
+        return [(*trial.protected, *trial.also_evaluated)]
 
     def digest(self, about: Mapping[str, Any], trial: Trial) -> str | None:
         """Return None: these data sets are known by the checksums of their files."""

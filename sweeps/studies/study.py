@@ -294,7 +294,7 @@ class StudyKind:
         """
         dataset = trial.dataset if table is None else table
         sets = self.attribute_sets(directory, trial)
-        return self.tables(dataset, sets, data, data_dir)[(*trial.protected, *trial.watched)]
+        return self.tables(dataset, sets, data, data_dir)[(*trial.protected, *trial.also_evaluated)]
 
     def attribute_sets(self, directory: StudyDirectory, trial: Trial) -> list[AttributeSet]:
         """Return the sets of attributes with which the rows of a trial are loaded."""

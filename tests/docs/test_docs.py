@@ -38,7 +38,7 @@ BLOCK = re.compile(
 NUMBER = re.compile(r"-?\d+\.\d*")
 # What a figure may differ by of which no page says more: solvers stop a step earlier or later.
 LAST_DIGITS = 0.011
-CONCLUSION = re.compile(r"; (it can|even off) .*")
+CONCLUSION = re.compile(r"; (it can|even from) .*")
 
 STUDY = re.compile(r"sweep (?!status)|compare|reproduce")
 

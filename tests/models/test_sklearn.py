@@ -73,7 +73,7 @@ def test_a_mixed_frame_is_learned_and_protected():
 
 def test_without_sensitive_features_it_says_so():
     X, y, _ = rows(100)
-    with pytest.warns(UserWarning, match="given no sensitive_features: it protects nothing"):
+    with pytest.warns(UserWarning, match="given no sensitive_features: no attribute is protected"):
         quick().fit(X, y)
 
 

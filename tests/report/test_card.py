@@ -53,8 +53,8 @@ def test_the_card_by_hand(model):
     card = model_card(model, "mine", judged(), trained_on="sixty rows")
     assert card.splitlines()[0] == "# Model card: mine"
     assert "sixty rows" in card
-    assert cells(card, "protects")[1] == "sex (2 groups)"
-    assert "epochs 2" in cells(card, "settings given")[1]
+    assert cells(card, "protected attributes")[1] == "sex (2 groups)"
+    assert "epochs 2" in cells(card, "settings")[1]
     assert cells(card, "seed")[1] == "5"
     assert numbers(cells(card, "accuracy")[1:]) == [0.9, 0.5]
     # 10 of 40 predictions against 30 of 60 are favorable.

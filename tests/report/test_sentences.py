@@ -2,6 +2,7 @@
 
 import inspect
 import pkgutil
+import re
 from importlib import import_module
 
 import pytest
@@ -49,7 +50,7 @@ def test_sentences_have_the_values():
         ]
     )
     assert "3 of 17" in diverged
-    assert {"0.123", "0.456"} <= set(chance.replace(",", "").split())
+    assert {"0.123", "0.456"} <= set(re.split(r"[ ,:]+", chance))
     for value in ("adult", "sex and race", "paper", "GRAD-Pred", "2 of 10"):
         assert value in constant
 

@@ -31,7 +31,7 @@ SHAPES = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
 FENCE = 3.0
 LEAST_RANGE = 0.02
 KEY = (
-    "Large: at the value of the hyperparameter that was chosen on validation rows. Small: means at the other "
+    "Large: at the value of the hyperparameter that was chosen on the validation set. Small: means at the other "
     "values. Faint: single models. †: needs the protected attributes at prediction."
 )
 
@@ -41,7 +41,7 @@ def comparison_figure(frame: pd.DataFrame) -> Figure:
 
     Every method has a colour and a shape: faint for single models, small for the means over them,
     joined along the hyperparameter, and large at the chosen values. The majority class is a star; the shaded
-    band is the Discrimination that chance alone would show, in the mean over models. Models far
+    band ends at the chance level of Discrimination, the mean over models. Models far
     from the others are left out, and counted below.
 
     Parameters

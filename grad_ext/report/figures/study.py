@@ -42,7 +42,7 @@ def lambda_figure(frame: pd.DataFrame, title: str, curves: Sequence[str] = ()) -
     """Draw accuracy, Discrimination and Consistency against λ.
 
     Median and band of the 10th to 90th percentile over seeds; λ = 100 marked, as in the paper; the
-    majority class as a line; the Discrimination that chance alone would show as a shaded floor.
+    majority class as a line; the chance level of Discrimination as a shaded area.
     Models with λ = 0 (the plain network) have no place on a log axis and are drawn as a line.
 
     Parameters
@@ -142,8 +142,8 @@ def _panel(axes: Axes, frame: pd.DataFrame, metric: str, label: str) -> None:
 def plane_figure(frame: pd.DataFrame, title: str, by: str) -> Figure:
     """Draw accuracy, and balanced accuracy, against Discrimination, a point a model.
 
-    The majority class is a star, models that give everybody the same label are hollow, and the
-    shaded band is the Discrimination that chance alone would show, in the mean over models.
+    The majority class is a star, constant models are hollow, and the
+    shaded band ends at the chance level of Discrimination, the mean over models.
 
     Parameters
     ----------
@@ -231,7 +231,7 @@ def spread_figure(frame: pd.DataFrame, title: str, by: Sequence[str]) -> Figure:
     title : str
         Heading of the figure.
     by : sequence of str
-        The columns that tell settings apart; models that share them differ by chance. The first 40
+        The columns of the settings that differ; models that share them differ by chance. The first 40
         settings are drawn.
     """
     groups: list[tuple[tuple[object, ...], pd.DataFrame]] = [((), frame)]
@@ -265,9 +265,9 @@ def spread_figure(frame: pd.DataFrame, title: str, by: Sequence[str]) -> Figure:
 def frontier_figure(points: pd.DataFrame, title: str) -> Figure:
     """Draw accuracy against Discrimination on the test rows, a panel for each case.
 
-    A dot for each choice of settings, with the standard deviation over its models; those that
-    nothing beats on the validation rows are filled and joined. The majority class and the
-    Discrimination that chance alone would show are marked.
+    A dot for each choice of settings, with the standard deviation over its models; those on the
+    Pareto frontier of the validation set are filled and joined. The majority class and the chance
+    level of Discrimination are marked.
 
     Parameters
     ----------
@@ -301,7 +301,7 @@ def frontier_figure(points: pd.DataFrame, title: str) -> Figure:
                 color=CURVE_COLOR,
                 marker="o",
                 linewidth=0.8,
-                label="not beaten on the validation rows",
+                label="Pareto frontier (validation set)",
             )
             axes.axvspan(
                 0,

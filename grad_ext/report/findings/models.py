@@ -126,7 +126,7 @@ def studied(records: Sequence[Record]) -> Studied:
         varying={
             label(name): values
             for name, values in differing.items()
-            if name not in ("dataset", "protected", "watched", *REPEATS)
+            if name not in ("dataset", "protected", "also_evaluated", *REPEATS)
         },
         seeds=len(set(differing.get("seed", [0]))),
         splits=len(set(differing.get("split_seed", [0]))),

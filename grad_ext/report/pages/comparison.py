@@ -38,45 +38,44 @@ from grad_ext.report.text_tables.comparison import (
 from grad_ext.trial import Record
 
 PICTURE = (
-    "Up and to the left is better. The star is the majority class: accuracy may flatter it, balanced "
-    "accuracy does not. Shaded: the Discrimination that predictions show by chance alone if they "
-    "ignore the protected attribute. Every model is a row of results.csv, every value of a hyperparameter one "
-    "of comparison.csv."
+    "Up and to the left is better. The star is the majority class, whose accuracy can be high but whose "
+    "balanced accuracy is 0.5. Shaded: up to the chance level, the Discrimination expected of "
+    "predictions that ignore the protected attribute. Every model is a row of results.csv, every value "
+    "of a hyperparameter one of comparison.csv."
 )
 CHOSEN = (
-    "Mean ± standard deviation over models (seeds, and divisions of the rows where there are "
-    "several), on test rows; sorted by balanced Delta, balanced accuracy less Discrimination, which "
-    "no constant prediction wins. Constant: share of models that give every test row the same "
-    "label. †: needs the protected attributes at prediction. Dominated by: a method of this table "
+    "Mean ± standard deviation over models (seeds, and train/test splits if there are several), on the "
+    "test set; sorted by balanced Delta, balanced accuracy minus Discrimination, which is 0.5 for a "
+    "constant classifier. Constant: share of models that predict the same label for all test rows. "
+    "†: needs the protected attributes for prediction. Dominated by: a method of this table "
     "that is at least as accurate and at least as low in Discrimination, and better in one of them; "
     "clearly: the intervals of one in which it is better do not overlap, and if that is "
     "Discrimination, the dominated one's is above the chance level. The majority class, and methods "
-    "with constant models, count as dominating none."
+    "with constant models, dominate none."
 )
 INTERVALS = (
-    "By Student's t, over divisions of the rows where there are several, else over models, and no "
-    "further than the figure can go. They "
-    "cover the choice of seeds and divisions, not that of the test rows, which all models of a "
-    "division share. A single model has none."
+    "Student's t intervals, over train/test splits if there are several, else over models, clipped to "
+    "the metric's range. They cover the variance over seeds and splits, not that over test rows, which "
+    "all models of a split share. A single model has no interval."
 )
 DIFFERENCES = (
-    "What it has more than the other, both at the chosen values, with the 95 % interval: of the "
-    "differences within divisions of the rows where both have several in common, else Welch's over "
-    "models. A method that needs no seed counts as fixed there. Higher is better, but for "
-    "Discrimination. No interval is corrected for there being many."
+    "Its value minus the other's, both at the chosen hyperparameters, with the 95 % interval: of the "
+    "differences within train/test splits if both have several in common, else Welch's over models, in "
+    "which deterministic methods count as fixed. Higher is better, except for Discrimination. The "
+    "intervals are not corrected for multiple comparisons."
 )
 ALL = (
-    "Dominated by: any line of this table, also of the same method. These are test rows and many "
-    "lines, so the best of them are best partly by luck."
+    "Dominated by: any line of this table, also of the same method. These are test metrics of many "
+    "lines, so the best of them are partly the luckiest."
 )
 TOOLKITS = (
-    "With AIF360's names and signs, unprivileged less (disparate impact: over) privileged; means "
-    "over the models for which they are defined. 0, and 1 for disparate impact, is parity, which a "
-    "constant prediction has as well."
+    "With AIF360's names and signs, unprivileged minus (disparate impact: divided by) privileged; means "
+    "over the models for which they are defined. 0, and 1 for disparate impact, is parity; a "
+    "constant classifier has it too."
 )
 TIMES = (
-    "Mean ± standard deviation over models. Wall times of this machine with whatever else it did; "
-    "of models that were trained together, each one's share."
+    "Mean ± standard deviation over models. Wall times on this machine, including other load; for "
+    "models trained together, each one's share."
 )
 
 
@@ -179,7 +178,7 @@ def _settings(page: ComparisonPage) -> list[str]:
 COMPARISON: tuple[Section[ComparisonPage], ...] = (
     ANSWER,
     EXPLORER,
-    Section("figure", "The methods in one picture", _figure),
+    Section("figure", "Accuracy against Discrimination", _figure),
     Section(
         "chosen",
         "At the chosen values of the hyperparameters",

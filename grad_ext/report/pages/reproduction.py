@@ -27,11 +27,11 @@ from grad_ext.report.text_tables.models import row_lines
 from grad_ext.report.text_tables.reproduction import paper_lines, sensitivity_lines
 from grad_ext.trial import Record
 
-# What the paper does not say, the choice made here, and why.
+# What the paper leaves open, the choice made here, and why.
 CHOICES = (
     "ŷ is the label: “only the predicted label ŷ is used” (section 3.1). Zemel et al. use scores.",
     (
-        "k = 5 neighbours, AIF360's default; the paper does not say. A row is not its own neighbour; "
+        "k = 5 neighbours, AIF360's default; the paper gives none. A row is not its own neighbour; "
         "the protected columns do not count in the distance; tied neighbours share the weight."
     ),
     (
@@ -42,32 +42,32 @@ CHOICES = (
     (
         "Splits: those of Zemel et al. are not public. Adult: UCI's own test part, incomplete rows "
         "dropped, a fifth of the rest for validation. German: a fifth for the test (the paper's "
-        "accuracies are multiples of 1/200), a fifth of the rest for validation, several divisions "
+        "accuracies are multiples of 1/200), a fifth of the rest for validation, several splits "
         "pooled. Diabetes: by patient."
     ),
     "Batch size 64, Adam at 0.001, no protected column among the features.",
     "Diabetes: the label is any readmission; race is Caucasian or not.",
 )
 CHOSEN = (
-    "What the paper does not say had to be chosen; the choices, and how far some of them move the "
-    "figures, stand at the end."
+    "What the paper leaves open had to be chosen; the choices, and the effect of some of them on the "
+    "metrics, are at the end."
 )
 DIFFERENCES = (
-    "Mean difference of models of one seed and one division of the rows, with its 95 % interval: over "
-    "divisions where there are several, else over seeds, and then the error of the test rows, which "
-    "all models share, is not in it."
+    "Mean difference between models of the same seed and train/test split, with its 95 % interval: over "
+    "splits if there are several, else over seeds, in which case it does not include the variance over "
+    "test rows."
 )
-QUESTION = "The paper says that any λ in [50, 2000] is as good as another. Here:"
+QUESTION = "The paper states that results do not depend on λ in [50, 2000]. Here:"
 CELLS = (
-    "Each cell: mean ± standard deviation over models (seeds, and divisions of the rows where there "
-    "are several), on test rows; the paper's figure in brackets, and how far ours lies from it. Read "
-    "no line without its balanced accuracy (0.5 is a constant), the share of constant models, and the "
-    "majority class on top."
+    "Each cell: mean ± standard deviation over models (seeds, and train/test splits if there are "
+    "several), on the test set; in brackets the paper's value, and the difference from it. Read each "
+    "line together with its balanced accuracy (0.5 for a constant classifier), the share of constant "
+    "models, and the majority class in the first line."
 )
 SENSITIVITY = (
-    "What a choice adds to a line's mean: scores in the place of labels, another k, each row among its "
-    "own neighbours (AIF360's way), the protected columns in the distance, ties to the first rows. The "
-    "same models, judged again."
+    "Change of a line's mean by each choice: scores instead of labels, another k, each row among its "
+    "own neighbours (as in AIF360), the protected columns in the distance, ties to the first rows. The "
+    "models are the same."
 )
 
 
@@ -107,7 +107,7 @@ class FigurePage(Page):
 def _tables(page: TablePage) -> list[str]:
     parts = []
     for (dataset, attributes), rows in groups(page.lines, LINE[:2]):
-        parts.append(heading(f"{dataset}, judged by {names_text(attributes)}"))
+        parts.append(heading(f"{dataset}, evaluated by {names_text(attributes)}"))
         parts.append(table(*paper_lines(rows)))
     return parts
 
@@ -130,7 +130,7 @@ TABLE: tuple[Section[TablePage], ...] = (
     EXPLORER,
     Section(
         "table",
-        "The table, and what the same models do here",
+        "The paper's table, and the same models here",
         lambda page: [paragraphs([CELLS]), *_tables(page)],
     ),
     Section(
@@ -139,10 +139,10 @@ TABLE: tuple[Section[TablePage], ...] = (
         lambda page: [paragraphs([DIFFERENCES]), items(page.claims)],
         lambda page: bool(page.claims),
     ),
-    Section("choices", "What we could not know, and chose", lambda page: [items(CHOICES)]),
+    Section("choices", "Choices that the paper leaves open", lambda page: [items(CHOICES)]),
     Section(
         "sensitivity",
-        "How much the open choices move each figure",
+        "Sensitivity of each metric to these choices",
         lambda page: [paragraphs([SENSITIVITY]), table(*sensitivity_lines(page.sensitivity))],
     ),
     VERSIONS,
@@ -244,7 +244,7 @@ def write_figure2(
     caveats = [caveat for panel in panels for caveat in lambdas.caveats(panel.frame)]
     page = FigurePage(
         folder=folder,
-        title="Figure 2 of the GRAD paper, drawn anew",
+        title="Figure 2 of the GRAD paper, reproduced",
         frame=frame,
         records=records,
         sources=[Source(folder.name, folder.name, about or {}, versions, known_only=True)],

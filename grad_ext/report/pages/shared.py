@@ -25,7 +25,7 @@ LAMBDA_FIGURE = "Accuracy, Discrimination and Consistency against λ"
 
 
 def inline_figure(drawn: Figure, description: str) -> str:
-    """Return a figure as HTML, with its description for those who cannot see it."""
+    """Return a figure as HTML, with its description for screen readers."""
     return figure(render(drawn, "inline").decode(), description)
 
 
@@ -56,10 +56,10 @@ def audits(folder: Path) -> list[str]:
         name = "" if path.parent == folder else f" ({path.parent.name})"
         description = "AUC and balanced accuracy of fresh probes with 95 % intervals"
         parts += [
-            heading(f"What can still be read off{name}"),
+            heading(f"Attribute leakage{name}"),
             paragraphs(texts),
             table(*lines, words=(0, 1), bold=False),
-            inline_figure(audit_figure(rows, "What can be read off"), description),
+            inline_figure(audit_figure(rows, "Attribute leakage"), description),
         ]
     return parts
 
@@ -78,7 +78,7 @@ def _shared_settings(page: Page) -> list[str]:
     parts = [items(shared)]
     if differing:
         names = ", ".join(map(label, differing))
-        parts.append(paragraphs([f"These vary, and are columns of the table above: {names}."]))
+        parts.append(paragraphs([f"Settings that vary are columns of the table above: {names}."]))
     for source in page.sources:
         if made := versions_text(source.versions):
             made_with = f"{source.name}: made with" if len(page.sources) > 1 else "Made with"

@@ -49,26 +49,26 @@ from grad_ext.report.text_tables.models import row_lines, settings_lines, toolki
 from grad_ext.trial import Record
 
 TOGETHER = (
-    "Mean ± standard deviation over all models of a study, whatever their settings: the plane and "
-    "the table above tell them apart."
+    "Mean ± standard deviation over all models of a study, over all settings; the scatter plot and "
+    "the table above compare the settings."
 )
 SPREAD = (
-    "Test rows; mean ± standard deviation over models, on {splits}. Chance level: the "
+    "Test set; mean ± standard deviation over models, on {splits}. Chance level: the "
     "Discrimination of predictions that ignore the protected attribute. Constant: share of models "
-    "that give every test row the same label."
+    "that predict the same label for all test rows."
 )
-FLATTERED = (
-    "The figures on the validation rows (val.) are those by which the frontier was chosen among many, "
-    "and flatter it: the others, on the test rows, are those to go by."
+OPTIMISTIC = (
+    "The frontier was chosen among many settings by the validation metrics (val.), which are therefore "
+    "optimistic for it; the test metrics are not."
 )
 MORE = (
-    "{left} further choices are not in this table, but among the models above and in results.csv."
+    "{left} further settings are not in this table, but among the models above and in results.csv."
 )
-FRONTIER_FIGURE = "Accuracy against Discrimination, a dot for each choice of settings"
+FRONTIER_FIGURE = "Accuracy against Discrimination, one dot per choice of settings"
 TOOLKITS = (
-    "With AIF360's names and signs, unprivileged less (disparate impact: over) privileged; mean ± "
+    "With AIF360's names and signs, unprivileged minus (disparate impact: divided by) privileged; mean ± "
     "standard deviation over the models for which they are defined. 0, and 1 for disparate impact, "
-    "is parity, which a constant prediction has as well."
+    "is parity; a constant classifier has it too."
 )
 # Points are coloured by the first of these columns that varies.
 COLOURED = ("study", "method", "lam", "recipe", *CASE, "variant")
@@ -115,7 +115,7 @@ def _by_lambda(page: StudyPage) -> list[str]:
 
 def _by_choice(page: StudyPage) -> list[str]:
     assert page.choices is not None
-    parts = [paragraphs([page.spread, FLATTERED])]
+    parts = [paragraphs([page.spread, OPTIMISTIC])]
     for (dataset, protected), points in page.choices.points.groupby(CASE, sort=True):
         lines = settings_lines(points, page.choices.varied, page.choices.objectives)
         parts.append(paragraphs([f"On {dataset}, protecting {names_text(protected)}:"]))
@@ -335,10 +335,10 @@ def _draw_models(
 def _splits(frame: pd.DataFrame) -> str:
     seeds = sorted(frame["split_seed"].unique())
     if len(seeds) > 1:
-        return f"{len(seeds)} divisions of the rows"
+        return f"{len(seeds)} train/test splits"
     return (
-        f"one division of the rows (split seed {seeds[0]}), whose own error the spread over seeds "
-        "does not show"
+        f"one train/test split (split seed {seeds[0]}), so the standard deviation does not include "
+        "split-to-split variance"
     )
 
 

@@ -19,16 +19,18 @@ def _leakage(finding: Leakage) -> str:
 
 
 def _decision(leaks: dict[str, bool]) -> str:
-    features = leaks.pop(REFERENCE, None)
-    yes = [f"the {source}" for source, leak in leaks.items() if leak]
-    no = [f"the {source}" for source, leak in leaks.items() if not leak]
+    features = leaks.get(REFERENCE)
+    yes, no = (
+        [f"the {source}" for source, leak in leaks.items() if source != REFERENCE and leak == which]
+        for which in (True, False)
+    )
     parts = []
     if features is False:
-        parts.append("even off the features these probes read it no better than chance")
+        parts.append("even from the features these probes predict it no better than chance")
     elif features and not yes:
-        parts.append("it can be read off the features")
+        parts.append("it can be predicted from the features")
     if yes:
-        parts.append(f"it can {'still ' if features else ''}be read off {listed(yes)}")
+        parts.append(f"it can {'still ' if features else ''}be predicted from {listed(yes)}")
     if no and features is not False:
-        parts.append(f"off {listed(no)} these probes read it no better than chance")
+        parts.append(f"from {listed(no)} these probes predict it no better than chance")
     return ", but ".join(parts)

@@ -13,6 +13,7 @@ from grad_ext.report.sentences.english import (
     differences,
     listed,
     marked,
+    register_text,
     sentence,
 )
 
@@ -21,12 +22,12 @@ from grad_ext.report.sentences.english import (
 def _compared(finding: comparison.Compared) -> str:
     known = ""
     if finding.with_metrics < finding.methods:
-        known = f"; {finding.with_metrics} of the methods have figures"
+        known = f"; {finding.with_metrics} of the methods have metrics"
     return (
         f"{count(finding.models, 'model')} of {count(finding.methods, 'method')} on {finding.dataset}, "
-        f"protecting {' and '.join(finding.protected)}{known}. Unless said otherwise each stands at "
-        "the value of its hyperparameter that was chosen on validation rows; all figures are means on "
-        "test rows."
+        f"protecting {' and '.join(finding.protected)}{known}. Unless stated otherwise, each has "
+        "the value of its hyperparameter that was chosen on the validation set; all metrics are means "
+        "on the test set."
     )
 
 
@@ -36,7 +37,7 @@ def _result(finding: comparison.MethodResult) -> str:
     if finding.comparisons:
         on = listed(METRIC_NAMES[metric] for metric in finding.frontiers)
         rank = (
-            f", number {finding.rank} of {finding.methods} methods by balanced accuracy less "
+            f", number {finding.rank} of {finding.methods} methods by balanced accuracy minus "
             f"Discrimination and on {f'the frontier of {on}' if on else 'neither frontier'}"
         )
     m = finding.metrics
@@ -49,7 +50,7 @@ def _result(finding: comparison.MethodResult) -> str:
     if finding.plain:
         effects = differences(finding.effects)
         parts.append(
-            f"It has more than {finding.plain}, the same network without reversal: {effects}."
+            f"Difference from {finding.plain}, the same network without reversal: {effects}."
         )
     return " ".join(parts)
 
@@ -81,7 +82,7 @@ def _pairwise(finding: PairwiseComparison) -> str:
     }
     others = listed(f"{n} {kind}" for kind, n in counts.items() if n)
     return (
-        f"{finding.method} in {name} and Discrimination (in brackets what the other has more): it "
+        f"{finding.method} in {name} and Discrimination (in brackets the other's values minus its own): it "
         f"beats {_opponents(finding.wins)}; it loses to {_opponents(finding.losses)}"
         + (f". The others: {others}." if others else ".")
     )
@@ -97,12 +98,11 @@ def _opponents(opponents: Sequence[Opponent]) -> str:
     )
 
 
-@sentence.register
-def _clearly(finding: comparison.ClearlyDefined) -> str:
-    return (
-        "Clearly: better in one of the two by so much that the 95 % intervals do not overlap, and at "
-        "least as good in the other."
-    )
+register_text(
+    comparison.ClearlyDefined,
+    "Clearly: better in one of the two by so much that the 95 % intervals do not overlap, and at least "
+    "as good in the other.",
+)
 
 
 @sentence.register
@@ -129,7 +129,7 @@ def _hyperparameter_frontier(finding: comparison.HyperparameterFrontier) -> str:
         for name, hyperparameter, values in finding.methods
     )
     return (
-        "Over all values of the hyperparameters, which picks on the test rows and so flatters, the "
+        "Over all values of the hyperparameters, chosen on the test set and so optimistic, the "
         f"frontier of accuracy and Discrimination is: {methods or 'empty'}."
     )
 
@@ -137,27 +137,25 @@ def _hyperparameter_frontier(finding: comparison.HyperparameterFrontier) -> str:
 @sentence.register
 def _chance_levels(finding: comparison.ChanceLevels) -> str:
     if finding.chance_level is None:
-        return "All are constant."
-    which = "every method shows more than its chance level"
+        return "All models are constant."
+    which = "every method is above its chance level"
     if finding.within:
         names = listed(marked(name, flag) for name, flag in finding.within)
-        which = f"no more than their chance level show {names}"
+        which = f"at or below their chance level: {names}"
     return (
-        "Predictions that ignore the protected attribute would show a Discrimination of about "
-        f"{finding.chance_level:.3f} on these test rows by chance; {which}."
+        "Predictions that ignore the protected attribute have a Discrimination of about "
+        f"{finding.chance_level:.3f} on this test set by chance; {which}."
     )
 
 
-@sentence.register
-def _no_constant(finding: comparison.NoConstantModels) -> str:
-    return "No model gives everybody the same label."
+register_text(comparison.NoConstantModels, "No model is constant.")
 
 
 @sentence.register
 def _below_majority(finding: comparison.BelowMajority) -> str:
     which = {
         "accuracy": "Less accurate than the majority class",
-        "balanced_delta": "Behind the majority class by balanced accuracy less Discrimination",
+        "balanced_delta": "Behind the majority class by balanced accuracy minus Discrimination",
     }[finding.metric]
     return f"{which} ({finding.majority:.3f}): {listed(finding.methods)}."
 
@@ -170,8 +168,7 @@ def _constant_lines(finding: comparison.ConstantLines) -> str:
         for line in finding.lines
     )
     return (
-        "Models that give everybody the same label, whose Discrimination of 0 and Consistency of 1 "
-        f"mean nothing: {lines}."
+        f"Constant models, whose Discrimination of 0 and Consistency of 1 are meaningless: {lines}."
     )
 
 
@@ -179,8 +176,8 @@ def _constant_lines(finding: comparison.ConstantLines) -> str:
 def _needs_attributes(finding: comparison.NeedsAttributes) -> str:
     need = "needs" if len(finding.methods) == 1 else "need"
     return (
-        f"{listed(finding.methods)} (†) {need} the protected attributes at prediction, where they may "
-        "be unknown or must not be looked at: two people who differ in nothing else are treated "
+        f"{listed(finding.methods)} (†) {need} the protected attributes for prediction, where they may "
+        "be unknown, or using them unlawful: two people who differ only in them are treated "
         "differently."
     )
 
@@ -192,7 +189,7 @@ def _failed(finding: comparison.Failed) -> str:
 
 @sentence.register
 def _diverged(finding: comparison.DivergedModels) -> str:
-    return f"Models that diverged, without figures: {_counts(finding.models)}."
+    return f"Models that diverged and have no metrics: {_counts(finding.models)}."
 
 
 def _counts(models: Mapping[str, int]) -> str:
@@ -202,34 +199,27 @@ def _counts(models: Mapping[str, int]) -> str:
 @sentence.register
 def _equal(finding: comparison.EqualMethods) -> str:
     groups = "; ".join(map(listed, finding.groups))
-    return f"Alike in these figures, and so most likely in every prediction: {groups}."
+    return f"Identical in these metrics, and so most likely in every prediction: {groups}."
 
 
 @sentence.register
 def _few(finding: comparison.FewModels) -> str:
     if finding.models == 1:
-        return (
-            "Some methods have a single model, and so no interval: how far chance alone moves them is "
-            "not known."
-        )
+        return "Some methods have a single model and no interval: their variance over seeds is unknown."
     return (
-        f"Some methods have {finding.models} models only: their 95 % intervals reach "
-        f"{finding.reach:.1f} standard errors to either side, so little is clear that more seeds would "
-        "tell apart."
+        f"Some methods have only {finding.models} models: their 95 % intervals extend "
+        f"{finding.reach:.1f} standard errors to either side, so more seeds may make further "
+        "differences clear."
     )
 
 
-@sentence.register
-def _deterministic(finding: comparison.DeterministicMethods) -> str:
-    return (
-        "Methods that draw nothing at random have a single model and no interval: how far other rows "
-        "would move them is not known."
-    )
-
-
-@sentence.register
-def _many(finding: comparison.ManyMethods) -> str:
-    return (
-        "No interval is corrected for there being many methods: among many, some differences are "
-        "clear by chance."
-    )
+register_text(
+    comparison.DeterministicMethods,
+    "Deterministic methods are run once and have no interval: their variance over samples of rows is "
+    "unknown.",
+)
+register_text(
+    comparison.ManyMethods,
+    "The intervals are not corrected for multiple comparisons: among many methods, some differences "
+    "are clear by chance.",
+)

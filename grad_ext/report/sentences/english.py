@@ -9,6 +9,9 @@ from math import isnan
 from grad_ext.report.findings.base import Finding
 from grad_ext.report.statistics.intervals import Interval
 
+ONE_SPLIT = (
+    "use the same train/test split, so the error bars do not include split-to-split variance."
+)
 # Names or values that a sentence lists at most.
 MOST_LISTED = 5
 METRIC_NAMES = {
@@ -30,6 +33,16 @@ def sentence(finding: Finding) -> str:
         If no sentence is registered for the finding's class.
     """
     raise TypeError(f"no sentence is registered for {type(finding).__name__}")
+
+
+def register_text(finding: type[Finding], text: str) -> None:
+    """Register the sentence of a finding without values."""
+    sentence.register(finding, lambda _: text)
+
+
+def are_constant(constant: int, models: int) -> str:
+    """Return how many of some models are constant, such as "1 of 10 models is constant"."""
+    return f"{constant} of {models} models {'is' if constant == 1 else 'are'} constant"
 
 
 def count(n: int, noun: str) -> str:

@@ -11,6 +11,7 @@ from grad_ext.report.sentences.english import (
     count,
     differences,
     listed,
+    register_text,
     sentence,
 )
 from grad_ext.report.statistics.lambdas import PairedDifferences
@@ -26,8 +27,9 @@ def _flat_range(finding: lambdas.FlatRange) -> str:
     limits = f"{lambdas.TOLERANCE:.3f}"
     if any(limit > lambdas.TOLERANCE for limit in finding.tolerance.values()):
         limits = (
-            f"{_values(finding.tolerance)} (what {count(finding.seeds, 'seed')} can tell apart at 5 % "
-            f"for all pairs of λ and these figures together, and {lambdas.TOLERANCE:g} at least)"
+            f"{_values(finding.tolerance)} (the least significant difference of "
+            f"{count(finding.seeds, 'seed')} at 5 % for all pairs of λ and these metrics together, at "
+            f"least {lambdas.TOLERANCE:g})"
         )
     if finding.first == finding.last:
         return (
@@ -46,7 +48,7 @@ def _flat_range(finding: lambdas.FlatRange) -> str:
     if finding.constant:
         text += " It is flat because most of those models are constant predictors."
     else:
-        text += " That gives no reason to prefer one of these λ."
+        text += " This gives no reason to prefer one of these λ."
     return text if whole else f"{text} Over all λ {_moves(finding.spread_overall)}."
 
 
@@ -70,15 +72,15 @@ def _best(finding: lambdas.BestLambdas) -> str:
     parts = []
     for best in finding.best:
         constant = _constant(best.constant, best.models)
-        part = f"{labels[best.metric]}, {best.value:.3f}, has λ = {best.lam:g}{constant}"
+        part = f"{labels[best.metric]}, {best.value:.3f}, is at λ = {best.lam:g}{constant}"
         if best.different is not None:
-            which = "from no other"
+            which = "no other λ"
             if len(best.different) == best.others:
-                which = "from every other"
+                which = "every other λ"
             elif best.different:
                 lams = listed((f"{lam:g}" for lam in best.different), MOST_LISTED)
-                which = f"only from λ = {lams}"
-            part += f", which the seeds can tell apart {which}"
+                which = f"λ = {lams}"
+            part += f", significantly different (5 %, Bonferroni-corrected) from {which}"
         parts.append(part)
     return f"{'; '.join(parts)}."
 
@@ -91,23 +93,23 @@ def _constant(constant: int, models: int) -> str:
 @sentence.register
 def _first(finding: lambdas.FirstByBalancedDelta) -> str:
     constant = _constant(finding.constant, finding.models)
-    text = f"By balanced accuracy less Discrimination λ = {finding.lam:g}{constant} is first here"
+    text = f"Best by balanced accuracy minus Discrimination is λ = {finding.lam:g}{constant}"
     if finding.differences is None:
         return f"{text}."
     more = _paired(finding.differences)
-    return f"{text}; it has more than λ = {finding.reference:g} with the same seed{more}."
+    return f"{text}; its difference from λ = {finding.reference:g} at the same seed{more}."
 
 
 @sentence.register
 def _reversal_effect(finding: lambdas.ReversalEffect) -> str:
     return (
-        f"What reversal costs and brings, λ = {finding.lam:g} less the plain network of the same seed"
+        f"Effect of reversal, λ = {finding.lam:g} minus the plain network of the same seed"
         f"{_paired(finding.differences)}."
     )
 
 
 def _paired(paired: PairedDifferences) -> str:
-    over = "divisions of the rows" if paired.over_splits else "seeds"
+    over = "train/test splits" if paired.over_splits else "seeds"
     known = f", with 95 % intervals over {over} of this one pair" if paired.n > 1 else ""
     return f"{known}: {differences(paired.metrics)}"
 
@@ -127,36 +129,29 @@ def _against_chance(finding: lambdas.AgainstChance) -> str:
     relation = {
         "above": "is above",
         "below": "is below",
-        "no difference": "cannot be told from",
+        "no difference": "is not significantly different from",
     }[finding.decision]
     return (
-        f"There the mean Discrimination, {finding.discrimination:.3f}, {relation} the "
-        f"{finding.chance_level:.3f} that chance alone would show on these test rows for predictions "
-        "that ignore the protected attribute."
+        f"The mean Discrimination there, {finding.discrimination:.3f}, {relation} the chance level, "
+        f"{finding.chance_level:.3f}: that of predictions that ignore the protected attribute."
     )
 
 
 @sentence.register
 def _diverged(finding: lambdas.Diverged) -> str:
-    return f"{finding.diverged} of {finding.models} models diverged to numbers that are none."
+    return f"{finding.diverged} of {finding.models} models diverged."
 
 
-@sentence.register
-def _single(finding: lambdas.SingleModels) -> str:
-    return "Each λ has a single model: how far chance alone moves it is not known."
-
-
-@sentence.register
-def _chosen_on_test(finding: lambdas.ChosenOnTest) -> str:
-    return (
-        "The figures are those of test rows: a λ that is chosen by them is chosen partly by luck, and "
-        "its own figures flatter it."
-    )
-
-
-@sentence.register
-def _no_plain(finding: lambdas.NoPlainNetwork) -> str:
-    return (
-        "No model without reversal (λ = 0) is among these, so what reversal costs and what it brings "
-        "cannot be read off them: 0 among the values of λ adds such models."
-    )
+register_text(
+    lambdas.SingleModels, "Each λ has a single model, so the variance over seeds is unknown."
+)
+register_text(
+    lambdas.ChosenOnTest,
+    "These are test metrics: a λ chosen by them is chosen partly by luck, and its own metrics are "
+    "optimistic.",
+)
+register_text(
+    lambdas.NoPlainNetwork,
+    "No model without reversal (λ = 0) is included, so the effect of reversal is unknown: add 0 to the "
+    "values of λ.",
+)

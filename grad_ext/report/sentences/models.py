@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from grad_ext.report.findings import models
-from grad_ext.report.sentences.english import MOST_LISTED, count, listed, sentence
+from grad_ext.report.sentences.english import (
+    MOST_LISTED,
+    ONE_SPLIT,
+    are_constant,
+    count,
+    listed,
+    register_text,
+    sentence,
+)
 from grad_ext.report.tables import value_text
 
 
@@ -15,10 +23,10 @@ def _studied(finding: models.Studied) -> str:
     methods, datasets = (listed(n, MOST_LISTED) for n in (finding.methods, finding.datasets))
     protected = listed((" and ".join(names) for names in finding.protected), MOST_LISTED)
     parts = [f"{name} {_range(values)}" for name, values in finding.varying.items()]
-    parts += [count(finding.seeds, "seed"), count(finding.splits, "division")]
+    parts += [count(finding.seeds, "seed"), count(finding.splits, "train/test split")]
     return (
-        f"{number} of {methods} on {datasets}, protecting {protected}; {'; '.join(parts)} of the rows. "
-        "All figures are those of test rows."
+        f"{number} of {methods} on {datasets}, protecting {protected}; {'; '.join(parts)}. "
+        "All metrics are computed on the test set."
     )
 
 
@@ -32,31 +40,30 @@ def _range(values: Sequence[object]) -> str:
 
 @sentence.register
 def _data_set(finding: models.DataSetKnown) -> str:
-    rows = f", {finding.rows:,} rows before they are divided" if finding.rows else ""
+    rows = f", {finding.rows:,} rows before splitting" if finding.rows else ""
     return (
-        f"{finding.name} is {finding.title}{rows}; grad-ext data info {finding.name} says what the label "
-        "and the groups are."
+        f"{finding.name} is {finding.title}{rows}; grad-ext data info {finding.name} describes the label "
+        "and the groups."
     )
 
 
 @sentence.register
 def _constant(finding: models.ConstantModels) -> str:
-    n = finding.models
-    better = f"the majority class is less accurate than {finding.more_accurate or 'none'} of them."
-    if not finding.constant:
-        return f"None of the {n} models gives everybody the same label; {better}"
-    return (
-        f"{finding.constant} of {n} models give everybody the same label, and so a Discrimination "
-        f"of 0 and a Consistency of 1 that mean nothing. Of all {n} {better}"
-    )
+    text = f"{are_constant(finding.constant, finding.models)}"
+    if finding.constant:
+        text += (
+            " (the same label for all rows): a Discrimination of 0 and a Consistency of 1 are "
+            "meaningless there"
+        )
+    return f"{text}; {finding.more_accurate} are more accurate than the majority class."
 
 
 @sentence.register
 def _references(finding: models.References) -> str:
     return (
-        f"On {finding.dataset} the majority class has accuracy {finding.majority_accuracy:.3f}: "
-        f"{finding.more_accurate} of {finding.models} models are more accurate. Discrimination above "
-        f"the level of chance (in the mean {finding.chance_level:.3f}) have {finding.above_chance}."
+        f"On {finding.dataset} the majority class has an accuracy of {finding.majority_accuracy:.3f}: "
+        f"{finding.more_accurate} of {finding.models} models are more accurate. The Discrimination of "
+        f"{finding.above_chance} is above the chance level (mean {finding.chance_level:.3f})."
     )
 
 
@@ -64,35 +71,24 @@ def _references(finding: models.References) -> str:
 def _frontier(finding: models.FrontierSize) -> str:
     objectives = " and ".join(finding.objectives).replace("_", " ")
     return (
-        f"{finding.on_frontier} of {finding.settings} choices of settings are on the frontier (*): no "
-        f"other is better in {objectives} on the validation rows. A model that gives everybody the "
-        "same label is on it for nothing."
+        f"{finding.on_frontier} of {finding.settings} settings are on the Pareto frontier (*): no "
+        f"other is better in {objectives} on the validation set. Constant models are always on it."
     )
 
 
 @sentence.register
 def _without_metrics(finding: models.WithoutMetrics) -> str:
-    return (
-        f"{finding.without} of {finding.models} models failed or diverged to numbers that are none."
-    )
+    return f"{finding.without} of {finding.models} models failed or diverged."
 
 
-@sentence.register
-def _best_of_many(finding: models.BestOfMany) -> str:
-    return (
-        "These are test rows, and many models: the best of them is best partly by luck. Choose by "
-        "settings, over seeds, and not a single model."
-    )
-
-
-@sentence.register
-def _one_split(finding: models.OneSplit) -> str:
-    return "All models share one division of the rows, whose own error no spread over seeds shows."
-
-
-@sentence.register
-def _different_cases(finding: models.DifferentCases) -> str:
-    return (
-        "The studies differ in their data or protected attributes: set side by side only models of "
-        "the same."
-    )
+register_text(
+    models.BestOfMany,
+    "These are test metrics of many models, so the best of them is partly the luckiest. Choose by "
+    "settings, averaged over seeds, and not by a single model.",
+)
+register_text(models.OneSplit, f"All models {ONE_SPLIT}")
+register_text(
+    models.DifferentCases,
+    "The studies differ in their data or protected attributes: compare only models of the same data "
+    "and attributes.",
+)

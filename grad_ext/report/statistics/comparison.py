@@ -31,7 +31,7 @@ ABOUT = (
     "recipe",
 )
 FLAGS = ("constant", "diverged", "needs_attributes", "seeded", "chosen", "default")
-OTHERS = ("protected", "watched", "epoch", "error")
+OTHERS = ("protected", "also_evaluated", "epoch", "error")
 # Metrics that every comparison has, if only as nan.
 NEEDED = (
     *TABLE_METRICS,

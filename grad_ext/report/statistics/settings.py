@@ -93,7 +93,7 @@ def choices(
     over_lambda, frontier_only : bool, default False
         As in `Choices`.
     """
-    # Studies of before there was more than λ to vary do not say so.
+    # Older studies vary λ only, and have no such entry.
     varied = tuple(sorted(about.get("varied", ["lam"]), key=lambda name: (name != "lam", name)))
     objectives = tuple(about.get("search", {}).get("objectives", PLANE))
     frame = results_by(records, varied)
@@ -159,7 +159,7 @@ def by_settings(
     Returns
     -------
     pandas.DataFrame
-        The settings, the number of models and of those without figures, means over models on the
+        The settings, the number of models and of those without metrics, means over models on the
         test rows (and ``..._std``) and on the validation rows (``validation_...``), the share of
         constant models, and ``frontier``: whether no other choice for the same rows is better on
         the validation rows, of which some models must have figures.

@@ -517,7 +517,7 @@ def test_the_page_has_every_figure_and_rebuilds_every_trial():
     made = [
         *records(),
         record((1.0,), 0),
-        record(5.0, 0, settings=Settings(recipe="steady"), watched=("sex",)),
+        record(5.0, 0, settings=Settings(recipe="steady"), also_evaluated=("sex",)),
         record(5.0, 0, baseline="lfr", options={"k": 5}),
     ]
     frame = results(made)
@@ -550,8 +550,8 @@ def test_an_audit_in_the_folder_is_shown(tmp_path):
     (tmp_path / "mine").mkdir()
     pd.DataFrame(rows).to_csv(tmp_path / "mine" / "audit.csv", index=False)
     text = write_report(tmp_path, records(), {}, formats=()).read_text()
-    assert "What can still be read off (mine)" in text
-    assert "AUC 0.75 (0.65 to 0.85) from the labels; it can be read off the labels." in text
+    assert "Attribute leakage (mine)" in text
+    assert "AUC 0.75 (0.65 to 0.85) from the labels; it can be predicted from the labels." in text
     assert "</script><b>" not in text
     (tmp_path / "audit.csv").write_text("a,b\n1,2\n")
     with pytest.raises(InputError, match="expected what grad-ext audit writes"):

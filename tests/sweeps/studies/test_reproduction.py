@@ -36,7 +36,7 @@ def test_table2_protects_both_or_one_and_judges_by_both():
     assert len({t.rows for t in trials}) == 1
     assert all(asked.in_order(t) == ["race", "gender"] for t in trials)
     alone = next(t for t in trials if algorithm(t) == "GRAD-Pred-G")
-    assert (alone.protected, alone.watched) == (("gender",), ("race",))
+    assert (alone.protected, alone.also_evaluated) == (("gender",), ("race",))
 
 
 def test_figure2_is_a_study_of_lambda():
