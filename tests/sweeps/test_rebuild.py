@@ -120,7 +120,7 @@ def made_of(folder, plan):
             {"kind": "search", "set": {"lam": "1:100"}, "search": {"objectives": ["accuracy"]}},
             ["lam"],
             "frontier",
-            "1 of 2 choices of settings are on the frontier (*): no other is better in accuracy on",
+            "1 of 2 choices of settings are on the Pareto frontier (*): no other is better in accuracy on",
         ),
     ],
 )

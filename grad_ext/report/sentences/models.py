@@ -71,7 +71,7 @@ def _references(finding: models.References) -> str:
 def _frontier(finding: models.FrontierSize) -> str:
     objectives = " and ".join(finding.objectives).replace("_", " ")
     return (
-        f"{finding.on_frontier} of {finding.settings} settings are on the Pareto frontier (*): no "
+        f"{finding.on_frontier} of {finding.settings} choices of settings are on the Pareto frontier (*): no "
         f"other is better in {objectives} on the validation set. Constant models are always on it."
     )
 
