@@ -62,7 +62,7 @@ OPTIMISTIC = (
     "optimistic for it; the test metrics are not."
 )
 MORE = (
-    "{left} further settings are not in this table, but among the models above and in results.csv."
+    "{left} further choices are not in this table, but among the models above and in results.csv."
 )
 FRONTIER_FIGURE = "Accuracy against Discrimination, one dot per choice of settings"
 TOOLKITS = (
