@@ -36,7 +36,10 @@ FLOORS = (
     *("auditing", "adapters", "sweeps", "cli"),
 )
 # The only imports that look up, all inside functions: see docs/architecture.md.
-LOOK_UP = {("grad_ext.data.table", "grad_ext.adapters.aif360.datasets")}
+LOOK_UP = {
+    ("grad_ext.data.table", "grad_ext.adapters.aif360.datasets"),
+    ("grad_ext.data.table", "grad_ext.data.source"),
+}
 TOOLKITS = {
     # The table imports it for the type of one method's result alone.
     "aif360": ("adapters.aif360", "data.table"),

@@ -64,7 +64,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
     The code is 0 for success, 1 for an unfinished study or a full disk, 2 for bad input, and 130 after
-    Ctrl-C. Errors that the user can fix are one line on standard error; others have a traceback.
+    Ctrl-C. Errors that the user can fix are on standard error, a line for each problem; others have a
+    traceback.
     """
     try:
         with printing():
@@ -74,7 +75,8 @@ def main(arguments: list[str] | None = None) -> int:
         # Errors in the options have the context of the command, whose help lists them.
         context = getattr(error, "ctx", None)
         hint = "" if context is None else f" See {context.command_path} --help"
-        print(f"Error: {' '.join(text.split())}{hint}", file=sys.stderr)
+        lines = [" ".join(line.split()) for line in text.splitlines()]
+        print("Error: " + "\n".join(filter(None, lines)) + hint, file=sys.stderr)
         return 2
     except OSError as error:
         if error.errno not in DISK_FULL:

@@ -1,7 +1,8 @@
-"""`grad-ext data`: list, describe and download data sets."""
+"""`grad-ext data`: list, describe and download data sets, and show what is read of a file."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,8 +11,9 @@ import typer
 
 from grad_ext.cli import complete
 from grad_ext.cli.groups import help_without_command, with_options
-from grad_ext.cli.options import DataDir
+from grad_ext.cli.options import DataDir, FileOptions
 from grad_ext.cli.output import output
+from grad_ext.errors import InputError
 
 if TYPE_CHECKING:
     from grad_ext.data.catalog import DataSet
@@ -30,6 +32,15 @@ Name = Annotated[
     str,
     typer.Argument(
         autocompletion=complete.dataset, help="Data set: german, adult, diabetes or health."
+    ),
+]
+
+
+Protected = Annotated[
+    str | None,
+    typer.Option(
+        help="Protected attributes of the file, comma-separated: columns, or conditions such as "
+        "age>=25, 25<=age<60, sex=Male, band=mid|old."
     ),
 ]
 
@@ -68,11 +79,36 @@ def data_list(data_dir: DataDir = None) -> None:
 
 @app.command("info")
 @with_options
-def data_info(name: Name, data_dir: DataDir = None) -> None:
-    """Show a data set's label, groups, files and licence. Nothing is downloaded.
+def data_info(
+    file: FileOptions,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            autocompletion=complete.dataset,
+            help="Data set: german, adult, diabetes or health; or a file of your own.",
+            show_default=False,
+        ),
+    ] = None,
+    protected: Protected = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Show a data set's label, groups, files and licence, or what is read of a file.
 
-    Example: grad-ext data info german
+    Nothing is downloaded.
+
+    Examples: grad-ext data info german; grad-ext data info loans.csv --label repaid --favorable yes
+    --protected sex,age>=25
     """
+    path = _file(name, file)
+    if path is not None:
+        _show_report(_own_table(path, protected, file))
+        return
+    if name is None:
+        raise InputError("expected the name of a data set or a file, got neither")
+    given = file.columns()
+    if given or protected is not None:
+        option = next(iter(given), "protected").replace("_", "-")
+        raise InputError(f"--{option} belongs to a file of your own, got the data set {name!r}")
     data_set, out = _data_set(name), output()
     out.line(f"{data_set.name}: {data_set.title}", always=True)
     out.line("")
@@ -82,6 +118,38 @@ def data_info(name: Name, data_dir: DataDir = None) -> None:
     else:
         out.line(f"Protected attributes: {', '.join(data_set.protected)}")
     out.document(_catalogued(data_set) | content | _show_source(data_set, data_dir))
+
+
+@app.command("describe")
+@with_options
+def data_describe(
+    file: FileOptions,
+    path: Annotated[
+        Path | None, typer.Argument(help="A file of your own.", show_default=False)
+    ] = None,
+    protected: Protected = None,
+) -> None:
+    """Write the roles of a file's columns beside it, so that no command needs them again.
+
+    loans.csv gets loans.roles.toml. Options that a later command gives take the place of those in it.
+
+    Example: grad-ext data describe loans.csv --label repaid --favorable yes --protected sex,age>=25
+    """
+    from grad_ext.data.lists import listed
+    from grad_ext.data.roles import Roles, roles_beside, roles_path
+
+    of = path or file.data
+    if of is None:
+        raise InputError("expected a file of your own, got none")
+    # Raises where the roles and the file do not fit.
+    table = _own_table(of, protected, file)
+    given = file.columns() | {"protected": listed(protected)}
+    given.pop("data", None)
+    before = roles_beside(of)
+    roles = Roles.of(given if before is None else before.merged(given))
+    written = roles.write(roles_path(of))
+    _show_report(table, {"roles": written})
+    output().paths({"Roles": written})
 
 
 @app.command("fetch")
@@ -105,6 +173,40 @@ def data_fetch(name: Name, data_dir: DataDir = None) -> None:
         return
     # Raises an error that lists the missing files, their source and their folder.
     data_set.load(data_dir)
+
+
+def _file(name: str | None, file: FileOptions) -> Path | None:
+    """Return the file that a name or the options mean; None for a data set."""
+    from grad_ext.data.catalog import DATA_SETS
+
+    if file.data is not None and name is not None:
+        raise InputError(f"expected a data set or --data, got both: {name} and {file.data}")
+    if file.data is not None or name is None or name in DATA_SETS:
+        return file.data
+    return Path(name) if Path(name).suffix or Path(name).expanduser().exists() else None
+
+
+def _own_table(path: Path, protected: str | None, file: FileOptions) -> Table:
+    from grad_ext.data.lists import listed
+    from grad_ext.data.options import table_from_options
+
+    columns = file.columns() | {"data": path}
+    return table_from_options(protected=listed(protected), **columns)
+
+
+def _show_report(table: Table, also: Mapping[str, Any] | None = None) -> None:
+    """Print what was read of a file."""
+    from grad_ext.codec import to_json
+
+    out, report = output(), table.report
+    assert report is not None
+    out.sentences(report.sentences())
+    out.table("Protected", *report.group_lines())
+    for name, checksum in table.checksums.items():
+        out.line(f"SHA-256 {checksum} {name}")
+    out.line(f"Content: {table.digest()}")
+    content = {"checksums": table.checksums, "content": table.digest(), **(also or {})}
+    out.document(to_json(report) | content)
 
 
 def _data_set(name: str) -> DataSet:
@@ -141,7 +243,7 @@ def _show_table(table: Table) -> dict[str, Any]:
     body = [
         [
             group.attribute,
-            group.group,
+            f"{group.group} (privileged)" if group.privileged else group.group,
             f"{group.rows:,}",
             "" if group.favorable is None else f"{group.favorable:.3f}",
         ]

@@ -73,11 +73,18 @@ class FileOptions(Options):
     panel = "Your own file"
 
     data: Annotated[
-        Path | None, typer.Option(help="A CSV or Parquet file to use instead of a data set.")
+        Path | None,
+        typer.Option(help="A file to use instead of a data set: CSV, TSV, Parquet, also packed."),
     ] = None
-    label: Annotated[str | None, typer.Option(help="Label column of the file.")] = None
+    label: Annotated[
+        str | None, typer.Option(help="Label column of the file, or a condition: income>50000.")
+    ] = None
     favorable: Annotated[
-        str | None, typer.Option(help="Favorable value of the label; 1 if the labels are 0 and 1.")
+        str | None,
+        typer.Option(
+            help="Favorable value of the label, several as a|b, or a bound: >=10; 1 if the labels are "
+            "0 and 1."
+        ),
     ] = None
     continuous: Annotated[
         str | None,
@@ -93,7 +100,28 @@ class FileOptions(Options):
         str | None,
         typer.Option(help="Column with the unit, such as the patient, that each row belongs to."),
     ] = None
-    missing: Annotated[str, typer.Option(help="Rows with missing values: error or drop.")] = "error"
+    missing: Annotated[
+        str | None,
+        typer.Option(
+            help="Missing features: use (encode them), drop (the rows) or error; use by default."
+        ),
+    ] = None
+    missing_values: Annotated[
+        str | None,
+        typer.Option(
+            help="Texts that stand for a missing value, comma-separated, besides blanks, ?, NA and -."
+        ),
+    ] = None
+    sep: Annotated[
+        str | None,
+        typer.Option(
+            help="Separator of the fields: a character, tab or space; by default the one of comma, "
+            "semicolon, tab and pipe that the file uses."
+        ),
+    ] = None
+    encoding: Annotated[
+        str | None, typer.Option(help="Encoding of the file, such as cp1252; UTF-8 by default.")
+    ] = None
 
     def columns(self) -> dict[str, Any]:
         """Return the options that are given, with lists of columns as lists."""
@@ -115,17 +143,17 @@ class FileOptions(Options):
             If a data set is named too, or the file is described but not named.
         """
         columns = self.columns()
-        del columns["missing"]
         if self.data is None:
             if columns:
                 raise InputError(
-                    f"--{next(iter(columns))} belongs to a file of your own: name it with --data"
+                    f"--{next(iter(columns)).replace('_', '-')} belongs to a file of your own: name it "
+                    "with --data"
                 )
             return None
         if dataset is not None:
             raise InputError(f"expected --dataset or --data, got both: {dataset} and {self.data}")
         del columns["data"]
-        return columns | {"path": str(self.data), "missing": self.missing}
+        return columns | {"path": str(self.data)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,8 +227,15 @@ class StudyDatasetOptions(Options):
 
         return listed(self.dataset or DEFAULT_DATASET)
 
-    def protected_sets(self) -> list[list[str]] | dict[str, list[list[str]]] | None:
+    def protected_sets(
+        self, of_file: bool = False
+    ) -> list[list[str]] | dict[str, list[list[str]]] | None:
         """Return the sets of attributes, by data set where the options name one.
+
+        Parameters
+        ----------
+        of_file : bool, default False
+            Whether they are those of a file, for which sex=Male is a condition.
 
         Raises
         ------
@@ -212,7 +247,7 @@ class StudyDatasetOptions(Options):
         if not self.protected:
             return None
         named = ["=" in option for option in self.protected]
-        if not any(named):
+        if of_file or not any(named):
             return [listed(option) for option in self.protected]
         if not all(named):
             raise InputError(

@@ -98,7 +98,7 @@ class StudyOptions(Options):
         return StudyPlan(
             kind,
             self.data.names(),
-            self.data.protected_sets(),
+            self.data.protected_sets(self.file.data is not None),
             varied,
             settings,
             self.seeds,

@@ -2,7 +2,9 @@
 
 Start with table.py, which defines `Table`. embedded.py has the data sets of the package, diabetes.py
 and health.py those that need other files, fetch.py finds or downloads these; source.py reads a
-user's own file; split.py makes the train/test split.
+user's own file or frame: formats.py its rows, values.py its columns, conditions.py and roles.py what
+they are for, reading.py makes a table and table_report.py tells what was read; split.py makes the
+train/test split.
 """
 
 from collections.abc import Sequence

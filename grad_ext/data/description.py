@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from grad_ext.data.sensitive import SensitiveAttribute
+from grad_ext.data.sensitive import SensitiveAttribute, group_names
 from grad_ext.data.table import Table
 
 
@@ -20,17 +20,20 @@ class GroupDescription:
     attribute : str
         Name of the attribute.
     group : str
-        Name of the group; the range of the values of an attribute that holds numbers.
+        Name of the group in the data's words; the range of an attribute that holds numbers.
     rows : int
         Number of rows.
     favorable : float or None
         Share of them with the favorable label; None for an attribute that holds numbers.
+    privileged : bool
+        Whether it is the privileged one of two.
     """
 
     attribute: str
     group: str
     rows: int
     favorable: float | None
+    privileged: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,14 +73,14 @@ def describe(table: Table) -> TableDescription:
     >>> from grad_ext.data.description import describe
     >>> german = describe(load_dataset("german", ["age"]))
     >>> german.rows, german.majority, [(group.group, group.rows) for group in german.groups]
-    (1000, 0.7, [('others', 190), ('privileged: above 25', 810)])
+    (1000, 0.7, [('not age>25', 190), ('age>25', 810)])
     """
     y = table.y()
     share = float(y.mean())
     groups = [
         group
         for attribute, a in zip(table.protected, table.a().T, strict=True)
-        for group in _groups(attribute, a, y)
+        for group in _groups(table, attribute, a, y)
     ]
     return TableDescription(
         rows=len(table),
@@ -91,7 +94,7 @@ def describe(table: Table) -> TableDescription:
     )
 
 
-def _groups(attribute: SensitiveAttribute, a: Any, y: Any) -> list[GroupDescription]:
+def _groups(table: Table, attribute: SensitiveAttribute, a: Any, y: Any) -> list[GroupDescription]:
     """Return the groups of an attribute that have rows."""
     if attribute.continuous:
         known = ~np.isnan(a)
@@ -99,18 +102,12 @@ def _groups(attribute: SensitiveAttribute, a: Any, y: Any) -> list[GroupDescript
             return []
         span = f"{np.nanmin(a):g} to {np.nanmax(a):g}"
         return [GroupDescription(attribute.name, span, int(known.sum()), None)]
-    names = attribute.levels or ("others", f"privileged: {_rule(attribute)}")
-    members = [(str(name), a == code) for code, name in enumerate(names)]
-    members.append(("unknown", np.isnan(a)))
+    names = group_names(attribute, table.frame[attribute.column])
+    two = attribute.levels is None
+    members = [(name, a == code, two and code == 1) for code, name in enumerate(names)]
+    members.append(("unknown", np.isnan(a), False))
     return [
-        GroupDescription(attribute.name, name, int(rows.sum()), float(y[rows].mean()))
-        for name, rows in members
+        GroupDescription(attribute.name, name, int(rows.sum()), float(y[rows].mean()), privileged)
+        for name, rows, privileged in members
         if rows.any()
     ]
-
-
-def _rule(attribute: SensitiveAttribute) -> str:
-    """Return the values of the privileged group."""
-    if attribute.above is not None:
-        return f"above {attribute.above:g}"
-    return ", ".join(map(str, attribute.values or ()))

@@ -15,9 +15,9 @@ AttributeSet = tuple[str, ...]
 # Describes a file of the user's: see `table_from_options`.
 FILE_OPTIONS = (
     *("path", "label", "favorable", "continuous", "features", "drop", "weights", "groups"),
-    "missing",
+    *("missing", "missing_values", "sep", "encoding"),
 )
-LIST_OPTIONS = ("continuous", "features", "drop")
+LIST_OPTIONS = ("continuous", "features", "drop", "missing_values")
 
 
 def table_from_options(
@@ -32,7 +32,10 @@ def table_from_options(
     drop: Sequence[str] | None = None,
     weights: str | None = None,
     groups: str | None = None,
-    missing: Literal["error", "drop"] = "error",
+    missing: Literal["use", "drop", "error"] | None = None,
+    missing_values: Sequence[str] | None = None,
+    sep: str | None = None,
+    encoding: str | None = None,
     data_dir: str | Path | None = None,
 ) -> Table:
     """Return the table that options name.
@@ -44,8 +47,11 @@ def table_from_options(
     protected : sequence of str, optional
         Attributes to protect, as for `load_dataset` or `load_table`.
     data : path, optional
-        The user's own file, instead of `dataset`; `label` and `protected` are then required.
-    label, favorable, continuous, features, drop, weights, groups, missing
+        The user's own file, instead of `dataset`; `label` and `protected` are then required, unless
+        the file brings its roles along.
+    label, favorable, continuous, features, drop, weights, groups
+        As for `load_table`.
+    missing, missing_values, sep, encoding
         As for `load_table`.
     data_dir : path, optional
         As for `load_dataset`.
@@ -69,6 +75,10 @@ def table_from_options(
         "--drop": drop,
         "--weights": weights,
         "--groups": groups,
+        "--missing": missing,
+        "--missing-values": missing_values,
+        "--sep": sep,
+        "--encoding": encoding,
     }
     if data is None:
         given = [option for option, value in own.items() if value is not None]
@@ -79,20 +89,20 @@ def table_from_options(
         return load_dataset(dataset, protected, data_dir)
     if dataset is not None:
         raise InputError(f"expected --dataset or --data, got both: {dataset} and {data}")
-    if label is None or protected is None:
-        lacking = "--label" if label is None else "--protected"
-        raise InputError(f"--data {data} needs {lacking}: the columns' names are only known to you")
     return load_table(
         data,
         label,
         protected,
         favorable,
-        continuous=continuous or (),
+        continuous=continuous,
         features=features,
-        drop=drop or (),
+        drop=drop,
         weights=weights,
         groups=groups,
         missing=missing,
+        missing_values=missing_values,
+        sep=sep,
+        encoding=encoding,
     )
 
 

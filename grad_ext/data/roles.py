@@ -90,10 +90,23 @@ class Roles:
             raise InputError(f"cannot read {path}: {error.strerror}") from None
         except ValueError as error:
             raise InputError(f"{path} is not TOML: {error}") from None
-        for name in ("favorable", "protected", "drop", "missing_values"):
-            if isinstance(content.get(name), str):
-                content[name] = [content[name]]
-        return from_json(cls, content, path.name)
+        return cls.of(content, path.name)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], where: str = "roles") -> Roles:
+        """Return the roles that a mapping holds by name; one text may stand for a list of one.
+
+        Raises
+        ------
+        InputError
+            If an entry is unknown, or of another type.
+        """
+        lists = {each.name for each in fields(cls) if "tuple" in str(each.type)}
+        content = {}
+        for name, value in values.items():
+            single = name in lists and isinstance(value, str)
+            content[name] = [value] if single else list(value) if type(value) is tuple else value
+        return from_json(cls, content, where)
 
     def write(self, path: str | Path) -> Path:
         """Write the roles as TOML, which `read` reads, and return the path of the file.

@@ -1,75 +1,84 @@
-"""A user's CSV or Parquet file, with a label and protected columns, as a table."""
+"""A user's own file or frame, with a label and protected columns, as a table."""
 
 from __future__ import annotations
 
-import csv
-import gzip
-import hashlib
-import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from io import BytesIO
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 
 from grad_ext import checks
-from grad_ext.data.sensitive import MOST_GROUPS, SensitiveAttribute
-from grad_ext.data.table import Table, Target
-from grad_ext.errors import InputError, MissingToolkit, unknown
+from grad_ext.data.formats import known_path, read_file
+from grad_ext.data.reading import Request, build_table
+from grad_ext.data.roles import MISSING, Roles, bare_name, roles_beside, roles_path
+from grad_ext.data.sensitive import SensitiveAttribute
+from grad_ext.data.table import Table
+from grad_ext.errors import InputError
 
-# A column of text with more values than this is probably a name or an identifier.
-MOST_LEVELS = 1000
-CSV, PARQUET = (".csv", ".csv.gz"), (".parquet", ".pq")
-# pandas' kinds of object columns that can be one-hot encoded.
-TEXT = ("string", "boolean", "integer", "mixed-integer")
+Missing = Literal["use", "drop", "error"]
+Protected = Sequence[str | SensitiveAttribute] | Mapping[str, Any]
+# The parameters that name columns or values, as lists.
+LISTS = ("continuous", "features", "drop", "missing_values")
 
 
 def load_table(
     path: str | Path,
-    label: str,
-    protected: Sequence[str | SensitiveAttribute] | Mapping[str, Any],
+    label: str | None = None,
+    protected: Protected | None = None,
     favorable: Any = None,
     *,
-    continuous: Sequence[str] = (),
+    continuous: Sequence[str] | None = None,
     features: Sequence[str] | None = None,
-    drop: Sequence[str] = (),
+    drop: Sequence[str] | None = None,
     weights: str | None = None,
     groups: str | None = None,
-    missing: Literal["error", "drop"] = "error",
+    missing: Missing | None = None,
+    missing_values: Sequence[str] | None = None,
+    sep: str | None = None,
+    encoding: str | None = None,
     name: str | None = None,
 ) -> Table:
     """Read your own data set from a file.
 
+    Columns are read by their values: see `grad_ext.data.values`. What was read and left out is in
+    the `report` of the table. A file ``loans.csv`` may bring these parameters along in
+    ``loans.roles.toml`` (`grad_ext.data.roles.Roles`); those that are given here take their place.
+
     Parameters
     ----------
     path : path
-        A CSV file (commas, a line of names first; may be gzipped: ``.csv.gz``) or a Parquet file.
+        A text file with a line of names (.csv, .tsv, .txt, .data, also as .gz or in a .zip), or a
+        Parquet or Feather file.
     label : str
-        The column to predict.
+        The column to predict, or a condition: ``'income>50000'``, whose rows are favorable.
     protected : sequence, or mapping of str to the privileged value or values
         The columns to protect. For a column's name: each value is a group; of two values, the one
-        with the higher rate of favorable labels in the file is privileged. ``'sex=Male'`` or
-        ``'race=White|Asian'`` name the privileged values; ``'age>25'`` makes numbers above 25
-        privileged. A `SensitiveAttribute` is used unchanged.
+        with the higher rate of favorable labels in the file is privileged. A condition names the
+        privileged rows: ``'sex=Male'``, ``'race=White|Asian'``, ``'age>=25'``, ``'25<=age<60'``. A
+        `SensitiveAttribute` is used unchanged.
     favorable : object, optional
-        The label's favorable value, or several of them (a list, or a text with ``|``); all others
-        are unfavorable. The default for a label of 0 and 1 is 1.
+        The label's favorable value, or several of them (a list, or a text with ``|``), or a bound
+        (``'>=10'``); all others are unfavorable. The default for a label of 0 and 1 is 1.
     continuous : sequence of str
         Protected columns that are numbers instead of groups.
     features : sequence of str, optional
-        Columns that may be inputs of a network; by default all columns without another role.
-        Protected columns are excluded unless the model's settings include them.
+        Columns that may be inputs of a network; by default all columns without another role that are
+        not the same in all rows and do not differ in nearly all of them. Protected columns are
+        excluded unless the model's settings include them.
     drop : sequence of str
         Columns to exclude from the features.
     weights : str, optional
         Column of instance weights.
     groups : str, optional
         Column with the unit of each row, if rows of one unit are not independent.
-    missing : {'error', 'drop'}
-        Whether rows with a missing value in a column with a role raise an error or are dropped.
+    missing : {'use', 'drop', 'error'}, default 'use'
+        Whether missing features are encoded, rows with missing values are dropped, or they raise an
+        error. Rows without a label are left out; those without a protected value have no group.
+    missing_values : sequence of str
+        Texts that stand for a missing value, besides blanks, '?', 'NA', '-' and the like.
+    sep, encoding : str, optional
+        Separator and encoding of a text file; see `grad_ext.data.formats.read_file`.
     name : str, optional
         Name of the data set; by default the file's name.
 
@@ -81,9 +90,10 @@ def load_table(
     Raises
     ------
     InputError
-        If the file cannot be read, a column is missing, or its values do not fit its role.
+        If the file cannot be read, a column is missing, or its values do not fit its role. All
+        problems are named at once.
     MissingToolkit
-        If it is a Parquet file and pyarrow is not installed.
+        If it needs pyarrow, which is not installed.
 
     Examples
     --------
@@ -96,272 +106,73 @@ def load_table(
     >>> table.y().tolist(), table.protected[0].values
     ([False, True, True, True], ('m',))
     """
-    path = Path(path)
-    checks.choice("missing", missing, ("error", "drop"))
-    frame, checksum = _read(path)
-    roles = [c for c in (label, weights, groups) if c is not None]
-    _check_columns([*roles, *(features or ()), *drop, *continuous], frame)
-    rules = _rules(protected, continuous, frame)
-    inputs = _inputs(frame, features, roles, drop)
-    if label in [rule.column for rule in rules]:
-        raise InputError(f"the label {label!r} cannot be protected from its own prediction")
-    used = list(dict.fromkeys([*inputs, *roles, *(rule.column for rule in rules)]))
-    frame = _complete(frame, used, missing, path.name)
-    frame, target = _target(frame, label, favorable)
-    for column in inputs:
-        _check_feature(frame[column])
-    if weights is not None:
-        _check_weights(frame[weights])
-    unprotected = Table(
-        name=name or path.name.split(".")[0],
-        frame=frame,
-        features=tuple(inputs),
-        target=target,
-        weights=weights,
-        groups=groups,
+    given = {
+        "label": label,
+        "protected": protected,
+        "favorable": favorable,
+        "continuous": continuous,
+        "features": features,
+        "drop": drop,
+        "weights": weights,
+        "groups": groups,
+        "missing": missing,
+        "missing_values": missing_values,
+        "sep": sep,
+        "encoding": encoding,
+    }
+    path = known_path(path)
+    beside = roles_beside(path)
+    options = (beside or Roles()).merged(given)
+    _check_options(options, f"{path.name} needs")
+    raw = read_file(path, options.pop("sep", None), options.pop("encoding", None))
+    notes = raw.notes
+    if beside is not None:
+        notes = (*notes, f"roles that are not given are those in {roles_path(path).name}")
+    request = Request(
+        **options,
+        name=name or bare_name(path),
         source=path.name,
-        checksums={path.name: checksum},
+        checksum=raw.checksum,
+        notes=notes,
     )
-    return replace(unprotected, protected=tuple(_with_groups(rule, unprotected) for rule in rules))
+    return build_table(raw.frame, request)
 
 
-def _read(path: Path) -> tuple[pd.DataFrame, str]:
-    """Return a file's columns, and its SHA-256."""
-    if not path.name.lower().endswith((*CSV, *PARQUET)):
-        raise InputError(f"{path}: expected a file named {', '.join((*CSV, *PARQUET))}")
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-    checksum = hashlib.sha256(content).hexdigest()
-    try:
-        if path.name.lower().endswith(PARQUET):
-            frame = pd.read_parquet(BytesIO(content), engine="pyarrow")
-            if frame.index.names != [None]:
-                frame = frame.reset_index()
-            names = [str(c) for c in frame.columns]
-        else:
-            content = gzip.decompress(content) if path.name.lower().endswith(".gz") else content
-            # Not in chunks, whose columns could have different types.
-            frame = pd.read_csv(BytesIO(content), skipinitialspace=True, low_memory=False)
-            first = content.partition(b"\n")[0].decode("utf-8-sig")
-            names = next(csv.reader([first], skipinitialspace=True))
-            if not isinstance(frame.index, pd.RangeIndex):
-                # pandas uses the first fields as row labels.
-                raise ValueError(f"rows have more fields than the {len(names)} column names")
-    except ImportError:
-        raise MissingToolkit("pyarrow", "parquet") from None
-    except (ValueError, OSError, EOFError, zlib.error, csv.Error) as error:
-        raise InputError(f"cannot read {path}: {error}") from None
-    # pandas renames a second column of the same name, so that a copy of the label could be a feature.
-    repeated = [n for n in names if names.count(n) > 1]
-    if repeated:
-        raise InputError(f"{path}: column names must differ, got {repeated[0]!r} more than once")
-    if not len(frame):
-        raise InputError(f"{path}: expected rows, got none")
-    return frame.reset_index(drop=True).rename(columns=str).infer_objects(), checksum
-
-
-def _check_columns(names: Iterable[str], frame: pd.DataFrame) -> None:
-    for name in names:
-        if name not in frame.columns:
-            raise unknown("column", name, frame.columns)
-
-
-def _inputs(
-    frame: pd.DataFrame, features: Sequence[str] | None, roles: list[str], drop: Sequence[str]
-) -> list[str]:
-    """Return the columns that are features."""
-    for column in features or ():
-        if column in roles:
-            raise InputError(f"column {column!r} has another role and cannot be a feature too")
-    others = [c for c in frame.columns if c not in roles]
-    candidates = others if features is None else list(dict.fromkeys(features))
-    chosen = [c for c in candidates if c not in drop]
-    for column in chosen:
-        # pandas' name for a column without one, usually a saved index.
-        if column.startswith("Unnamed: "):
-            raise InputError(
-                f"a column has no name; exclude it with drop=[{column!r}] "
-                f"(--drop '{column}' on the command line), or name it"
-            )
-    return chosen
-
-
-def _rules(
-    protected: Sequence[str | SensitiveAttribute] | Mapping[str, Any],
-    continuous: Sequence[str],
+def table_from_frame(
     frame: pd.DataFrame,
-) -> list[SensitiveAttribute]:
-    """Return the attributes as given; `values` may still be empty or text."""
-    if isinstance(protected, str):
-        raise InputError(f"protected must be a list of names, got the string {protected!r}")
-    items = protected.items() if isinstance(protected, Mapping) else ((p, None) for p in protected)
-    rules = [_rule(item, wanted, continuous, frame) for item, wanted in items]
-    names = [rule.name for rule in rules]
-    if not names:
-        raise InputError("protected is empty; name at least one column")
-    if len(set(names)) != len(names):
-        raise InputError(f"protected attributes must differ, got {names}")
-    for column in continuous:
-        if column not in names:
-            raise InputError(f"continuous names {column!r}, which is not among the protected ones")
-    return rules
+    label: str,
+    protected: Protected,
+    favorable: Any = None,
+    *,
+    name: str = "data",
+    **options: Any,
+) -> Table:
+    """Return a table of a frame; see `grad_ext.data.table.Table.from_frame`."""
+    if not isinstance(frame, pd.DataFrame):
+        raise InputError(f"expected a pandas.DataFrame, got {type(frame).__name__}")
+    roles = {name: value for name, value in options.items() if value is not None}
+    _check_options({**roles, "label": label, "protected": protected}, "a frame needs")
+    names = [str(column) for column in frame.columns]
+    repeated = sorted({each for each in names if names.count(each) > 1})
+    if repeated:
+        raise InputError(f"column names must differ, got {', '.join(repeated)} more than once")
+    index = [] if frame.index.names == [None] else [str(n) for n in frame.index.names]
+    if set(index) & set(names):
+        raise InputError(f"the index and a column have the same name, {index}")
+    frame = frame.set_axis(names, axis=1)
+    request = Request(label=label, protected=protected, favorable=favorable, name=name, **roles)
+    return build_table(frame.reset_index(drop=not index), request)
 
 
-def _rule(
-    item: str | SensitiveAttribute, wanted: Any, continuous: Sequence[str], frame: pd.DataFrame
-) -> SensitiveAttribute:
-    if isinstance(item, SensitiveAttribute):
-        _check_columns([item.column], frame)
-        return item
-    if item not in frame.columns and ">" in item:
-        column, _, cut = item.partition(">")
-        _check_columns([column], frame)
-        try:
-            return SensitiveAttribute(column, column, above=float(cut))
-        except ValueError:
-            raise InputError(f"protected {item!r}: expected a number after '>'") from None
-    if item not in frame.columns and "=" in item:
-        item, _, wanted = item.partition("=")
-    _check_columns([item], frame)
-    if item in continuous:
-        return SensitiveAttribute(item, item, continuous=True)
-    return SensitiveAttribute(item, item, values=_several(wanted))
-
-
-def _several(wanted: Any) -> tuple[Any, ...]:
-    """Return one value or several as a tuple; an empty one for None."""
-    if wanted is None:
-        return ()
-    return tuple(wanted) if isinstance(wanted, (list, tuple, set, frozenset)) else (wanted,)
-
-
-def _complete(frame: pd.DataFrame, used: list[str], missing: str, name: str) -> pd.DataFrame:
-    """Return the rows without missing values in the used columns."""
-    gaps = frame[used].isna()
-    counts = gaps.sum().sort_values(ascending=False, kind="stable")
-    bad = [f"{column!r} ({n:,})" for column, n in counts.items() if n]
-    if not bad:
-        return frame
-    rows = int(gaps.any(axis=1).sum())
-    shown = ", ".join([*bad[:3], *(["..."] if len(bad) > 3 else [])])
-    if missing == "error":
+def _check_options(options: Mapping[str, Any], needs: str) -> None:
+    """Check what does not depend on the rows."""
+    lacking = [each for each in ("label", "protected") if options.get(each) is None]
+    if lacking:
         raise InputError(
-            f"{name}: {rows:,} of {len(frame):,} rows have missing values, in {shown}; drop them "
-            "with missing='drop' (--missing drop on the command line), or fill them in"
+            f"{needs} {' and '.join(lacking)} "
+            f"({' and '.join(f'--{each}' for each in lacking)} on the command line)"
         )
-    if rows == len(frame):
-        raise InputError(f"{name}: every row has missing values, in {shown}")
-    return frame[~gaps.any(axis=1)].reset_index(drop=True)
-
-
-def _levels(column: pd.Series) -> list[Any]:
-    """Return a column's distinct values as Python's types, sorted."""
-    values = pd.unique(column.dropna().astype(object)).tolist()
-    return sorted(values, key=lambda v: (str(type(v)), v))
-
-
-def _among(wanted: Any, levels: list[Any], column: str) -> tuple[Any, ...]:
-    """Return the levels for given values, texts of values, or texts joined by |."""
-    matching: list[Any] = []
-    for value in _several(wanted):
-        texts = [value] if _same(value, levels) or not isinstance(value, str) else value.split("|")
-        for text in texts:
-            same = _same(text, levels)
-            if not same:
-                raise unknown("value", text, [str(v) for v in levels[:20]], column)
-            matching += same
-    return tuple(dict.fromkeys(matching))
-
-
-def _same(value: Any, levels: list[Any]) -> list[Any]:
-    exact = [level for level in levels if level == value or str(level) == str(value)]
-    if exact:
-        return exact
-    try:
-        return [v for v in levels if not isinstance(v, str) and float(v) == float(value)]
-    except (TypeError, ValueError):
-        return []
-
-
-def _target(frame: pd.DataFrame, label: str, favorable: Any) -> tuple[pd.DataFrame, Target]:
-    """Return the frame and the label's two values; more values become a new column of 0 and 1."""
-    levels = _levels(frame[label])
-    if len(levels) < 2:
-        raise InputError(
-            f"label {label!r}: expected two values or more, got only the value {levels[0]!r}"
-        )
-    if favorable is None:
-        if set(levels) != {0, 1}:
-            shown = ", ".join([*map(repr, levels[:10]), *(["..."] if len(levels) > 10 else [])])
-            raise InputError(
-                f"label {label!r} has {len(levels):,} values ({shown}); name the favorable one with "
-                "favorable (--favorable on the command line)"
-            )
-        return frame, Target(label, favorable=levels[1], unfavorable=levels[0])
-    chosen = _among(favorable, levels, label)
-    others = [level for level in levels if level not in chosen]
-    if not others:
-        raise InputError(
-            f"label {label!r}: expected an unfavorable value too, but all values are favorable"
-        )
-    if len(levels) == 2:
-        return frame, Target(label, favorable=chosen[0], unfavorable=others[0])
-    named = f"{label} is {' or '.join(map(str, chosen))}"
-    derived = frame[label].isin(chosen).astype("int64").rename(named)
-    return pd.concat([frame, derived], axis=1), Target(named, favorable=1, unfavorable=0)
-
-
-def _check_feature(column: pd.Series) -> None:
-    if pd.api.types.is_numeric_dtype(column):
-        if not np.isfinite(column.to_numpy(dtype=np.float64)).all():
-            raise InputError(
-                f"feature {column.name!r}: expected finite numbers, got an infinite one"
-            )
-        return
-    kind = pd.api.types.infer_dtype(column.astype(object))
-    if kind not in TEXT:
-        raise InputError(f"feature {column.name!r}: expected numbers or text, got {kind}")
-    n = column.nunique()
-    if n > MOST_LEVELS:
-        raise InputError(
-            f"feature {column.name!r} is text with {n:,} different values; exclude it with drop "
-            f"(--drop on the command line), or group it into at most {MOST_LEVELS:,}"
-        )
-
-
-def _check_weights(column: pd.Series) -> None:
-    if not pd.api.types.is_numeric_dtype(column):
-        raise InputError(f"weights {column.name!r}: expected numbers, got {column.dtype}")
-    checks.sample_weights(column.to_numpy(dtype=np.float64), f"weights {column.name!r}")
-
-
-def _with_groups(rule: SensitiveAttribute, table: Table) -> SensitiveAttribute:
-    """Return the attribute with its groups, which are the values in the table by default."""
-    column = table.frame[rule.column]
-    if rule.continuous or rule.above is not None:
-        if not pd.api.types.is_numeric_dtype(column):
-            raise InputError(
-                f"protected column {rule.column!r}: expected numbers, got {column.dtype}"
-            )
-        return rule
-    if rule.levels is not None:
-        return rule
-    levels = _levels(column)
-    if len(levels) < 2:
-        raise InputError(
-            f"protected column {rule.column!r}: expected at least two groups, got only {levels[0]!r}"
-        )
-    if rule.values:
-        return replace(rule, values=_among(rule.values, levels, rule.column))
-    if len(levels) > MOST_GROUPS:
-        raise InputError(
-            f"protected column {rule.column!r} has {len(levels):,} values; name it among "
-            f"continuous, split it in two ('{rule.column}>25'), name the privileged values "
-            f"('{rule.column}=...'), or group it into at most {MOST_GROUPS}"
-        )
-    if len(levels) > 2:
-        return replace(rule, values=None, levels=tuple(levels))
-    rates = [table.y()[(column == level).to_numpy(dtype=bool)].mean() for level in levels]
-    return replace(rule, values=(levels[int(rates[1] > rates[0])],))
+    for name in LISTS:
+        if isinstance(options.get(name), str):
+            raise InputError(f"{name} must be a list, got the text {options[name]!r}")
+    checks.choice("missing", options.get("missing", "use"), MISSING)

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from grad_ext.data.sensitive import SensitiveAttribute
+from grad_ext.data.table_report import TableReport
 from grad_ext.errors import InputError, unknown
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ class Table:
         Source of the data, with its licence.
     checksums : dict of str to str
         SHA-256 of each file with rows, by the file's name.
+    report : TableReport, optional
+        What was read and left out, of a file or frame of the user's.
 
     Raises
     ------
@@ -88,6 +91,7 @@ class Table:
     n_test: int = 0
     source: str = field(default="", compare=False)
     checksums: dict[str, str] = field(default_factory=dict, compare=False)
+    report: TableReport | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         missing = [c for c in self.columns if c not in self.frame.columns]
@@ -101,6 +105,67 @@ class Table:
                 raise InputError(
                     f"table {self.name!r}: the {what}, {column!r}, must not be a feature"
                 )
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,
+        label: str,
+        protected: Sequence[str | SensitiveAttribute] | Mapping[str, Any],
+        favorable: Any = None,
+        *,
+        continuous: Sequence[str] | None = None,
+        features: Sequence[str] | None = None,
+        drop: Sequence[str] | None = None,
+        weights: str | None = None,
+        groups: str | None = None,
+        missing: Literal["use", "drop", "error"] = "use",
+        missing_values: Sequence[str] | None = None,
+        name: str = "data",
+    ) -> Table:
+        """Return a table of your own frame, as `grad_ext.load_table` of a file with its content.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            N rows. An index with a name is a column.
+        label, protected, favorable, continuous, features, drop, weights, groups
+            As for `grad_ext.load_table`.
+        missing, missing_values
+            As for `grad_ext.load_table`.
+        name : str
+            Name of the data set.
+
+        Raises
+        ------
+        InputError
+            With all problems of the frame at once.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from grad_ext.data import Table
+        >>> frame = pd.DataFrame({"x": [5, 7, 9, 4], "age": [20, 30, 40, 50], "y": [0, 1, 1, 0]})
+        >>> Table.from_frame(frame, label="y", protected=["age>=35"]).a()[:, 0].tolist()
+        [0.0, 0.0, 1.0, 1.0]
+        """
+        # Lazy: what reads frames makes tables of them.
+        from grad_ext.data.source import table_from_frame
+
+        return table_from_frame(
+            frame,
+            label,
+            protected,
+            favorable,
+            continuous=continuous,
+            features=features,
+            drop=drop,
+            weights=weights,
+            groups=groups,
+            missing=missing,
+            missing_values=missing_values,
+            name=name,
+        )
 
     def __len__(self) -> int:
         return len(self.frame)

@@ -228,7 +228,11 @@ def unused_reason(column: Column) -> str | None:
     different = present.nunique()
     if different == 1:
         # An indicator in itself, if values are missing.
-        return None if column.missing else f"has the same value in every row, {present.iloc[0]!r}"
+        return (
+            None
+            if column.missing
+            else f"has the same value in every row, {shown([present.iloc[0]])}"
+        )
     if len(present) < MANY_ROWS or different < NEARLY_ALL * len(present):
         return None
     if column.kind == "category":

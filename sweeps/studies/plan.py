@@ -18,6 +18,7 @@ from grad_ext import checks
 from grad_ext.data import DATA_SETS
 from grad_ext.data.lists import joined
 from grad_ext.data.options import AttributeSet, checked_file
+from grad_ext.data.roles import bare_name
 from grad_ext.data.split import PROTOCOLS, checked_protocol, split
 from grad_ext.data.table import Table
 from grad_ext.errors import InputError, unknown
@@ -140,7 +141,7 @@ class StudyPlan:
     def _datasets(self) -> tuple[Any, ...]:
         listed = self.dataset if isinstance(self.dataset, (list, tuple)) else [self.dataset]
         if self.data is not None:
-            listed = [Path(checked_file(self.data)["path"]).stem]
+            listed = [bare_name(checked_file(self.data)["path"])]
         names = []
         for each in listed:
             if not isinstance(each, (str, Table)):

@@ -30,7 +30,10 @@ from grad_ext.errors import InputError
 STUDIES = ("sweep lambda", "sweep seed", "sweep grid", "sweep search")
 # Commands that take each group.
 COMMANDS = {
-    FileOptions: (*STUDIES, "compare", "train", "audit", "card"),
+    FileOptions: (
+        *(*STUDIES, "compare", "train", "audit", "card"),
+        *("data info", "data describe"),
+    ),
     DatasetOptions: ("compare", "audit", "card"),
     StudyDatasetOptions: STUDIES,
     StudyOptions: STUDIES,
@@ -45,6 +48,7 @@ COMMANDS = {
     PrintOptions: (
         *("", "sweep", "data", *STUDIES, "sweep plan", "sweep status", "compare", "train"),
         *("audit", "card", "report", "reproduce", "data list", "data info", "data fetch"),
+        "data describe",
     ),
 }
 
@@ -150,7 +154,16 @@ def test_a_file_is_described_as_a_plan_takes_it():
         "features": ["a,b", "c"],
         "drop": ["d"],
         "groups": "unit",
-        "missing": "error",
+    }
+    read = FileOptions(
+        data="p.csv", missing="drop", missing_values="-9,x", sep="tab", encoding="l1"
+    )
+    assert read.described() == {
+        "path": "p.csv",
+        "missing": "drop",
+        "missing_values": ["-9", "x"],
+        "sep": "tab",
+        "encoding": "l1",
     }
     with pytest.raises(InputError, match=r"--weights .* --data"):
         FileOptions(weights="w").described()
@@ -178,6 +191,8 @@ def test_protected_sets():
     assert sets("german=age,sex", "adult=race", "german=sex") == by_name
     with pytest.raises(InputError, match="age and german=sex"):
         sets("age", "german=sex")
+    conditions = StudyDatasetOptions(protected=["sex=Male,age>=25", "band=mid|old"])
+    assert conditions.protected_sets(of_file=True) == [["sex=Male", "age>=25"], ["band=mid|old"]]
     assert StudyDatasetOptions().names() == ["german"]
     assert StudyDatasetOptions(dataset="german, adult").names() == ["german", "adult"]
 

@@ -8,6 +8,7 @@ from grad_ext.data.sensitive import (
     SensitiveAttribute,
     attributes_of,
     crossed,
+    group_names,
     index_frame,
     numbers,
     sensitive_frame,
@@ -100,3 +101,14 @@ def test_groups_between_bounds():
         assert np.isnan(numbers[4])
     with pytest.raises(InputError, match="bound"):
         SensitiveAttribute("age", "age", above=40, below=30)
+
+
+def test_names_of_groups():
+    jobs = pd.Series(["a", "b", "c", "d", None, "a"])
+    few = SensitiveAttribute("job", "job", values=("b", "c"))
+    assert group_names(few, jobs) == ("a|d", "b|c")
+    assert group_names(few, pd.Series(list("abcdefg"))) == ("not b|c", "b|c")
+    assert group_names(SensitiveAttribute("n", "n", levels=(1.0, 2.5)), jobs) == ("1", "2.5")
+    assert group_names(SensitiveAttribute("n", "n", continuous=True), jobs) == ()
+    between = SensitiveAttribute("x", "age", at_least=25, below=60)
+    assert group_names(between, pd.Series([1.0])) == ("not 25<=age<60", "25<=age<60")
