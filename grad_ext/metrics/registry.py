@@ -268,6 +268,19 @@ METRICS: dict[str, Metric] = {
 }  # fmt: skip
 
 
+def attribute_metric(column: str) -> Metric | None:
+    """Return the metric of an attribute's column of results.csv, None if it is no such column.
+
+    Examples
+    --------
+    >>> from grad_ext.metrics.registry import attribute_metric
+    >>> attribute_metric("discrimination_age").label, attribute_metric("discrimination")
+    ('Discrimination', None)
+    """
+    of_attributes = (metric for metric in METRICS.values() if metric.attributes)
+    return next((m for m in of_attributes if column.startswith(f"{m.name}_")), None)
+
+
 def evaluate_means(
     means: Means, chosen: Callable[[Metric], bool] = lambda metric: True
 ) -> dict[str, Floats]:

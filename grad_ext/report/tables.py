@@ -11,22 +11,18 @@ import pandas as pd
 
 from grad_ext.data.lists import joined, listed
 from grad_ext.errors import InputError
+from grad_ext.metrics.registry import METRICS, attribute_metric
 from grad_ext.trial import Record, Trial
 
 # Labels of columns whose label is not their name with spaces.
 LABELS = {
     "lam": "λ",
-    "balanced_accuracy": "balanced accuracy",
-    "discrimination": "Discrimination",
-    "chance_level": "chance level",
-    "delta": "Delta",
-    "balanced_delta": "balanced Delta",
-    "consistency": "Consistency",
     "split_seed": "split seed",
     "peak_bytes": "peak memory (bytes)",
     "seconds": "fit (s)",
     "predict_seconds": "predict (s)",
     "epoch": "epoch kept",
+    **{name: metric.label for name, metric in METRICS.items()},
 }
 # The metrics that every page shows first.
 MAIN = (
@@ -40,14 +36,12 @@ MAIN = (
 )
 # Headings of metrics in tables.
 HEADINGS = {
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced acc.",
-    "discrimination": "Discrimination",
-    "delta": "Delta",
-    "balanced_delta": "balanced Delta",
-    "consistency": "Consistency",
-    "positive_rate": "positive rate",
-}
+    name: METRICS[name].label
+    for name in (
+        *("accuracy", "balanced_accuracy", "discrimination", "delta", "balanced_delta"),
+        *("consistency", "positive_rate"),
+    )
+} | {"balanced_accuracy": "balanced acc."}
 # The metrics in the tables of a study.
 TABLE_METRICS = (
     "accuracy",
@@ -61,12 +55,11 @@ TABLE_METRICS = (
 CASE = ["dataset", "protected"]
 # Models that differ in these columns alone are repetitions of one setting.
 REPEATS = ("seed", "split_seed")
-# Metrics of the other toolkits, and their value if all groups are treated alike.
+# Metrics of the other toolkits, which have a sign, and their value if all groups are treated alike.
 PARITY = {
-    "statistical_parity_difference": 0.0,
-    "disparate_impact": 1.0,
-    "equal_opportunity_difference": 0.0,
-    "average_odds_difference": 0.0,
+    name: metric.constant
+    for name, metric in METRICS.items()
+    if metric.attributes and metric.higher_is_better is None and metric.constant is not None
 }
 MAJORITY_LABEL = "majority class"
 # Means of equal values can differ by rounding in the digits beyond these.
@@ -81,6 +74,8 @@ def names_text(cell: object, separator: str = " and ") -> str:
 def results(records: Sequence[Record]) -> pd.DataFrame:
     """Return the rows of results.csv, one per model, in the order given.
 
+    λ is a number; if a model has one for each attribute, it is a tuple for all of them.
+
     Raises
     ------
     InputError
@@ -88,6 +83,8 @@ def results(records: Sequence[Record]) -> pd.DataFrame:
     """
     if not records:
         raise InputError("expected at least one record, got none")
+    # Numbers and tuples in one column could not be sorted.
+    by_attribute = any(isinstance(record.trial.lam, tuple) for record in records)
     rows = []
     for record in records:
         trial = record.trial
@@ -100,7 +97,7 @@ def results(records: Sequence[Record]) -> pd.DataFrame:
                 "constraint": trial.settings.constraint,
                 "protected": joined(trial.protected),
                 "also_evaluated": joined(trial.also_evaluated),
-                "lam": trial.lam,
+                "lam": trial.lams if by_attribute else trial.lam,
                 "seed": trial.seed,
                 "split_seed": trial.split_seed,
                 "epoch": record.epoch,
@@ -210,24 +207,15 @@ def majority_row(frame: pd.DataFrame) -> dict[str, float]:
     accuracy, favorable = (
         round(float(frame[f"majority_{c}"].mean()), DIGITS) for c in ("accuracy", "favorable")
     )
-    values = {
-        "accuracy": accuracy,
-        "balanced_accuracy": 0.5,
-        "discrimination": 0.0,
-        "chance_level": 0.0,
-        "delta": accuracy,
-        "balanced_delta": 0.5,
-        "consistency": 1.0,
-        "positive_rate": favorable,
-    }
-    for name in frame.columns:
-        kind = next((k for k in PARITY if str(name).startswith(f"{k}_")), None)
-        if kind is not None:
+    constants = {name: m.constant for name, m in METRICS.items() if m.constant is not None}
+    constants |= {"accuracy": accuracy, "delta": accuracy, "positive_rate": favorable}
+    values = {name: constants[name] for name in (*MAIN, "balanced_delta")}
+    for column in map(str, frame.columns):
+        metric = attribute_metric(column)
+        if metric is not None and metric.constant is not None:
             # If no row is predicted favorable, the ratio of the groups' rates is 0 / 0.
-            undefined = kind == "disparate_impact" and favorable < 1.0
-            values[name] = np.nan if undefined else PARITY[kind]
-        elif str(name).startswith(("discrimination_", "equalized_odds_difference_")):
-            values[name] = 0.0
+            undefined = metric.name == "disparate_impact" and favorable < 1.0
+            values[column] = np.nan if undefined else metric.constant
     return values if np.isfinite(accuracy) else dict.fromkeys(values, np.nan)
 
 

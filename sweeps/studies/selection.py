@@ -10,22 +10,12 @@ import pandas as pd
 
 from grad_ext.errors import InputError
 from grad_ext.evaluation import VALIDATED
+from grad_ext.report.statistics.comparison import ABOUT
 from grad_ext.report.tables import results
 from grad_ext.sweeps.studies.methods import columns
 from grad_ext.training.checkpoint import History, best_epoch, rule_named
 from grad_ext.trial import Record
 
-FIRST = (
-    "dataset",
-    "method",
-    "title",
-    "hyperparameter",
-    "lam",
-    "seed",
-    "split_seed",
-    "variant",
-    "recipe",
-)
 LAST = (
     *("constant", "diverged", "seconds", "predict_seconds", "peak_bytes", "error"),
     *("needs_attributes", "seeded", "default"),
@@ -44,7 +34,7 @@ def models(records: Sequence[Record]) -> pd.DataFrame:
         }
     )
     frame = frame.drop(columns="method").join(facts).join(measured)
-    lead, tail = ([name for name in names if name in frame] for names in (FIRST, LAST))
+    lead, tail = ([name for name in names if name in frame] for names in (ABOUT, LAST))
     metrics = [name for name in frame if name not in (*lead, *tail)]
     return frame[[*lead, *metrics, *tail]]
 

@@ -9,7 +9,8 @@ from report_data import record
 
 from grad_ext.data.lists import listed
 from grad_ext.errors import InputError
-from grad_ext.report.tables import majority_row, names_text, results
+from grad_ext.report.statistics.settings import by_settings
+from grad_ext.report.tables import PARITY, majority_row, names_text, results
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Trial
 
@@ -87,3 +88,42 @@ def test_the_majority_class_by_hand():
     assert nobody["positive_rate"] == 0.0
     assert np.isnan(nobody["disparate_impact_age"])
     assert pd.Series(majority_row(frame.assign(majority_accuracy=np.nan))).isna().all()
+
+
+def test_lambda_has_one_type_where_models_mix_numbers_and_tuples():
+    def made(lam):
+        return replace(record(1, 0), trial=Trial("german", ("age", "sex"), lam))
+
+    assert results([made(1.0), made(100.0)])["lam"].tolist() == [1.0, 100.0]
+    mixed = results([made(1.0), made((1.0, 100.0))])
+    assert mixed["lam"].tolist() == [(1.0, 1.0), (1.0, 100.0)]
+    points = by_settings(mixed, ("lam",))
+    assert points["lam"].tolist() == [(1.0, 1.0), (1.0, 100.0)]
+    assert points["models"].tolist() == [1, 1]
+
+
+def test_the_majority_class_has_the_value_of_a_constant_in_every_column():
+    columns = {
+        "discrimination_age": 0.0,
+        "equalized_odds_difference_age": 0.0,
+        "statistical_parity_difference_age": 0.0,
+        "disparate_impact_age": 1.0,
+    }
+    frame = pd.DataFrame([{"majority_accuracy": 0.7, "majority_favorable": 1.0} | columns])
+    row = majority_row(frame)
+    assert {name: row[name] for name in columns} == columns
+    assert (row["accuracy"], row["delta"], row["positive_rate"]) == (0.7, 0.7, 1.0)
+    assert (row["balanced_accuracy"], row["discrimination"], row["consistency"]) == (0.5, 0.0, 1.0)
+    # If nobody is predicted favorable, the ratio of rates is 0 / 0.
+    row = majority_row(frame.assign(majority_favorable=0.0))
+    assert np.isnan(row["disparate_impact_age"])
+    assert row["statistical_parity_difference_age"] == 0.0
+
+
+def test_the_toolkits_metrics_are_those_with_a_sign():
+    assert PARITY == {
+        "statistical_parity_difference": 0.0,
+        "disparate_impact": 1.0,
+        "equal_opportunity_difference": 0.0,
+        "average_odds_difference": 0.0,
+    }

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from grad_ext.errors import InputError
 from grad_ext.report.figures.style import (
     CHANCE_COLOR,
     CURVE_COLOR,
@@ -53,7 +54,14 @@ def lambda_figure(frame: pd.DataFrame, title: str, curves: Sequence[str] = ()) -
         Heading of the figure.
     curves : sequence of str, optional
         Columns whose values have a curve each, such as ``recipe``.
+
+    Raises
+    ------
+    InputError
+        If a model has a λ for each attribute.
     """
+    if not pd.api.types.is_numeric_dtype(frame["lam"]):
+        raise InputError(f"lam: expected one number a model, got {frame['lam'].iloc[0]}")
     named = by_curve(frame, curves)
     with style():
         figure = Figure(figsize=(10, 3.4), layout="constrained")

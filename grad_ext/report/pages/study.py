@@ -229,7 +229,7 @@ def write_report(
     several = len(differing - {"lam"}) > 0
     name = _title(records) if several else title(records[-1])
     curves = () if choices is None else choices.curves
-    by_lam = (curves or not several) and not isinstance(records[0].trial.lam, tuple)
+    by_lam = (curves or not several) and pd.api.types.is_numeric_dtype(frame["lam"])
     evaluated = frame[frame["accuracy"].notna()]
     layout: Literal["lambda", "choices", "settings"] = "settings"
     drawn, found, caveats = None, models.findings(frame), models.caveats(frame)
@@ -289,11 +289,10 @@ def write_together(
         The page.
     """
     folder = writable_folder(folder)
-    frames = [results(records).assign(study=source.name) for source, records in studies]
-    frame = pd.concat(frames, ignore_index=True)
+    records = [record for _, of_study in studies for record in of_study]
+    frame = results(records).assign(study=[s.name for s, of_study in studies for _ in of_study])
     write_atomically(folder / "results.csv", frame.to_csv(index=False))
     frame = with_metrics(frame)
-    records = [record for _, of_study in studies for record in of_study]
     name = f"{len(studies)} studies side by side"
     _draw_models(frame, folder, name, "study", ["study", "method", "recipe", "lam"], formats)
     about: list[tuple[str, Finding]] = [(s.name, models.studied(each)) for s, each in studies]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import singledispatch
 from math import isnan
 
+from grad_ext.metrics.registry import METRICS
 from grad_ext.report.findings.base import Finding
 from grad_ext.report.statistics.intervals import Interval
 
@@ -14,13 +15,7 @@ ONE_SPLIT = (
 )
 # Names or values that a sentence lists at most.
 MOST_LISTED = 5
-METRIC_NAMES = {
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "discrimination": "Discrimination",
-    "delta": "Delta",
-    "consistency": "Consistency",
-}
+METRIC_NAMES = {name: metric.label for name, metric in METRICS.items()}
 
 
 @singledispatch

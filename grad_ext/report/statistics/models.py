@@ -53,7 +53,7 @@ class Row:
 
 def by_lambda(frame: pd.DataFrame) -> list[Row]:
     """Return the majority class, then a row for each λ in ascending order."""
-    rows = [_row(f"{lam:g}", group) for lam, group in frame.groupby("lam", sort=True)]
+    rows = [_row(value_text(lam), group) for lam, group in frame.groupby("lam", sort=True)]
     return [_majority(frame), *rows]
 
 

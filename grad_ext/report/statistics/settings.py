@@ -11,16 +11,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from grad_ext.errors import InputError, unknown
+from grad_ext.metrics.registry import METRICS
 from grad_ext.report.tables import CASE, TABLE_METRICS, results_by, with_metrics
 from grad_ext.trial import Record
 
 # Objectives, all computed on the validation rows, and whether higher is better.
 OBJECTIVES = {
-    "accuracy": True,
-    "balanced_accuracy": True,
-    "discrimination": False,
-    "delta": True,
-    "balanced_delta": True,
+    name: METRICS[name].higher_is_better
+    for name in ("accuracy", "balanced_accuracy", "discrimination", "delta", "balanced_delta")
 }
 PLANE = ("accuracy", "discrimination")
 
@@ -62,8 +60,12 @@ class Choices:
 
     @property
     def curve(self) -> bool:
-        """Whether the study is about λ and the seeds, for one data set and protected set."""
-        return self.over_lambda and self.points.groupby(CASE).ngroups == 1
+        """Whether the study is about λ and the seeds, for one data set and protected set.
+
+        Not if λ differs between attributes, since a curve needs one number.
+        """
+        one = pd.api.types.is_numeric_dtype(self.frame["lam"])
+        return self.over_lambda and one and self.points.groupby(CASE).ngroups == 1
 
     @property
     def main_points(self) -> pd.DataFrame:

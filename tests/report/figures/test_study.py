@@ -4,8 +4,10 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
+import pytest
 from report_data import record, study
 
+from grad_ext.errors import InputError
 from grad_ext.report.figures.study import lambda_figure
 from grad_ext.report.figures.style import render
 from grad_ext.report.tables import results
@@ -52,3 +54,9 @@ def test_the_figure_shows_what_the_papers_does():
 def test_diverged_models_alone_are_drawn():
     records = [record(1, 0, diverged=True), record(10, 0, diverged=True)]
     assert len(lambda_figure(results(records), "none").axes) == 3
+
+
+def test_a_figure_over_lambda_needs_one_number_a_model():
+    frame = results([record((1.0,), 0), record((10.0,), 0)])
+    with pytest.raises(InputError, match=r"one number a model, got \(1\.0,\)"):
+        lambda_figure(frame, "GRAD-Pred on german")

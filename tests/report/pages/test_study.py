@@ -6,14 +6,16 @@ from dataclasses import replace
 import pandas as pd
 from report_data import Html, record, study
 
+from grad_ext.report.explorer import Source
 from grad_ext.report.findings import lambdas
 from grad_ext.report.html import ANSWER, NAMES, paragraphs
 from grad_ext.report.pages.section import Section
-from grad_ext.report.pages.study import STUDY, title, write_report
+from grad_ext.report.pages.study import STUDY, title, write_report, write_together
 from grad_ext.report.sentences import sentences
 from grad_ext.report.statistics.settings import choices
 from grad_ext.report.tables import results
 from grad_ext.training.settings import Settings
+from grad_ext.trial import Trial
 
 
 def test_the_title_names_another_constraint():
@@ -50,6 +52,29 @@ def test_sections_appear_where_they_apply(tmp_path):
     page = write_report(tmp_path, records, {}, formats=(), sections=(own, *STUDY))
     assert headings(page) == ["epochs", "by-lambda", "settings"]
     assert "<p>7</p>" in page.read_text()
+
+
+def test_a_page_of_numbers_and_tuples_of_lambda(tmp_path):
+    records = [
+        replace(record(1, seed), trial=Trial("german", ("age", "sex"), lam, seed))
+        for lam in (1.0, (1.0, 100.0), 10.0)
+        for seed in (0, 1)
+    ]
+    # A curve needs one number a model, so the models are shown by setting.
+    assert headings(write_report(tmp_path, records, {}, formats=("svg",))) == [
+        "by-setting",
+        "settings",
+    ]
+    about = {"kind": "lambda", "varied": ["lam"]}
+    by_lambda = choices(records, about, over_lambda=True)
+    assert not by_lambda.curve
+    page = write_report(tmp_path, records, {}, about, ("svg",), by_lambda)
+    assert headings(page) == ["by-setting", "settings"]
+    sources = [Source(name, name, {}, {}) for name in ("one", "two")]
+    write_together(tmp_path, [(sources[0], records[:2]), (sources[1], records[2:])], ("svg",))
+    table = pd.read_csv(tmp_path / "results.csv")
+    assert table["study"].tolist() == ["one"] * 2 + ["two"] * 4
+    assert table["lam"].tolist()[:2] == ["(1.0, 1.0)"] * 2
 
 
 def test_the_page_needs_nothing_else_and_escapes_names(tmp_path):
