@@ -150,7 +150,7 @@ def intervals(
     low, high = _ends(rows, units, sample.metrics, drawn.metrics, errors, tail)
     for k, group in enumerate(rows.groups):
         name = f"discrimination_{group.name}"
-        several = group.kind != "continuous" and len(group.values) > 2
+        several = not group.continuous and len(group.values) > 2
         if several and not np.isnan(low[name]).any():
             low[name], high[name] = _pairs(sample.vectors[k][0], drawn.vectors[k], tail)
         if len(rows.groups) == 1:
@@ -299,7 +299,7 @@ class _Errors:
 
 def _norm(groups: Groups, vectors: Floats) -> Floats:
     """Return the seminorm of vectors of shape (B, P, G), of shape (B, P)."""
-    if groups.kind == "continuous":
+    if groups.continuous:
         return np.asarray(np.abs(vectors).sum(axis=-1))
     return spread(Cells(~np.isnan(vectors) * 1.0, vectors))
 
@@ -332,7 +332,7 @@ def _paired_errors(groups: Groups, sample: Floats, drawn: Floats, tail: float) -
 
 def _gaps(groups: Groups, sample: Floats, drawn: Floats) -> tuple[Floats, Floats]:
     """Return the signed difference of two groups, (P,), and its errors, (B, P); otherwise 0."""
-    if groups.kind == "continuous" or len(groups.values) != 2:
+    if not groups.has_sign:
         return np.zeros(sample.shape[1]), np.zeros(drawn.shape[:2])
     gap = sample[0, :, 1] - sample[0, :, 0]
     return gap, drawn[..., 1] - drawn[..., 0] - gap
@@ -409,7 +409,7 @@ def _smallest_cells(rows: Predictions, units: Units) -> dict[str, int]:
     for k, groups in enumerate(rows.groups):
         group = weights[f"group {k}"]
         # The errors of a continuous attribute's bins are summed, and none of them has to be known.
-        sizes = {"group": smallest(group.sum(axis=0) if groups.kind == "continuous" else group)}
+        sizes = {"group": smallest(group.sum(axis=0) if groups.continuous else group)}
         if f"class and group {k}" in weights:
             both = weights[f"class and group {k}"]
             sizes |= {
@@ -427,7 +427,7 @@ def _smallest_cells(rows: Predictions, units: Units) -> dict[str, int]:
         if metric.cells and (not metric.attributes or metric.averaged):
             counts[metric.name] = fewest(metric, overall)
         for groups, sizes in zip(rows.groups, by_attribute, strict=True):
-            if metric.cells and groups.kind in metric.attributes:
+            if metric.cells and metric.applies_to(groups):
                 counts[f"{metric.name}_{groups.name}"] = fewest(metric, sizes)
     return counts
 

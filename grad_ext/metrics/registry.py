@@ -61,6 +61,10 @@ class Metric:
     neighbors: bool = False
     cells: tuple[str, ...] = ()
 
+    def applies_to(self, groups: Groups) -> bool:
+        """Return whether there is a column of this metric for an attribute."""
+        return groups.kind in self.attributes
+
 
 def accuracy(means: Means) -> Floats:
     """Return 1 - mean |y - ŷ|."""
@@ -79,7 +83,7 @@ def positive_rate(means: Means) -> Floats:
 
 def discrimination(means: Means, attribute: int) -> Floats:
     """Return how far the means of one attribute's groups are from each other."""
-    return spread(means.by_group[attribute], means.groups[attribute].kind == "continuous")
+    return spread(means.by_group[attribute], means.groups[attribute].continuous)
 
 
 def averaged(formula: Callable[[Means, int], Floats], means: Means) -> Floats:
@@ -197,7 +201,7 @@ def chance_levels(positive: Floats, groups: Iterable[Groups]) -> Floats:
     """
     # A weighted mean of ones may exceed 1 by rounding.
     rate = np.clip(positive, 0.0, 1.0)
-    units = np.array([_unit_chance_level(g.sizes, g.kind == "continuous") for g in groups])
+    units = np.array([_unit_chance_level(g.sizes, g.continuous) for g in groups])
     return np.asarray(np.multiply.outer(units, np.sqrt(rate * (1.0 - rate))))
 
 
@@ -305,6 +309,6 @@ def evaluate_means(
                 values[metric.name] = metric.formula(means)
         for k, groups in enumerate(means.groups):
             for metric in listed:
-                if groups.kind in metric.attributes:
+                if metric.applies_to(groups):
                     values[f"{metric.name}_{groups.name}"] = metric.formula(means, k)
     return values

@@ -174,7 +174,7 @@ def _vectors(groups: Groups, cells: Cells) -> Floats:
 
     The groups' means; or the bins' shares times the differences of their means from the mean of all.
     """
-    if groups.kind != "continuous":
+    if not groups.continuous:
         return cells.mean
     parts = _ratio(cells.weight, cells.weight.sum(axis=-1, keepdims=True)) * deviations(cells)
     return np.where((cells.weight > 0).sum(axis=-1, keepdims=True) < 2, np.nan, parts)
@@ -185,17 +185,16 @@ def cell_weights(rows: Predictions) -> dict[str, Floats]:
 
     In each class and group at once only if a metric of that kind of attribute needs them.
     """
-    crossed = {
-        kind
+    crossed = [
+        metric
         for metric in METRICS.values()
         if any("class and group" in cell for cell in metric.cells)
-        for kind in metric.attributes
-    }
+    ]
     classes = np.stack([1.0 - rows.true, rows.true])
     weights = {"class": rows.weight * classes}
     for k, groups in enumerate(rows.groups):
         weights[f"group {k}"] = rows.weight * groups.member
-        if groups.kind in crossed:
+        if any(metric.applies_to(groups) for metric in crossed):
             weights[f"class and group {k}"] = rows.weight * classes[:, None] * groups.member
     return weights
 

@@ -79,6 +79,16 @@ class Groups:
         return cls(name, "continuous" if kind == "continuous" else "categorical", codes, values)
 
     @property
+    def continuous(self) -> bool:
+        """Whether the groups are bins of a number."""
+        return self.kind == "continuous"
+
+    @property
+    def has_sign(self) -> bool:
+        """Whether there are two groups, so that their difference has a sign."""
+        return not self.continuous and len(self.values) == 2
+
+    @property
     def member(self) -> Floats:
         """1 where a row belongs to a group, else 0: shape (G, N)."""
         return np.equal.outer(self.values, self.codes).astype(np.float64)

@@ -19,7 +19,7 @@ from grad_ext.data.columns import Categorical, Numeric, Unused
 from grad_ext.data.sensitive import SensitiveAttribute
 from grad_ext.engine.shape import Shape
 from grad_ext.errors import InputError
-from grad_ext.outputs import Branch, branch_of
+from grad_ext.outputs import Binary, Branch, Continuous, Features, branch_of
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ class Document:
         if self.estimator != "GRADInProcessing":
             self._check_learned(shape)
         kind, classes = self._target()
-        if kind != shape.target.kind or shape.target.classes not in (0, classes):
+        if not isinstance(shape.target, kind) or shape.target.classes not in (0, classes):
             raise InputError(
                 f"a network that predicts {shape.target} is not one of this {self.estimator}"
             )
@@ -189,18 +189,18 @@ class Document:
         if shape.attributes not in ((), branches):
             raise InputError("the network's attribute branches are not those of attributes_")
 
-    def _target(self) -> tuple[str, int]:
-        """Return the kind of target that the class predicts, and the number of classes."""
+    def _target(self) -> tuple[type[Branch], int]:
+        """Return the class of the target that the estimator predicts, and the number of labels."""
         if self.estimator == "GRADInProcessing":
-            return ("features" if self.parameters.get("variant") == "auto" else "binary"), 2
+            return (Features if self.parameters.get("variant") == "auto" else Binary), 2
         if self.estimator == "GRADRegressor":
-            return "continuous", 0
+            return Continuous, 0
         classes = self.learned.classes_
         if self.estimator == "GRADEncoder":
-            return "features", 0 if classes is None else len(classes)
+            return Features, 0 if classes is None else len(classes)
         if classes is None or not len(classes):
             raise InputError(f"classes_: expected an array of labels, got {short(classes)}")
-        return Branch.of_groups("target", len(classes)).kind, len(classes)
+        return type(Branch.of_groups("target", len(classes))), len(classes)
 
 
 def _check_numeric(part: Numeric) -> None:
