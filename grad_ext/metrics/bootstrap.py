@@ -5,17 +5,12 @@ does not need the rows again: each row's contributions are summed within its uni
 all rows of one patient), and one product of the units' counts with those sums yields all metrics of
 all models in many resamples.
 
-Discrimination is a magnitude: resampled magnitudes lie above the sample's, and their percentiles
-never reach 0. But it is a seminorm ‖·‖ of the groups' means: their range; of a continuous attribute
-the sum of the bins' magnitudes; of several attributes the mean. So |‖m‖ - ‖μ‖| <= ‖m - μ‖ for the
-means m of the sample and any true μ, and the bootstrap estimates the distribution of the right side,
-which bounds the error. For two groups this is the interval of the signed difference, folded at 0.
+Discrimination, a magnitude, has intervals of its own: `grad_ext.metrics.error_bounds`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,11 +22,20 @@ from grad_ext.checks import sample_weights
 from grad_ext.data.alignment import aligned, index_of
 from grad_ext.data.sensitive import attributes_of, numbers, sensitive_frame
 from grad_ext.errors import InputError
+from grad_ext.metrics.error_bounds import (
+    Errors,
+    discrimination_errors,
+    largest_difference,
+    paired_errors,
+    reach,
+    second_less_first,
+    upper_quantile,
+)
 from grad_ext.metrics.inputs import as_predictions, as_weights, continuous_columns
 from grad_ext.metrics.neighbors import NeighborGraph, neighbor_graph
-from grad_ext.metrics.registry import METRICS, Metric, spread
+from grad_ext.metrics.registry import METRICS, Metric
 from grad_ext.metrics.resampling import Units, cell_weights, resampled, swapped
-from grad_ext.metrics.sums import Cells, Groups, Predictions
+from grad_ext.metrics.sums import Groups, Predictions
 
 Floats = NDArray[np.float64]
 
@@ -144,7 +148,7 @@ def intervals(
     units = Units.of(aligned("groups", groups, index, "y"), len(rows.weight))
     sample, drawn = resampled(rows, units, resamples, seed)
     errors = [
-        _errors(group, once, again, tail)
+        discrimination_errors(group, once, again, tail)
         for group, once, again in zip(rows.groups, sample.vectors, drawn.vectors, strict=True)
     ]
     low, high = _ends(rows, units, sample.metrics, drawn.metrics, errors, tail)
@@ -152,7 +156,7 @@ def intervals(
         name = f"discrimination_{group.name}"
         several = not group.continuous and len(group.values) > 2
         if several and not np.isnan(low[name]).any():
-            low[name], high[name] = _pairs(sample.vectors[k][0], drawn.vectors[k], tail)
+            low[name], high[name] = largest_difference(sample.vectors[k][0], drawn.vectors[k], tail)
         if len(rows.groups) == 1:
             low["discrimination"], high["discrimination"] = low[name], high[name]
     for name in sample.metrics:
@@ -250,12 +254,12 @@ def paired_test(
     units = Units.of(aligned("groups", groups, index, "y"), len(rows.weight))
     sample, drawn = resampled(rows, units, resamples, seed)
     errors = [
-        _paired_errors(group, once, again, tail)
+        paired_errors(group, once, again, tail)
         for group, once, again in zip(rows.groups, sample.vectors, drawn.vectors, strict=True)
     ]
     swaps_of = swapped(rows, units, resamples, seed)
     differ, again, swaps = (
-        {name: _less_first(values) for name, values in resamples_of.metrics.items()}
+        {name: second_less_first(values) for name, values in resamples_of.metrics.items()}
         for resamples_of in (sample, drawn, swaps_of)
     )
     low, high = _ends(rows, units, differ, again, errors, tail)
@@ -280,62 +284,6 @@ def _checked_tail(level: float, resamples: int) -> float:
             f"resamples: expected at least {fewest} for level {level}, got {resamples}"
         )
     return (1 - level) / 2
-
-
-@dataclass(frozen=True)
-class _Errors:
-    """Errors of an attribute's Discrimination in each resample: estimate less truth.
-
-    If two groups differ for sure (`clear`, shape (P,)), that is the error of their difference,
-    `signed` (B, P), which errors of other metrics can cancel; `others` are further versions of it
-    that are as likely. Otherwise the error is only known to be at most `bound` (B, P).
-    """
-
-    signed: Floats
-    others: tuple[Floats, ...]
-    bound: Floats
-    clear: NDArray[np.bool_]
-
-
-def _norm(groups: Groups, vectors: Floats) -> Floats:
-    """Return the seminorm of vectors of shape (B, P, G), of shape (B, P)."""
-    if groups.continuous:
-        return np.asarray(np.abs(vectors).sum(axis=-1))
-    return spread(Cells(~np.isnan(vectors) * 1.0, vectors))
-
-
-def _errors(groups: Groups, sample: Floats, drawn: Floats, tail: float) -> _Errors:
-    """Return the errors of the seminorm, from the vectors of the sample and the resamples."""
-    bound = _norm(groups, drawn - sample)
-    gap, off = _gaps(groups, sample, drawn)
-    clear = np.abs(gap) > _upper(bound, 2 * tail)
-    return _Errors(np.where(gap < 0, -off, off), (), bound, clear)
-
-
-def _paired_errors(groups: Groups, sample: Floats, drawn: Floats, tail: float) -> _Errors:
-    """Return the errors of the difference of two models' seminorms, of shapes (B, 1) and (1,).
-
-    Where one model's groups clearly differ but the other's may not, the sign of the other's
-    difference is unknown. A further version takes the errors from the sample to where the truth may
-    then be, on either side of 0.
-    """
-    each = _errors(groups, sample, drawn, tail)
-    gap, off = _gaps(groups, sample, drawn)
-    mirrored = np.abs(gap) - np.abs(gap - off)
-    return _Errors(
-        _less_first(each.signed),
-        (_less_first(mirrored),),
-        each.bound.sum(axis=1, keepdims=True),
-        np.asarray(each.clear.any(keepdims=True)),
-    )
-
-
-def _gaps(groups: Groups, sample: Floats, drawn: Floats) -> tuple[Floats, Floats]:
-    """Return the signed difference of two groups, (P,), and its errors, (B, P); otherwise 0."""
-    if not groups.has_sign:
-        return np.zeros(sample.shape[1]), np.zeros(drawn.shape[:2])
-    gap = sample[0, :, 1] - sample[0, :, 0]
-    return gap, drawn[..., 1] - drawn[..., 0] - gap
 
 
 def _predictions(
@@ -437,7 +385,7 @@ def _ends(
     units: Units,
     sample: Mapping[str, Floats],
     drawn: Mapping[str, Floats],
-    errors: Sequence[_Errors],
+    errors: Sequence[Errors],
     tail: float,
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """Return the low and the high ends, each of shape (P,).
@@ -445,7 +393,7 @@ def _ends(
     Metrics that include Discrimination lie around the value, at a quantile of their errors; the
     others between percentiles.
     """
-    involved: dict[str, tuple[Floats | float, int, Sequence[_Errors]]]
+    involved: dict[str, tuple[Floats | float, int, Sequence[Errors]]]
     involved = {"discrimination": (0.0, 1, errors)}
     for groups, e in zip(rows.groups, errors, strict=True):
         involved[f"discrimination_{groups.name}"] = 0.0, 1, [e]
@@ -454,78 +402,17 @@ def _ends(
     low, high, fewest = {}, {}, _smallest_cells(rows, units)
     for name, (value,) in sample.items():
         if name in involved:
-            down, up = _reach(*involved[name], tail)
+            down, up = reach(*involved[name], tail)
             low[name], high[name] = value - down, value + up
         else:
-            low[name], high[name] = -_upper(-drawn[name], tail), _upper(drawn[name], tail)
+            low[name], high[name] = (
+                -upper_quantile(-drawn[name], tail),
+                upper_quantile(drawn[name], tail),
+            )
         unknown = np.isnan(value) | (fewest[name] < FEWEST)
         low[name] = np.where(unknown, np.nan, low[name])
         high[name] = np.where(unknown, np.nan, high[name])
     return low, high
-
-
-def _reach(
-    right: Floats | float, sign: int, errors: Sequence[_Errors], tail: float
-) -> tuple[Floats, Floats]:
-    """Return the distances of an interval's ends below and above the value, each of shape (P,).
-
-    The error of the value is `right` plus, with a sign, the mean of the attributes' errors. The
-    interval is symmetric by the first version of these, and longer on one side if another version
-    requires it.
-    """
-    bound = np.mean([np.where(e.clear, 0.0, e.bound) for e in errors], axis=0)
-    first, *others = (
-        right
-        + sign
-        * np.mean([np.where(e.clear, s, 0.0) for e, s in zip(errors, reading, strict=True)], axis=0)
-        for reading in zip(*((e.signed, *e.others) for e in errors), strict=True)
-    )
-    down = up = _upper(np.abs(first) + bound, 2 * tail)
-    for off in others:
-        down = np.maximum(down, _upper(bound + off, tail))
-        up = np.maximum(up, _upper(bound - off, tail))
-    return down, up
-
-
-def _pairs(sample: Floats, drawn: Floats, tail: float) -> tuple[Floats, Floats]:
-    """Return the ends of the largest difference among groups, shape (P,), from their means.
-
-    The means are of shapes (P, G) and (B, P, G). All pairs' differences lie within so many of their
-    standard errors at once; groups without rows are left out.
-    """
-    known = ~np.isnan(sample[0])
-    one, other = np.triu_indices(int(known.sum()), 1)
-    ends = []
-    for means, again in zip(sample[:, known], np.moveaxis(drawn[..., known], 1, 0), strict=True):
-        gaps = means[one] - means[other]
-        errors = np.abs(again[:, one] - again[:, other] - gaps)
-        defined = ~np.isnan(errors)
-        squares = np.where(defined, errors, 0.0) ** 2
-        deviation = np.sqrt(squares.sum(axis=0) / defined.sum(axis=0))
-        # A pair of groups without any error is always within.
-        studentised = errors / np.where(deviation > 0, deviation, 1.0)
-        width = _upper(np.where(defined, studentised, 0.0).max(axis=1), 2 * tail) * deviation
-        ends.append([(np.abs(gaps) - width).max(), (np.abs(gaps) + width).max()])
-    low, high = np.transpose(ends)
-    return low, high
-
-
-def _upper(values: Floats, tail: float) -> Floats:
-    """Return the quantile with a share `tail` of the resamples above it, from shape (B, ...).
-
-    Resamples where the value is nan are ignored; nan if they are more than half.
-    """
-    known = (~np.isnan(values)).sum(axis=0)
-    above = np.floor(np.round(tail * (known + 1), 9)).astype(np.intp)
-    at = np.clip(known - above, 0, len(values) - 1)
-    picked = np.take_along_axis(np.sort(values, axis=0), at[None], axis=0)[0]
-    return np.where(2 * known < len(values), np.nan, picked)
-
-
-def _less_first(values: Floats) -> Floats:
-    """Return the second of two models' values less the first's, shape (B, 1)."""
-    with np.errstate(invalid="ignore"):
-        return values[:, 1:] - values[:, :1]
 
 
 def _p_value(difference: float, swapped: Floats) -> float:

@@ -10,7 +10,6 @@ from grad_ext.errors import InputError
 from grad_ext.metrics import resampling
 from grad_ext.metrics.bootstrap import (
     _predictions,
-    _upper,
     intervals,
     paired_test,
 )
@@ -255,15 +254,6 @@ def test_the_ends_of_a_difference_by_loops(leaning):
         up = max(width, quantile(bound - sides[1], 0.975))
         value, low, high = table.loc[name, ["difference", "low", "high"]]
         assert [low, high] == pytest.approx([value - down, value + up]), name
-
-
-def test_quantiles_are_over_the_resamples_where_there_is_a_value():
-    values = np.arange(1.0, 100.0)[:, None]
-    assert _upper(values, 0.05) == 95
-    assert -_upper(-values, 0.05) == 5
-    half = np.concatenate([values, np.full((99, 1), np.nan)])
-    assert _upper(half, 0.05) == 95
-    assert np.isnan(_upper(np.concatenate([half, [[np.nan]]]), 0.05)).all()
 
 
 def test_a_model_is_judged_alike_alone_and_beside_others():
