@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from grad_ext.metrics.group import consistency as consistency
     from grad_ext.metrics.group import delta as delta
     from grad_ext.metrics.group import discrimination as discrimination
+    from grad_ext.metrics.metric_frame import zemel_metrics as zemel_metrics
+    from grad_ext.metrics.metric_frame import zemel_params as zemel_params
     from grad_ext.metrics.neighbors import neighbor_graph as neighbor_graph
-    from grad_ext.metrics.scorers import zemel_metrics as zemel_metrics
-    from grad_ext.metrics.scorers import zemel_params as zemel_params
     from grad_ext.metrics.scorers import zemel_scorer as zemel_scorer
     from grad_ext.models.attachment import attach as attach
     from grad_ext.models.onnx import export_onnx as export_onnx
@@ -66,8 +66,8 @@ _HOMES = {
     "neighbor_graph": "grad_ext.metrics.neighbors",
     "paired_test": "grad_ext.metrics.bootstrap",
     "trainable": "grad_ext.sweeps.studies.choice",
-    "zemel_metrics": "grad_ext.metrics.scorers",
-    "zemel_params": "grad_ext.metrics.scorers",
+    "zemel_metrics": "grad_ext.metrics.metric_frame",
+    "zemel_params": "grad_ext.metrics.metric_frame",
     "zemel_scorer": "grad_ext.metrics.scorers",
 }
 
