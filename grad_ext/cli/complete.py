@@ -10,7 +10,14 @@ from grad_ext.training.settings import RECIPES, VARIANTS
 
 # Copies of the names in `grad_ext.data.catalog`, `grad_ext.sweeps.studies.methods` and
 # `grad_ext.sweeps.studies.reproduction`, which take a second to import; a test compares them.
-DATA_SETS = ("german", "adult", "diabetes", "health")
+DATA_SETS = (
+    *("german", "adult", "diabetes", "health", "compas", "law_school", "bank", "bank_additional"),
+    *("credit", "meps19", "meps20", "meps21"),
+)
+# Beginnings of names with arguments, such as a state and a year.
+FAMILIES = (
+    *("acs_income", "acs_employment", "acs_public_coverage", "acs_mobility", "acs_travel_time"),
+)
 GRAD_METHODS = ("grad-pred", "grad-auto", "nn-pred", "nn-auto")
 RULES = ("paper", "delta", "balanced_delta", "last", "accuracy@0.05")
 TABLES = ("table1", "table2", "figure2")
@@ -66,8 +73,9 @@ def studies(incomplete: str) -> list[str]:
     return [name for name in dict.fromkeys(names) if name.startswith(incomplete)]
 
 
-dataset = _one_of(DATA_SETS)
-datasets = _some_of(lambda: DATA_SETS)
+_DATA_SETS = (*DATA_SETS, *(f"{family}:" for family in FAMILIES))
+dataset = _one_of(_DATA_SETS)
+datasets = _some_of(lambda: _DATA_SETS)
 recipe = _one_of(RECIPES)
 recipes = _some_of(lambda: RECIPES)
 constraints = _some_of(lambda: CONSTRAINTS)

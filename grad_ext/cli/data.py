@@ -31,7 +31,7 @@ app.callback()(with_options(help_without_command))
 Name = Annotated[
     str,
     typer.Argument(
-        autocompletion=complete.dataset, help="Data set: german, adult, diabetes or health."
+        autocompletion=complete.dataset, help="Data set, such as german; see grad-ext data list."
     ),
 ]
 
@@ -52,7 +52,7 @@ def data_list(data_dir: DataDir = None) -> None:
 
     Example: grad-ext data list
     """
-    from grad_ext.data.catalog import DATA_SETS
+    from grad_ext.data.catalog import DATA_SETS, FAMILIES
 
     out = output()
     heading = ("name", "title", "rows", "features", "protected attributes", "files")
@@ -67,12 +67,25 @@ def data_list(data_dir: DataDir = None) -> None:
         ]
         for data_set in DATA_SETS.values()
     ]
+    body += [
+        [family.form, family.title, "–", "–", ", ".join(family.protected), family.state]
+        for family in FAMILIES.values()
+    ]
     out.table("Data sets", heading, body)
+    names = [*DATA_SETS, *(family.form for family in FAMILIES.values())]
     if out.quiet:
-        out.line("\n".join(DATA_SETS), always=True)
+        out.line("\n".join(names), always=True)
     rows = [
         _catalogued(data_set) | {"files": data_set.state(data_dir)}
         for data_set in DATA_SETS.values()
+    ]
+    rows += [
+        {"name": family.form, "rows": None, "features": None, "files": family.state}
+        | {
+            name: getattr(family, name)
+            for name in ("title", "label", "protected", "licence", "page")
+        }
+        for family in FAMILIES.values()
     ]
     out.document({"rows": rows})
 
@@ -116,6 +129,7 @@ def data_info(
     if not data_set.missing(data_dir):
         content = _show_table(data_set.load(data_dir))
     else:
+        out.line(f"Favorable label: {data_set.label}")
         out.line(f"Protected attributes: {', '.join(data_set.protected)}")
     out.document(_catalogued(data_set) | content | _show_source(data_set, data_dir))
 
@@ -162,6 +176,8 @@ def data_fetch(name: Name, data_dir: DataDir = None) -> None:
     from grad_ext.data.fetch import obtain
 
     data_set = _data_set(name)
+    if data_set.terms and data_set.missing(data_dir):
+        output().line(f"Who downloads this agrees to the terms of use: {data_set.terms}")
     if not data_set.files:
         output().line(f"{name} comes with the package: nothing to fetch")
         output().document({"name": name, "files": {}})
@@ -210,17 +226,17 @@ def _show_report(table: Table, also: Mapping[str, Any] | None = None) -> None:
 
 
 def _data_set(name: str) -> DataSet:
-    from grad_ext.data.catalog import DATA_SETS
-    from grad_ext.errors import unknown
+    from grad_ext.data.catalog import data_set
 
-    if name not in DATA_SETS:
-        raise unknown("data set", name, DATA_SETS)
-    return DATA_SETS[name]
+    return data_set(name)
 
 
 def _catalogued(data_set: DataSet) -> dict[str, Any]:
     """Return what the catalog holds about a data set."""
-    names = ("name", "title", "rows", "features", "protected", "licence", "citation")
+    names = (
+        *("name", "title", "label", "rows", "features", "protected", "licence", "citation"),
+        *("page", "terms", "caveats"),
+    )
     return {name: getattr(data_set, name) for name in names}
 
 
@@ -272,14 +288,23 @@ def _show_source(data_set: DataSet, data_dir: Path | None) -> dict[str, Any]:
     from grad_ext.data.fetch import find, how_to_get
 
     out = output()
-    out.line(f"Licence: {data_set.licence}\nCite: {data_set.citation}")
+    out.line(f"Source: {data_set.page}\nLicence: {data_set.licence}\nCite: {data_set.citation}")
+    if data_set.terms:
+        out.line(f"Terms of use: {data_set.terms}")
+    out.line("Known problems:")
+    for caveat in data_set.caveats:
+        out.line(f"- {caveat}")
     if not data_set.files:
         out.line("Files: come with the package")
     paths = {file.name: find(file, data_dir) for file in data_set.files}
     for path in filter(None, paths.values()):
         out.paths({"File": path})
+    for file in data_set.files:
+        if file.sha256 is None:
+            out.line(f"No checksum of {file.name} is known: compare the SHA-256 of what is read")
     missing = data_set.missing(data_dir)
     if missing:
-        first = "Downloaded on first use; if that fails, " if missing[0].url else "Missing: "
+        state = data_set.state(data_dir)
+        first = f"{state.capitalize()}; if that fails, " if missing[0].url else "Missing: "
         out.line(f"{first}{how_to_get(*missing)}")
     return {"files": paths}

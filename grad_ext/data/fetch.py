@@ -43,13 +43,17 @@ class RawFile:
     page : str
         Address of the page with the file.
     archives : tuple of str
-        Names of zip archives that may hold it, in any of their folders.
+        Names of zip archives that may hold it, in any of their folders or in an archive within.
     size : int, optional
         Its length in bytes, unpacked.
     sha256 : str, optional
         Its checksum, unpacked; None if there is no published one.
     url : str, optional
         Address of the file, or of an archive with it; None if only the user can download it.
+    member : str, optional
+        Its name in an archive and at its source, where that is not `name`.
+    places : tuple of str
+        Further paths in the user's folder and the cache where other libraries keep it.
     """
 
     name: str
@@ -58,6 +62,8 @@ class RawFile:
     size: int | None = None
     sha256: str | None = None
     url: str | None = None
+    member: str | None = None
+    places: tuple[str, ...] = ()
 
 
 def how_to_get(*files: RawFile) -> str:
@@ -106,7 +112,7 @@ def find(file: RawFile, data_dir: str | Path | None = None) -> Path | None:
     data_dir : path, optional
         The user's folder, searched first.
     """
-    names = (file.name, f"{file.name}.gz", *file.archives)
+    names = (file.name, f"{file.name}.gz", *file.places, *file.archives)
     places = (folder / name for folder in folders(data_dir) for name in names)
     return next((place for place in places if place.is_file()), None)
 
@@ -220,11 +226,10 @@ def _unpacked(file: RawFile, stream: IO[bytes]) -> bytes:
     limit = -1 if file.size is None else file.size + 1
     if zipfile.is_zipfile(stream):
         with zipfile.ZipFile(stream) as archive:
-            members = [m for m in archive.namelist() if m.split("/")[-1] == file.name]
-            if not members:
-                raise zipfile.BadZipFile(f"the archive holds no {file.name}")
-            with archive.open(members[0]) as member:
-                return member.read(limit)
+            content = _member(archive, file.member or file.name, limit)
+        if content is None:
+            raise zipfile.BadZipFile(f"the archive holds no {file.member or file.name}")
+        return content
     stream.seek(0)
     start = stream.read(2)
     stream.seek(0)
@@ -234,6 +239,22 @@ def _unpacked(file: RawFile, stream: IO[bytes]) -> bytes:
     return stream.read(limit)
 
 
+def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes | None:
+    """Return a member of an archive or of the archives in it; None if there is none."""
+    names = archive.namelist()
+    for each in names:
+        if each.split("/")[-1].lower() == name.lower():
+            with archive.open(each) as member:
+                return member.read(limit)
+    for each in names:
+        if each.endswith(".zip"):
+            with archive.open(each) as member, zipfile.ZipFile(member) as inner:
+                content = _member(inner, name, limit)
+            if content is not None:
+                return content
+    return None
+
+
 def _checked(file: RawFile, content: bytes, where: Path | str) -> bytes:
     """Return the content, after a check of its checksum if there is a published one."""
     checksum = hashlib.sha256(content).hexdigest()
@@ -241,5 +262,10 @@ def _checked(file: RawFile, content: bytes, where: Path | str) -> bytes:
         raise InputError(
             f"{file.name} from {where} has the wrong checksum: expected SHA-256 {file.sha256}, got "
             f"{checksum}; {how_to_get(file)}"
+        )
+    # Without a published checksum, at least not the page of an error or a login.
+    if file.sha256 is None and content[:64].lstrip().startswith(b"<"):
+        raise InputError(
+            f"{file.name} from {where}: expected a data file, got a web page; {how_to_get(file)}"
         )
     return content

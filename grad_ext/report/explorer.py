@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from grad_ext.data.catalog import DATA_SETS
+from grad_ext.data.catalog import known_data_set
 from grad_ext.report.assets import asset, script
 from grad_ext.report.tables import (
     CASE,
@@ -277,7 +277,7 @@ def _commands(source: Source, records: Sequence[Record]) -> dict[str, Any]:
     """
     about, trial = source.about, records[0].trial
     evaluation = {n: v for n, v in about.get("evaluation", {}).items() if v != _EVALUATION.get(n)}
-    named = all(record.trial.dataset in DATA_SETS for record in records)
+    named = all(known_data_set(record.trial.dataset) is not None for record in records)
     fill = {
         "{table}": _LOAD if named else _OWN,
         "{load}": "load_dataset" if named else "load_table",

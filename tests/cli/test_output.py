@@ -18,7 +18,7 @@ from command import BIN, grad_ext
 from grad_ext.cli import complete, main
 from grad_ext.cli.output import plain
 from grad_ext.cli.sweep import StudyOptions
-from grad_ext.data.catalog import DATA_SETS
+from grad_ext.data.catalog import DATA_SETS, FAMILIES
 from grad_ext.sweeps.studies.kinds import BUILT_IN, KINDS, study_kind
 from grad_ext.sweeps.studies.methods import METHODS
 from grad_ext.sweeps.studies.reproduction import TABLES
@@ -27,6 +27,8 @@ from grad_ext.training.checkpoint import rule_named
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("running_ray")]
 
 ESCAPE = "\x1b"
+# What `data list` lists.
+NAMED = [*DATA_SETS, *(family.form for family in FAMILIES.values())]
 STUDY = "sweep lambda --values 1,100 --seeds 1 --epochs 2 --recipe paper --num-cpus 1 --out one"
 BINS = [
     [],
@@ -117,7 +119,7 @@ def test_commands_print_their_result_as_json(folder, monkeypatch, capsys):
     written = pd.read_csv(folder / "audit" / "audit.csv")
     assert [row["auc"] for row in audited["rows"]] == pytest.approx(written["auc"].tolist())
     listed = printed("data list")["rows"]
-    assert [row["name"] for row in listed] == list(DATA_SETS)
+    assert [row["name"] for row in listed] == NAMED
     assert next(row for row in listed if row["name"] == "health")["rows"] is None
     german = printed("data info german")
     assert german["majority"] == 0.7
@@ -158,7 +160,7 @@ def test_quiet_prints_the_paths_only(folder, monkeypatch, capsys):
     ]
     assert printed.err == ""
     assert main(["--quiet", "data", "list"]) == 0
-    assert capsys.readouterr().out.split() == list(DATA_SETS)
+    assert capsys.readouterr().out.split() == NAMED
     assert main(["sweep", "status", "one", "--quiet"]) == 0
     assert capsys.readouterr().out == "lambda study: 2 of 2 models\n"
     # The option does not affect the next run.
@@ -266,7 +268,7 @@ def completed(words, cwd):
     ("words", "completions"),
     [
         ("grad-ext tr", ["train"]),
-        ("grad-ext sweep lambda --dataset german,a", ["german,adult"]),
+        ("grad-ext sweep lambda --dataset german,ad", ["german,adult"]),
         ("grad-ext sweep seed --recipe ", ["paper", "steady"]),
         ("grad-ext audit --dataset h", ["health"]),
         ("grad-ext compare --methods nn-pred,nn", ["nn-pred,nn-auto"]),
@@ -317,6 +319,7 @@ def test_completion_imports_no_library(folder):
 
 def test_completed_names_exist():
     assert list(DATA_SETS) == list(complete.DATA_SETS)
+    assert list(FAMILIES) == list(complete.FAMILIES)
     assert [*METHODS] == [*complete.methods("")]
     assert complete.TABLES == TABLES
     for rule in complete.RULES:

@@ -6,6 +6,7 @@ import pytest
 from grad_ext import load_dataset
 from grad_ext.cli import main
 from grad_ext.data import DATA_SETS, embedded
+from grad_ext.data.catalog import FAMILIES, data_set, known_data_set
 from grad_ext.errors import InputError
 
 
@@ -32,15 +33,17 @@ def test_the_catalog_describes_the_tables(name):
 def test_the_command_line_lists_and_describes(capsys):
     assert main(["data", "list"]) == 0
     out = capsys.readouterr().out
-    for data_set in DATA_SETS.values():
-        assert data_set.name in out
-        assert ", ".join(data_set.protected) in out
+    for known in DATA_SETS.values():
+        assert known.name in out
+        assert all(attribute in out for attribute in known.protected)
+    assert all(family.form in out for family in FAMILIES.values())
     assert "45,222" in out
     assert main(["data", "info", "adult"]) == 0
     out = capsys.readouterr().out
     assert "Rows: 45,222, the last 15,060 " in out
     assert "favorable '>50K' (24.8%)" in out
     assert "Asian-Pac-Islander" in out
+    assert all(caveat in out for caveat in DATA_SETS["adult"].caveats)
     assert embedded.SHA256["adult.test"] in out
     assert load_dataset("adult", DATA_SETS["adult"].protected).digest() in out
     assert main(["data", "fetch", "german"]) == 0
@@ -48,6 +51,26 @@ def test_the_command_line_lists_and_describes(capsys):
     for command in ("info", "fetch"):
         assert main(["data", command, "germna"]) == 2
         assert "did you mean 'german'" in capsys.readouterr().err
+
+
+EVERY = {**DATA_SETS, **{name: data_set(f"{name}:CA:2018") for name in FAMILIES}}
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_data_set_says_where_it_is_from_and_what_is_wrong_with_it(name):
+    known = EVERY[name]
+    assert known.page.startswith("https://")
+    assert all((known.title, known.label, known.licence, known.citation))
+    assert len(known.caveats) >= 2
+    assert len(known.protected) == len(set(known.protected)) >= 2
+    for file in known.files:
+        assert file.sha256 is None or len(file.sha256) == 64
+    assert known_data_set(known.name).title == known.title
+
+
+def test_tables_of_the_users_own_are_no_known_data_sets():
+    assert known_data_set("loans") is None
+    assert known_data_set("acs_income:XX:2018") is None
 
 
 BAD = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from grad_ext.data.catalog import DATA_SETS
+from grad_ext.data.catalog import known_data_set
 from grad_ext.report.findings.base import Finding
 from grad_ext.report.statistics.settings import Choices
 from grad_ext.report.tables import REPEATS, independently_varying, label
@@ -136,7 +136,7 @@ def studied(records: Sequence[Record]) -> Studied:
 def data_sets(records: Sequence[Record]) -> list[Finding]:
     """Return the data sets of the models that are in the catalog."""
     names = dict.fromkeys(record.trial.dataset for record in records)
-    known = [DATA_SETS[name] for name in names if name in DATA_SETS]
+    known = [found for name in names if (found := known_data_set(name)) is not None]
     return [DataSetKnown(each.name, each.title, each.rows) for each in known]
 
 
