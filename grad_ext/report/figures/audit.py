@@ -7,10 +7,15 @@ from textwrap import fill
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from grad_ext.report.figures.style import CHANCE_COLOR, CURVE_COLOR, MAJORITY_COLOR, style
+from grad_ext.report.figures.style import (
+    CHANCE_COLOR,
+    CURVE_COLOR,
+    MAJORITY_COLOR,
+    new_figure,
+    style,
+)
 from grad_ext.report.findings.audit import CHANCE_AUC
 from grad_ext.report.text_tables.audit import MEASURES
 
@@ -32,8 +37,7 @@ def audit_figure(table: pd.DataFrame, title: str) -> Figure:
     sources = table["source"].nunique()
     with style():
         width = max(5.0 / len(parts), 1.0 + 0.45 * sources)
-        drawn = Figure(figsize=(width * len(parts), 5.6), layout="constrained")
-        FigureCanvasAgg(drawn)
+        drawn = new_figure(width * len(parts), 5.6)
         panels = drawn.subplots(
             len(MEASURES), len(parts), sharex="col", sharey="row", squeeze=False
         )

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from grad_ext.report.figures.style import CHANCE_COLOR, STAR_COLOR, style
+from grad_ext.report.figures.style import CHANCE_COLOR, STAR_COLOR, new_figure, style
 from grad_ext.report.sentences.english import listed
 from grad_ext.report.statistics.comparison import (
     MAJORITY_METHOD,
@@ -53,8 +52,7 @@ def comparison_figure(frame: pd.DataFrame) -> Figure:
     limits, top = _limits(models), majority(lines)
     looks = _looks(chosen)
     with style():
-        drawn = Figure(figsize=(13, max(5.0, 1.4 + 0.2 * len(looks))), layout="constrained")
-        FigureCanvasAgg(drawn)
+        drawn = new_figure(13, max(5.0, 1.4 + 0.2 * len(looks)))
         panels = drawn.subplots(1, len(PANELS))
         for axes, (metric, label) in zip(panels, PANELS.items(), strict=True):
             level = models.loc[~models["constant"], "chance_level"].mean()

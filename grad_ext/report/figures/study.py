@@ -9,7 +9,6 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from grad_ext.errors import InputError
@@ -19,6 +18,7 @@ from grad_ext.report.figures.style import (
     MAJORITY_COLOR,
     PLAIN_COLOR,
     STAR_COLOR,
+    new_figure,
     style,
 )
 from grad_ext.report.findings.lambdas import PAPER_LAMBDA
@@ -64,8 +64,7 @@ def lambda_figure(frame: pd.DataFrame, title: str, curves: Sequence[str] = ()) -
         raise InputError(f"lam: expected one number a model, got {frame['lam'].iloc[0]}")
     named = by_curve(frame, curves)
     with style():
-        figure = Figure(figsize=(10, 3.4), layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = new_figure(10, 3.4)
         panels = figure.subplots(1, len(PANELS))
         for axes, (metric, label) in zip(panels, PANELS.items(), strict=True):
             for k, (curve, group) in enumerate(named):
@@ -164,8 +163,7 @@ def plane_figure(frame: pd.DataFrame, title: str, by: str) -> Figure:
         than 40 of them; words by a list.
     """
     with style():
-        figure = Figure(figsize=(10, 4.2), layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = new_figure(10, 4.2)
         panels = figure.subplots(1, 2)
         frame = _ranged(frame, by)
         looks = _looks(frame, by)
@@ -246,8 +244,7 @@ def spread_figure(frame: pd.DataFrame, title: str, by: Sequence[str]) -> Figure:
     if by:
         groups = list(islice(frame.groupby(list(by), sort=True, dropna=False), MOST))
     with style():
-        figure = Figure(figsize=(10, 1.4 + 0.22 * len(groups)), layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = new_figure(10, 1.4 + 0.22 * len(groups))
         panels = figure.subplots(1, 2, sharey=True)
         for axes, metric in zip(panels, ("accuracy", "discrimination"), strict=True):
             for k, (_, rows) in enumerate(groups):
@@ -286,8 +283,7 @@ def frontier_figure(points: pd.DataFrame, title: str) -> Figure:
     """
     cases = list(points.groupby(CASE, sort=True))
     with style():
-        figure = Figure(figsize=(max(9.2, 4.6 * len(cases)), 4.0), layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = new_figure(max(9.2, 4.6 * len(cases)), 4.0)
         panels = figure.subplots(1, len(cases), squeeze=False)[0]
         for axes, ((dataset, protected), same) in zip(panels, cases, strict=True):
             same = same.dropna(subset=["accuracy", "discrimination"])

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import matplotlib
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from grad_ext.errors import unknown
@@ -28,6 +29,13 @@ def style() -> AbstractContextManager[None]:
     return matplotlib.rc_context(
         {"svg.fonttype": "path", "pdf.fonttype": 42, "svg.hashsalt": "grad-ext", "font.size": 9}
     )
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of a size in inches, which needs no display."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
 
 
 def checked_formats(formats: Sequence[str]) -> tuple[str, ...]:
