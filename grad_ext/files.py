@@ -40,7 +40,7 @@ def writable_folder(path: Path) -> Path:
     InputError
         If it cannot be created or written to.
     """
-    path = path.absolute()
+    path = path.expanduser().absolute()
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):

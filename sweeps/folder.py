@@ -3,6 +3,7 @@
     study.json    the plan: what identifies the study, its trials, and the versions that made it
     records/      the records of each pack, one line of JSON per model
     notes.json    what the report shows besides the records, if anything
+    data.json     what was read of the user's own file or frame, and how to read the file again
     results.csv, figures, report.html    made from the records, and can be made again
     study.log     when each pack began, ended or failed
     .lock         held by the one process that may change the study
@@ -15,16 +16,21 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from grad_ext.codec import to_json
 from grad_ext.errors import InputError, MissingToolkit
 from grad_ext.files import writable_folder, write_atomically
 from grad_ext.trial import Record, Trial, fingerprint
+
+if TYPE_CHECKING:
+    from grad_ext.data.table import Table
 
 try:
     from filelock import FileLock, Timeout
@@ -35,7 +41,7 @@ FORMAT = 3
 LOCK = ".lock"
 # Seconds to wait for a lock. `is_locked` holds it for much less.
 LOCK_TIMEOUT = 2.0
-NOTES = "notes.json"
+NOTES, DATA = "notes.json", "data.json"
 PACKAGES = (
     "grad-ext",
     "torch",
@@ -99,7 +105,7 @@ class StudyDirectory:
             If the folder cannot be written to, holds another study, or holds other files and no
             study; or if the plan has to change while another process holds the lock.
         """
-        about = json.loads(json.dumps(about))
+        about, folder = json.loads(json.dumps(about)), folder.expanduser()
         known = _stored(folder, about)
         folder = writable_folder(folder)
         if known is None or {trial.key for trial in trials} - {trial.key for trial in known}:
@@ -162,6 +168,47 @@ class StudyDirectory:
         try:
             return dict(json.loads(path.read_text()))
         except (ValueError, TypeError) as error:
+            raise InputError(f"{path} is damaged: {error}; delete it") from None
+
+    def write_data(self, tables: Iterable[Table], file: Mapping[str, Any] | None = None) -> None:
+        """Write what was read of the user's own tables, and how to read their file again.
+
+        Parameters
+        ----------
+        tables : iterable of Table
+            The study's tables; those of the catalog are left out.
+        file : mapping, optional
+            The file that they were read from: see `grad_ext.data.options.checked_file`.
+        """
+        reports = {
+            table.name: to_json(table.report) for table in tables if table.report is not None
+        }
+        if not reports:
+            return
+        again = None
+        if file is not None:
+            # From another folder too.
+            again = {**file, "path": str(Path(file["path"]).expanduser().absolute())}
+        content = {"tables": list(reports.values()), "file": again}
+        write_atomically(self.folder / DATA, json.dumps(content, indent=1, default=list) + "\n")
+
+    def file(self) -> dict[str, Any] | None:
+        """Return how to read the file that the study was made of, as `write_data` was given it.
+
+        None if the study was not made of a file, or the file does not exist any more.
+
+        Raises
+        ------
+        InputError
+            If data.json is damaged.
+        """
+        path = self.folder / DATA
+        if not path.exists():
+            return None
+        try:
+            file = json.loads(path.read_text())["file"]
+            return dict(file) if file is not None and Path(file["path"]).exists() else None
+        except (ValueError, TypeError, KeyError) as error:
             raise InputError(f"{path} is damaged: {error}; delete it") from None
 
     def records(self) -> list[Record]:
@@ -355,4 +402,6 @@ def parse_records(content: bytes, name: str) -> list[Record]:
 
 def default_folder(about: Mapping[str, Any], *names: str) -> Path:
     """Return the default folder of a study, whose name holds a hash of its settings."""
-    return Path("studies") / "-".join([about["kind"], *names, fingerprint(about)[:6]])
+    # Names of attributes may be conditions, with signs that not every file system allows.
+    plain = [re.sub(r"[^\w.,=+ -]+", "_", name) for name in names]
+    return Path("studies") / "-".join([about["kind"], *plain, fingerprint(about)[:6]])

@@ -301,6 +301,8 @@ def _table(
 ) -> Table:
     """Return the rows of a trial, and check that they are those of the study."""
     if table is None and data is None and trial.dataset not in DATA_SETS:
+        data = directory.file()
+    if table is None and data is None and trial.dataset not in DATA_SETS:
         raise InputError(
             f"{directory.folder} is about {trial.dataset!r}, a file of your own: name it with --data, "
             "and describe it as for the study, such as with --label"

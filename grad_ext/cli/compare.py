@@ -81,6 +81,7 @@ def compare(
     settings = Settings(recipe=recipe)
 
     from grad_ext.cli.studies import counts, run_study
+    from grad_ext.cli.tables import show_tables
     from grad_ext.data.lists import listed
     from grad_ext.report.findings.comparison import caveats, findings, studied
     from grad_ext.report.sentences import sentences
@@ -92,9 +93,11 @@ def compare(
 
     formats = study.formats()
     memory = None if memory_limit is None else memory_from_text(memory_limit)
+    table = data.table(file)
+    show_tables([table])
     opened = open_comparison(
         listed(methods),
-        data.table(file),
+        table,
         seeds,
         splits,
         hyperparameters,
@@ -106,6 +109,7 @@ def compare(
         retry,
         study.out,
         num_cpus,
+        file.described(data.dataset),
     )
     progress = output().progress
     if code := run_study(opened.directory, lambda: opened.run(Resources(num_cpus), progress)):

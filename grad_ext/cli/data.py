@@ -13,6 +13,7 @@ from grad_ext.cli import complete
 from grad_ext.cli.groups import help_without_command, with_options
 from grad_ext.cli.options import DataDir, FileOptions
 from grad_ext.cli.output import output
+from grad_ext.cli.tables import show_tables
 from grad_ext.errors import InputError
 
 if TYPE_CHECKING:
@@ -214,15 +215,13 @@ def _show_report(table: Table, also: Mapping[str, Any] | None = None) -> None:
     """Print what was read of a file."""
     from grad_ext.codec import to_json
 
-    out, report = output(), table.report
-    assert report is not None
-    out.sentences(report.sentences())
-    out.table("Protected", *report.group_lines())
+    show_tables([table])
+    out = output()
     for name, checksum in table.checksums.items():
         out.line(f"SHA-256 {checksum} {name}")
     out.line(f"Content: {table.digest()}")
     content = {"checksums": table.checksums, "content": table.digest(), **(also or {})}
-    out.document(to_json(report) | content)
+    out.document(to_json(table.report) | content)
 
 
 def _data_set(name: str) -> DataSet:

@@ -319,6 +319,7 @@ def _fixed(texts: Sequence[str] | None) -> dict[str, Any]:
 def run_plan(plan: StudyPlan, resources: ResourceOptions, run: RunOptions) -> int:
     """Run a study, print its results and return the exit code."""
     from grad_ext.cli.studies import run_study
+    from grad_ext.cli.tables import show_tables
     from grad_ext.data.lists import listed
     from grad_ext.sweeps.run.loggers import checked_log
 
@@ -328,6 +329,7 @@ def run_plan(plan: StudyPlan, resources: ResourceOptions, run: RunOptions) -> in
         run.formats(),
     )
     opened = plan.open()
+    show_tables(next(iter(sets.values())) for sets in opened.tables.values())
     progress = output().progress
     train = lambda: opened.run(limits, progress, loggers)
     if code := run_study(opened.directory, train, opened.models):

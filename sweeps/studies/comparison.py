@@ -182,8 +182,13 @@ def open_comparison(
     retry: bool = False,
     out: str | Path | None = None,
     num_cpus: int | None = None,
+    file: Mapping[str, Any] | None = None,
 ) -> StudyRun:
-    """Open a comparison, ready to run; parameters and errors are those of `compare`."""
+    """Open a comparison, ready to run.
+
+    Parameters and errors are those of `compare`; `file` is what the table was read from, as
+    `grad_ext.data.options.checked_file` describes it.
+    """
     settings, evaluation = settings or Settings(), evaluation or EvaluationConfig()
     numbers = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     if not numbers:
@@ -222,6 +227,7 @@ def open_comparison(
     }
     folder = Path(out) if out else default_folder(about, table.name, *table.attribute_names)
     directory = StudyDirectory.open(folder, trials, about)
+    directory.write_data([table], file)
     _check_own(directory, specs)
     if retry:
         keys = {trial.key for trial in trials}

@@ -293,6 +293,7 @@ class StudyPlan:
         folder = Path(self.out) if self.out is not None else default_folder(about, *names)
         trials = self.trials(tables)
         directory = StudyDirectory.open(folder, trials, about)
+        directory.write_data((next(iter(sets.values())) for sets in tables.values()), self.data)
         kind = self._kind
         return kind.run_type(
             kind,

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from grad_ext import load_dataset, load_table
 from grad_ext.errors import InputError
 from grad_ext.sweeps.folder import (
     StudyDirectory,
@@ -169,3 +170,26 @@ def test_what_a_killed_writer_left_is_no_study_and_swept_up(tmp_path):
     assert StudyDirectory.read(tmp_path) == study
     with pytest.raises(InputError, match=r"has no study\.json"):
         StudyDirectory.read(tmp_path / "records")
+
+
+def test_what_was_read_of_a_file_and_how_to_read_it_again(tmp_path, monkeypatch):
+    file = tmp_path / "people.csv"
+    file.write_text("x,sex,paid\n1,f,0\n2,m,1\n3,f,1\n4,m,0\n")
+    options = {"path": "people.csv", "label": "paid", "drop": ("id",)}
+    study = StudyDirectory.open(tmp_path / "study", grid(), ABOUT)
+    assert study.file() is None
+    # What is known of the catalog's data sets is in the package.
+    study.write_data([load_dataset("german")], options)
+    assert not (study.folder / "data.json").exists()
+    monkeypatch.chdir(tmp_path)
+    study.write_data([load_table(file, "paid", ["sex"])], options)
+    assert study.file() == {"path": str(file), "label": "paid", "drop": ["id"]}
+    file.rename(tmp_path / "moved.csv")
+    assert study.file() is None
+    (study.folder / "data.json").write_text("{}")
+    with pytest.raises(InputError, match=r"data\.json"):
+        study.file()
+
+
+def test_names_of_attributes_are_made_names_of_folders():
+    assert default_folder(ABOUT, "a/b", "25<=age<60").name.startswith("lambda-a_b-25_=age_60-")

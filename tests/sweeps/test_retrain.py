@@ -166,6 +166,10 @@ def test_changed_rows_are_refused(tmp_path, capsys):
     capsys.readouterr()
     assert main(["train", out, "1", *file]) == 0
     assert "Reproduced bit for bit" in capsys.readouterr().out
+    # The study knows its file and the roles in it, as long as the file is there.
+    assert main(["train", out, "1"]) == 0
+    assert "Reproduced bit for bit" in capsys.readouterr().out
+    path.rename(tmp_path / "moved.csv")
     assert main(["train", out, "1"]) == 2
     assert "a file of your own: name it with --data" in capsys.readouterr().err
     people(path, turned=True)

@@ -17,7 +17,14 @@ from grad_ext.report.figures.style import WRITTEN, draw
 from grad_ext.report.findings import comparison
 from grad_ext.report.html import heading, items, paragraphs, table
 from grad_ext.report.pages.section import Page, Section, write_page
-from grad_ext.report.pages.shared import ANSWER, AUDITS, EXPLORER, inline_figure, versions_text
+from grad_ext.report.pages.shared import (
+    ANSWER,
+    AUDITS,
+    EXPLORER,
+    TABLES,
+    inline_figure,
+    versions_text,
+)
 from grad_ext.report.sentences import sentences
 from grad_ext.report.statistics.comparison import (
     at_chosen,
@@ -177,6 +184,7 @@ def _settings(page: ComparisonPage) -> list[str]:
 # The sections of the page, in their order; add one to show it.
 COMPARISON: tuple[Section[ComparisonPage], ...] = (
     ANSWER,
+    TABLES,
     EXPLORER,
     Section("figure", "Accuracy against Discrimination", _figure),
     Section(

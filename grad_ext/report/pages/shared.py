@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from grad_ext.codec import from_json
+from grad_ext.data.table_report import TableReport
 from grad_ext.errors import InputError
 from grad_ext.report.card import cards
 from grad_ext.report.explorer import explorer
@@ -64,6 +67,23 @@ def audits(folder: Path) -> list[str]:
     return parts
 
 
+DATA_FILE = "data.json"
+
+
+def _tables(page: Page) -> list[str]:
+    """Return what was read of the user's own file or frame as HTML."""
+    path = page.folder / DATA_FILE
+    parts: list[str] = []
+    try:
+        for values in json.loads(path.read_text())["tables"]:
+            report = from_json(TableReport, values)
+            parts.append(paragraphs(report.sentences()))
+            parts.append(table(*report.group_lines(), words=(0, 1), bold=False))
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{path} is damaged: {error}; delete it") from None
+    return parts
+
+
 def _shared_settings(page: Page) -> list[str]:
     """Return the settings that all models share, and the versions that made them."""
     trial, differing = page.records[0].trial.to_json(), varying(page.records)
@@ -90,6 +110,9 @@ def _plain(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
+TABLES: Section[Page] = Section(
+    "data", "Data", _tables, lambda page: (page.folder / DATA_FILE).exists()
+)
 ANSWER: Section[Page] = Section(
     "answer", "", lambda page: [answer(page.studied, page.findings, page.caveats)]
 )

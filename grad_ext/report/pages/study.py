@@ -31,6 +31,7 @@ from grad_ext.report.pages.shared import (
     EXPLORER,
     LAMBDA_FIGURE,
     SETTINGS,
+    TABLES,
     inline_figure,
 )
 from grad_ext.report.sentences import sentences
@@ -163,6 +164,7 @@ TOOLKIT_METRICS: Section[StudyPage] = Section(
 # The sections of each page, in their order; add one to show it.
 STUDY: tuple[Section[StudyPage], ...] = (
     ANSWER,
+    TABLES,
     EXPLORER,
     BY_LAMBDA,
     BY_CHOICE,

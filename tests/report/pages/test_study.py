@@ -1,11 +1,22 @@
 """The page of a study."""
 
+import json
 import re
 from dataclasses import replace
 
 import pandas as pd
+import pytest
 from report_data import Html, record, study
 
+from grad_ext.codec import to_json
+from grad_ext.data.table_report import (
+    ColumnReport,
+    GroupReport,
+    LabelValue,
+    RowsLeftOut,
+    TableReport,
+)
+from grad_ext.errors import InputError
 from grad_ext.report.explorer import Source
 from grad_ext.report.findings import lambdas
 from grad_ext.report.html import ANSWER, NAMES, paragraphs
@@ -52,6 +63,29 @@ def test_sections_appear_where_they_apply(tmp_path):
     page = write_report(tmp_path, records, {}, formats=(), sections=(own, *STUDY))
     assert headings(page) == ["epochs", "by-lambda", "settings"]
     assert "<p>7</p>" in page.read_text()
+
+
+def test_what_was_read_of_a_file_is_at_the_top(tmp_path):
+    report = TableReport(
+        name="<b>people",
+        source="<b>people.csv",
+        rows_read=100,
+        rows=90,
+        label="paid",
+        values=(LabelValue("no", 30, False), LabelValue("yes", 60, True)),
+        columns=(ColumnReport("x", "feature", "number"),),
+        groups=(GroupReport("sex", "f", 29, 0.5, 39, 0.4),),
+        left_out=(RowsLeftOut("without a label", 10),),
+    )
+    (tmp_path / "data.json").write_text(json.dumps({"tables": [to_json(report)], "file": None}))
+    path = write_report(tmp_path, study({1: 0.8, 100: 0.75}), {}, formats=())
+    assert headings(path) == ["data", "by-lambda", "settings"]
+    page = path.read_text()
+    for fact in ("&lt;b&gt;people.csv: 90 rows of 100", "10 rows without a label", ">40.0%<"):
+        assert fact in page
+    (tmp_path / "data.json").write_text("[]")
+    with pytest.raises(InputError, match=r"data\.json"):
+        write_report(tmp_path, study({1: 0.8, 100: 0.75}), {}, formats=())
 
 
 def test_a_page_of_numbers_and_tuples_of_lambda(tmp_path):
