@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grad_ext.codec import to_json
+from grad_ext.data.roles import roles_beside
 from grad_ext.errors import InputError, MissingToolkit
 from grad_ext.files import writable_folder, write_atomically
 from grad_ext.trial import Record, Trial, fingerprint
@@ -187,10 +188,19 @@ class StudyDirectory:
             return
         again = None
         if file is not None:
-            # From another folder too.
-            again = {**file, "path": str(Path(file["path"]).expanduser().absolute())}
+            # From another folder too, and without the roles that lie beside the file.
+            path = Path(file["path"]).expanduser().absolute()
+            beside = roles_beside(path)
+            again = {**(file if beside is None else beside.merged(file)), "path": str(path)}
+            # The trials have the attributes.
+            again.pop("protected", None)
         content = {"tables": list(reports.values()), "file": again}
         write_atomically(self.folder / DATA, json.dumps(content, indent=1, default=list) + "\n")
+
+    @property
+    def has_own_data(self) -> bool:
+        """Whether the study was made of a file or frame of the user's."""
+        return (self.folder / DATA).exists()
 
     def file(self) -> dict[str, Any] | None:
         """Return how to read the file that the study was made of, as `write_data` was given it.
@@ -203,7 +213,7 @@ class StudyDirectory:
             If data.json is damaged.
         """
         path = self.folder / DATA
-        if not path.exists():
+        if not self.has_own_data:
             return None
         try:
             file = json.loads(path.read_text())["file"]

@@ -300,14 +300,16 @@ def _table(
     data_dir: str | Path | None,
 ) -> Table:
     """Return the rows of a trial, and check that they are those of the study."""
-    if table is None and data is None and trial.dataset not in DATA_SETS:
+    # A file may have the name of a data set of the catalog.
+    own = directory.has_own_data or trial.dataset not in DATA_SETS
+    if table is None and data is None and own:
         data = directory.file()
-    if table is None and data is None and trial.dataset not in DATA_SETS:
+    if table is None and data is None and own:
         raise InputError(
             f"{directory.folder} is about {trial.dataset!r}, a file of your own: name it with --data, "
             "and describe it as for the study, such as with --label"
         )
-    if data is not None and trial.dataset in DATA_SETS:
+    if data is not None and not own:
         raise InputError(
             f"{directory.folder} is about the data set {trial.dataset!r}: leave out --data"
         )

@@ -70,6 +70,10 @@ class Source:
         The versions that made it.
     known_only : bool
         Whether rows with unknown protected attributes are left out.
+    own_data : bool
+        Whether the models are of a file or frame of the user's, whatever its name.
+    file : mapping, optional
+        The file and its roles, by the names of the parameters of `grad_ext.load_table`.
     """
 
     name: str
@@ -77,6 +81,8 @@ class Source:
     about: Mapping[str, Any]
     versions: Mapping[str, str]
     known_only: bool = False
+    own_data: bool = False
+    file: Mapping[str, Any] | None = None
 
 
 def script_json(values: object) -> str:
@@ -277,9 +283,11 @@ def _commands(source: Source, records: Sequence[Record]) -> dict[str, Any]:
     """
     about, trial = source.about, records[0].trial
     evaluation = {n: v for n, v in about.get("evaluation", {}).items() if v != _EVALUATION.get(n)}
-    named = all(known_data_set(record.trial.dataset) is not None for record in records)
+    named = not source.own_data and all(
+        known_data_set(record.trial.dataset) is not None for record in records
+    )
     fill = {
-        "{table}": _LOAD if named else _OWN,
+        "{table}": _LOAD if named else _OWN if source.file is None else _own(source.file),
         "{load}": "load_dataset" if named else "load_table",
         # GRAD takes rows without their group too; what others are compared on has none of them.
         "{known}": "table.known()" if source.known_only else "table",
@@ -304,8 +312,15 @@ def _shell(source: Source, named: bool) -> str:
         return ""
     # A folder that begins with a dash would be an option.
     folder = f"./{source.folder}" if source.folder.startswith("-") else source.folder
-    own = "" if named else " --data FILE --label COLUMN"
+    own = "" if named or source.file is not None else " --data FILE --label COLUMN"
     return f"grad-ext train {shlex.quote(folder)} {{key}}{own}"
+
+
+def _own(file: Mapping[str, Any]) -> str:
+    """Return the line that reads the user's own file again."""
+    roles = "".join(f", {name}={value!r}" for name, value in file.items() if name != "path")
+    attributes = "[*trial.protected, *trial.also_evaluated]"
+    return f"table = load_table({file['path']!r}, protected={attributes}{roles})"
 
 
 def _protocol(about: Mapping[str, Any]) -> str:

@@ -227,7 +227,15 @@ class StudyKind:
     def source(self, directory: StudyDirectory, name: str = "") -> Source:
         """Return how a page refers to a study; by the name of its folder if no name is given."""
         folder, plan = directory.folder.name, directory.plan()
-        return Source(name or folder, folder, plan["about"], plan["versions"], self.known_only)
+        return Source(
+            name or folder,
+            folder,
+            plan["about"],
+            plan["versions"],
+            self.known_only,
+            directory.has_own_data,
+            directory.file(),
+        )
 
     def write(self, directory: StudyDirectory, formats: Sequence[str] = WRITTEN) -> Outcome:
         """Write results.csv, the figures and the report of a study, and return them.

@@ -184,6 +184,11 @@ def test_what_was_read_of_a_file_and_how_to_read_it_again(tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     study.write_data([load_table(file, "paid", ["sex"])], options)
     assert study.file() == {"path": str(file), "label": "paid", "drop": ["id"]}
+    roles = 'label = "z"\nprotected = ["sex"]\nmissing = "drop"\n'
+    (tmp_path / "people.roles.toml").write_text(roles)
+    study.write_data([load_table(file, "paid", ["sex"])], options)
+    again = {"path": str(file), "label": "paid", "drop": ["id"], "missing": "drop"}
+    assert study.file() == again
     file.rename(tmp_path / "moved.csv")
     assert study.file() is None
     (study.folder / "data.json").write_text("{}")

@@ -11,7 +11,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from grad_ext.files import write_atomically
-from grad_ext.report.explorer import Source
 from grad_ext.report.figures.comparison import comparison_figure, title
 from grad_ext.report.figures.style import WRITTEN, draw
 from grad_ext.report.findings import comparison
@@ -23,6 +22,7 @@ from grad_ext.report.pages.shared import (
     EXPLORER,
     TABLES,
     inline_figure,
+    source,
     versions_text,
 )
 from grad_ext.report.sentences import sentences
@@ -277,7 +277,7 @@ def write_comparison(
         title=title(models),
         frame=frame,
         records=records,
-        sources=[Source(folder.name, folder.name, about or {}, versions, known_only=True)],
+        sources=[source(folder, about or {}, versions, known_only=True)],
         studied=sentences(comparison.studied(frame)),
         findings=sentences(comparison.findings(frame)),
         caveats=sentences(comparison.caveats(frame)),

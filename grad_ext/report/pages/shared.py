@@ -14,7 +14,7 @@ from grad_ext.codec import from_json
 from grad_ext.data.table_report import TableReport
 from grad_ext.errors import InputError
 from grad_ext.report.card import cards
-from grad_ext.report.explorer import explorer
+from grad_ext.report.explorer import Source, explorer
 from grad_ext.report.figures.audit import audit_figure
 from grad_ext.report.figures.style import render
 from grad_ext.report.findings.audit import leakage
@@ -68,6 +68,25 @@ def audits(folder: Path) -> list[str]:
 
 
 DATA_FILE = "data.json"
+
+
+def source(
+    folder: Path, about: Mapping[str, Any], versions: Mapping[str, str], known_only: bool = False
+) -> Source:
+    """Return where the models of a study's own page come from.
+
+    Raises
+    ------
+    InputError
+        If data.json in its folder is damaged.
+    """
+    file, path = None, folder / DATA_FILE
+    if path.exists():
+        try:
+            file = json.loads(path.read_text())["file"]
+        except (ValueError, TypeError, KeyError) as error:
+            raise InputError(f"{path} is damaged: {error}; delete it") from None
+    return Source(folder.name, folder.name, about, versions, known_only, path.exists(), file)
 
 
 def _tables(page: Page) -> list[str]:

@@ -33,6 +33,7 @@ from grad_ext.report.pages.shared import (
     SETTINGS,
     TABLES,
     inline_figure,
+    source,
 )
 from grad_ext.report.sentences import sentences
 from grad_ext.report.statistics.models import MOST_LINES, by_lambda, by_setting, by_study
@@ -256,7 +257,7 @@ def write_report(
         title=name,
         frame=frame,
         records=records,
-        sources=[Source(folder.name, folder.name, about or {}, versions)],
+        sources=[source(folder, about or {}, versions)],
         studied=sentences([models.studied(records), *models.data_sets(records)]),
         findings=sentences(found),
         caveats=sentences(caveats),

@@ -83,6 +83,15 @@ def test_what_was_read_of_a_file_is_at_the_top(tmp_path):
     page = path.read_text()
     for fact in ("&lt;b&gt;people.csv: 90 rows of 100", "10 rows without a label", ">40.0%<"):
         assert fact in page
+    # A file may have the name of a data set of the catalog.
+    options = {"path": "/home/german.csv", "label": "x=y", "drop": ["a, b"]}
+    stored = {"tables": [to_json(report)], "file": options}
+    (tmp_path / "data.json").write_text(json.dumps(stored))
+    page = write_report(tmp_path, study({1: 0.8, 100: 0.75}), {}, {"kind": "x"}, ()).read_text()
+    assert "load_table('/home/german.csv'" in page
+    assert "drop=['a, b']" in page
+    assert "load_dataset" not in page
+    assert "--data FILE" not in page
     (tmp_path / "data.json").write_text("[]")
     with pytest.raises(InputError, match=r"data\.json"):
         write_report(tmp_path, study({1: 0.8, 100: 0.75}), {}, formats=())
