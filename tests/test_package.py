@@ -39,6 +39,7 @@ FLOORS = (
 LOOK_UP = {
     ("grad_ext.data.table", "grad_ext.adapters.aif360.datasets"),
     ("grad_ext.data.table", "grad_ext.data.source"),
+    ("grad_ext.data.table", "grad_ext.data.bunch"),
 }
 TOOLKITS = {
     # The table imports it for the type of one method's result alone.

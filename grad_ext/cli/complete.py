@@ -17,6 +17,7 @@ DATA_SETS = (
 # Beginnings of names with arguments, such as a state and a year.
 FAMILIES = (
     *("acs_income", "acs_employment", "acs_public_coverage", "acs_mobility", "acs_travel_time"),
+    "openml",
 )
 GRAD_METHODS = ("grad-pred", "grad-auto", "nn-pred", "nn-auto")
 RULES = ("paper", "delta", "balanced_delta", "last", "accuracy@0.05")

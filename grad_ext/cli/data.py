@@ -127,7 +127,9 @@ def data_info(
     out.line(f"{data_set.name}: {data_set.title}", always=True)
     out.line("")
     content: dict[str, Any] = {}
-    if not data_set.missing(data_dir):
+    if data_set.openml is not None:
+        out.line("Protected attributes: columns of your choice")
+    elif not data_set.missing(data_dir):
         content = _show_table(data_set.load(data_dir))
     else:
         out.line(f"Favorable label: {data_set.label}")
@@ -179,6 +181,13 @@ def data_fetch(name: Name, data_dir: DataDir = None) -> None:
     data_set = _data_set(name)
     if data_set.terms and data_set.missing(data_dir):
         output().line(f"Who downloads this agrees to the terms of use: {data_set.terms}")
+    if data_set.openml is not None:
+        data_set.openml.fetch(data_dir)
+        place = data_set.openml.place(data_dir)
+        if place is not None:
+            output().paths({"Folder": place})
+        output().document({"name": data_set.name, "files": {data_set.name: place}})
+        return
     if not data_set.files:
         output().line(f"{name} comes with the package: nothing to fetch")
         output().document({"name": name, "files": {}})
@@ -294,7 +303,7 @@ def _show_source(data_set: DataSet, data_dir: Path | None) -> dict[str, Any]:
     for caveat in data_set.caveats:
         out.line(f"- {caveat}")
     if not data_set.files:
-        out.line("Files: come with the package")
+        out.line(f"Files: {data_set.state(data_dir)}")
     paths = {file.name: find(file, data_dir) for file in data_set.files}
     for path in filter(None, paths.values()):
         out.paths({"File": path})

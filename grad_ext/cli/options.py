@@ -28,8 +28,8 @@ DEFAULT_DATASET = "german"
 DataDir = Annotated[
     Path | None,
     typer.Option(
-        help="Folder with the files of Diabetes or Health; by default the one that the variable "
-        "GRAD_EXT_DATA_DIR names.",
+        help="Folder with the files of data sets that are not in the package; by default the one "
+        "that the variable GRAD_EXT_DATA_DIR names.",
         show_default=False,
     ),
 ]

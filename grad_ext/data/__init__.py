@@ -2,7 +2,7 @@
 
 Start with table.py, which defines `Table`. catalog.py lists the data sets with a name: those in the
 package (embedded.py), and those that need other files, one module a source; fetch.py finds or downloads
-these, raw_csv.py reads them. source.py reads a user's own file or frame: formats.py its rows, values.py
+these, raw_csv.py reads them; openml.py and bunch.py take what scikit-learn fetches. source.py reads a user's own file or frame: formats.py its rows, values.py
 its columns, conditions.py and roles.py what they are for, reading.py makes a table and table_report.py
 tells what was read. split.py makes the train/test split.
 """
@@ -30,7 +30,8 @@ def load_dataset(
         The data set, such as ``'german'``, ``'compas'`` or ``'acs_income:CA:2018'``; see docs/data.md,
         or ``grad-ext data list``.
     protected : sequence of str, optional
-        The attributes to protect, in order; the data set's first one if not given.
+        The attributes to protect, in order; the data set's first one if not given. Of a data set of
+        OpenML (``'openml:31:good'``) these are columns or conditions, and must be given.
     data_dir : path, optional
         Folder with the files of a data set that is not in the package. The next places are the
         folder in the environment variable GRAD_EXT_DATA_DIR, the cache, and, unless its publisher
@@ -62,6 +63,8 @@ def load_dataset(
         )
     found = data_set(name)
     known = found.protected
+    if found.openml is not None:
+        return found.openml.table(protected, data_dir)
     # Checked before a file is read or downloaded.
     chosen = known[:1] if protected is None else checks.names("protected", protected)
     for attribute in chosen:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from grad_ext.data import acs, bank, compas, credit, diabetes, embedded, health, law_school, meps
 from grad_ext.data.fetch import RawFile, find
+from grad_ext.data.openml import FORM, OpenML
 from grad_ext.data.table import Table
 from grad_ext.errors import InputError, unknown
 
@@ -39,6 +40,8 @@ class DataSet:
         Files that are not in the package.
     terms : str, optional
         Address of the terms that who downloads it agrees to; it is then not downloaded on first use.
+    openml : OpenML, optional
+        What fetches it from OpenML; its protected attributes are then columns of the user's choice.
     """
 
     name: str
@@ -54,6 +57,7 @@ class DataSet:
     caveats: tuple[str, ...]
     files: tuple[RawFile, ...] = ()
     terms: str | None = None
+    openml: OpenML | None = None
 
     def missing(self, data_dir: str | Path | None = None) -> list[RawFile]:
         """Return the files that are missing from the user's folder and the cache."""
@@ -61,6 +65,9 @@ class DataSet:
 
     def state(self, data_dir: str | Path | None = None) -> str:
         """Return where its files are, in a few words."""
+        if self.openml is not None:
+            here = self.openml.place(data_dir) is not None
+            return "on this machine" if here else "downloaded on first use"
         if not self.files:
             return "comes with the package"
         missing = self.missing(data_dir)
@@ -383,6 +390,41 @@ FAMILIES = {
 }
 
 
+def _openml(number: str, *favorable: str) -> DataSet:
+    source = OpenML.named(number, *favorable)
+    return DataSet(
+        name=source.name,
+        title=f"OpenML's data set {source.number}",
+        label="OpenML's target" if source.favorable is None else source.favorable,
+        load=lambda data_dir: source.table(None, data_dir),
+        rows=None,
+        features=None,
+        protected=(),
+        licence="see its page",
+        citation="Vanschoren, J., van Rijn, J. N., Bischl, B. and Torgo, L. (2013). OpenML: Networked "
+        "Science in Machine Learning. SIGKDD Explorations 15(2).",
+        page=source.page,
+        caveats=(
+            "uploaded by users: versions of one data set differ in rows, columns and labels",
+            "columns are read as OpenML has them; nothing is known here about their meaning",
+        ),
+        openml=source,
+    )
+
+
+FAMILIES["openml"] = Family(
+    name="openml",
+    form=FORM,
+    title="A data set of OpenML by its number, through scikit-learn",
+    label="OpenML's target",
+    protected=(),
+    licence="see its page",
+    page="https://www.openml.org",
+    state="downloaded on first use",
+    member=_openml,
+)
+
+
 def data_set(name: str) -> DataSet:
     """Return the data set of a name, which may have arguments.
 
@@ -408,7 +450,9 @@ def data_set(name: str) -> DataSet:
     if first not in FAMILIES:
         raise unknown("data set", name, [*DATA_SETS, *(each.form for each in FAMILIES.values())])
     family = FAMILIES[first]
-    if len(arguments) != family.form.count(":"):
+    if len(arguments) < family.form.partition("[")[0].count(":") or (
+        "[" not in family.form and len(arguments) > family.form.count(":")
+    ):
         raise InputError(f"data set {name!r}: expected the form {family.form}")
     return family.member(*arguments)
 

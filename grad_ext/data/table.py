@@ -167,6 +167,72 @@ class Table:
             name=name,
         )
 
+    @classmethod
+    def from_bunch(
+        cls,
+        bunch: Any,
+        protected: Sequence[str | SensitiveAttribute] | Mapping[str, Any],
+        favorable: Any = None,
+        **options: Any,
+    ) -> Table:
+        """Return a table of what scikit-learn's and Fairlearn's ``fetch_*`` functions return.
+
+        Parameters
+        ----------
+        bunch : sklearn.utils.Bunch, or tuple of data and target
+            Features and one target, as frames or arrays. The target is the label; that of an array
+            is called ``'target'``.
+        protected, favorable
+            As for `from_frame`.
+        **options
+            Further parameters of `from_frame`.
+
+        Raises
+        ------
+        InputError
+            If it has no data and one target of the same rows, and whatever `from_frame` raises.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from grad_ext.data import Table
+        >>> X = pd.DataFrame({"x": [5, 7, 9, 4], "sex": ["f", "m", "m", "f"]})
+        >>> y = pd.Series([0, 1, 1, 0], name="y")
+        >>> Table.from_bunch((X, y), protected=["sex=m"]).a()[:, 0].tolist()
+        [0.0, 1.0, 1.0, 0.0]
+        """
+        # Lazy: what reads frames makes tables of them.
+        from grad_ext.data.bunch import table_from_bunch
+
+        return table_from_bunch(bunch, protected, favorable, **options)
+
+    @classmethod
+    def from_aif360(
+        cls,
+        dataset: BinaryLabelDataset,
+        protected: Sequence[str] | None = None,
+        continuous: Sequence[str] = (),
+        de_dummy_code: bool = False,
+    ) -> Table:
+        """Return AIF360's data set as a table; see `grad_ext.adapters.aif360.datasets.from_aif360`.
+
+        Parameters
+        ----------
+        dataset : aif360.datasets.BinaryLabelDataset
+            N rows; also a StandardDataset, such as CompasDataset.
+        protected, continuous, de_dummy_code
+            As for `grad_ext.adapters.aif360.datasets.from_aif360`.
+
+        Raises
+        ------
+        MissingToolkit
+            If AIF360 is not installed.
+        """
+        # Lazy: adapters import tables, and only AIF360's users need AIF360.
+        from grad_ext.adapters.aif360.datasets import from_aif360
+
+        return from_aif360(dataset, protected, continuous, de_dummy_code)
+
     def __len__(self) -> int:
         return len(self.frame)
 

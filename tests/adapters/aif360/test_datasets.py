@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from aif360.datasets import BinaryLabelDataset
+from aif360.datasets import BinaryLabelDataset, StandardDataset
 from aif360_tables import same, tables
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -253,3 +253,29 @@ def test_bad_input(case):
     call, message = BAD[case]
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_a_standard_data_set_becomes_a_table():
+    """CompasDataset, BankDataset, MEPSDataset19 and so on are StandardDatasets."""
+    frame = pd.DataFrame(
+        {
+            "sex": ["Male", "Female", "Female", "Male"],
+            "priors": [3, 0, 1, 2],
+            "degree": ["F", "M", "M", "F"],
+            "recid": [1, 0, 1, 0],
+        }
+    )
+    dataset = StandardDataset(
+        frame,
+        label_name="recid",
+        favorable_classes=[0],
+        protected_attribute_names=["sex"],
+        privileged_classes=[["Female"]],
+        categorical_features=["degree"],
+    )
+    table = Table.from_aif360(dataset, de_dummy_code=True)
+    assert table.y().tolist() == [False, True, False, True]
+    assert table.a()[:, 0].tolist() == [0, 1, 1, 0]
+    assert table.frame["degree"].tolist() == ["F", "M", "M", "F"]
+    assert list(table.inputs()) == ["priors", "degree"]
+    assert Table.from_aif360(table.to_aif360(), de_dummy_code=True).digest() == table.digest()
