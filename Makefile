@@ -19,9 +19,9 @@ study: install
 test: install chromium
 	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder --durations 25
 
-# Branch coverage of the three packages; tracing costs about 40 % more time.
-coverage: install
-	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder --cov
+# The same, with branch coverage of the three packages by the tests that are not marked as long.
+coverage: install chromium
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder --durations 25 --cov
 
 test-slow: install
 	$(BIN)/pytest -m slow

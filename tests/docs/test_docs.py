@@ -23,8 +23,7 @@ import pytest
 
 from grad_ext.cli import main
 
-# Running a page tests little of what it runs, and tracing takes time: pages do not count as coverage.
-pytestmark = [pytest.mark.long, pytest.mark.no_cover, pytest.mark.usefixtures("running_ray")]
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("running_ray")]
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
