@@ -63,8 +63,8 @@ def _root(
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
-    The code is 0 for success, 1 for an unfinished study or a full disk, 2 for bad input, and 130 after
-    Ctrl-C. Errors that the user can fix are on standard error, a line for each problem; others have a
+    The code is 0 for success, 1 for an unfinished study or a full disk, 2 for bad input or a path that
+    cannot be used, and 130 after Ctrl-C. Errors that the user can fix are on standard error, a line for each problem; others have a
     traceback.
     """
     try:
@@ -79,8 +79,11 @@ def main(arguments: list[str] | None = None) -> int:
         print("Error: " + "\n".join(filter(None, lines)) + hint, file=sys.stderr)
         return 2
     except OSError as error:
-        if error.errno not in DISK_FULL:
+        if error.errno in DISK_FULL:
+            print(f"Error: {error}; finished work is saved", file=sys.stderr)
+            return 1
+        if error.filename is None:
             raise
-        print(f"Error: {error}; finished work is saved", file=sys.stderr)
-        return 1
+        print(f"Error: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
     return result if isinstance(result, int) else 0

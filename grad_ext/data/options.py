@@ -119,8 +119,8 @@ def checked_file(options: Mapping[str, Any]) -> Mapping[str, Any]:
             raise unknown("entry of data", name, FILE_OPTIONS)
         if name in LIST_OPTIONS and value is not None and not isinstance(value, (list, tuple)):
             raise InputError(f"data: {name}: expected a list of columns, got {value!r}")
-    if "path" not in options:
-        raise InputError("data: expected the path of a file")
+    if not isinstance(options.get("path"), (str, Path)):
+        raise InputError(f"data: path: expected the path of a file, got {options.get('path')!r}")
     return options
 
 

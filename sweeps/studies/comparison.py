@@ -18,6 +18,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+from grad_ext import checks
 from grad_ext.data.split import checked_protocol, split
 from grad_ext.data.table import Table
 from grad_ext.errors import InputError
@@ -41,6 +42,7 @@ from grad_ext.sweeps.studies.methods import (
 )
 from grad_ext.sweeps.studies.selection import SELECT, checked_rule, chosen, models
 from grad_ext.sweeps.studies.study import Outcome, StudyKind, StudyRun
+from grad_ext.sweeps.studies.values import checked_seeds
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Record, RowsKey, Trial
 
@@ -190,11 +192,8 @@ def open_comparison(
     `grad_ext.data.options.checked_file` describes it.
     """
     settings, evaluation = settings or Settings(), evaluation or EvaluationConfig()
-    numbers = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
-    if not numbers:
-        raise InputError(f"expected at least one seed, got {seeds}")
-    if splits < 1:
-        raise InputError(f"expected at least one train/test split, got {splits}")
+    numbers = checked_seeds(seeds)
+    checks.whole("splits", splits, 1)
     if not table.protected:
         raise InputError(f"{table.name}: expected a protected attribute, got none")
     checked_rule(select)

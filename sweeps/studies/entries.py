@@ -81,6 +81,10 @@ def sets_by_name(given: object, names: Sequence[str]) -> dict[str, Sets]:
     return {name: _sets(f"protected of {name}", one) for name, one in given.items()}
 
 
+# What a file holds that no parser can follow.
+NESTED = "lists or tables that are nested too deeply"
+
+
 def read_file(path: Path) -> Any:
     """Return the content of a TOML or YAML file.
 
@@ -100,6 +104,8 @@ def read_file(path: Path) -> Any:
             return tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise InputError(f"{path} is not TOML: {error}") from None
+        except RecursionError:
+            raise InputError(f"{path}: expected a plan, got {NESTED}") from None
     if path.suffix not in (".yaml", ".yml"):
         raise InputError(f"{path}: expected a plan in a .toml, .yaml or .yml file")
     try:
@@ -110,3 +116,5 @@ def read_file(path: Path) -> Any:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise InputError(f"{path}: expected a plan, got {NESTED}") from None

@@ -28,7 +28,7 @@ from grad_ext.report.text_tables.reproduction import paper_lines
 from grad_ext.sweeps.folder import StudyDirectory, default_folder
 from grad_ext.sweeps.run.resources import Resources
 from grad_ext.sweeps.studies.study import Outcome, StudyKind, StudyRun
-from grad_ext.sweeps.studies.values import LAMBDAS
+from grad_ext.sweeps.studies.values import LAMBDAS, checked_seeds
 from grad_ext.training.settings import LAMBDA, RECIPES, VARIANTS, Settings
 from grad_ext.trial import Trial
 
@@ -90,8 +90,7 @@ class Reproduction:
     def __post_init__(self) -> None:
         if self.table not in TABLES:
             raise unknown("table", self.table, TABLES)
-        if self.seeds < 1:
-            raise InputError(f"expected at least one seed, got {self.seeds}")
+        checked_seeds(self.seeds)
         for recipe in self.recipes:
             if recipe not in RECIPES:
                 raise unknown("recipe", recipe, RECIPES)

@@ -20,6 +20,8 @@ TYPES: Mapping[str, Any] = {
     "split_seed": int,
     **get_type_hints(Settings),
 }
+# More of them than any study trains.
+MOST_SEEDS = 1_000_000
 LAYERS = ("trunk", "branch")
 EXPECTED = {
     int: "a whole number",
@@ -206,11 +208,13 @@ def checked_seeds(given: object) -> tuple[int, ...]:
     Raises
     ------
     InputError
-        If there is none, or one is not a whole number of at least 0.
+        If there is none, one is not a whole number of at least 0, or they are too many.
     """
     if type(given) is int:
         checks.whole("seeds", given, 1)
         given = range(given)
+    if isinstance(given, range) and len(given) > MOST_SEEDS:
+        raise InputError(f"seeds: expected at most {MOST_SEEDS:,}, got {len(given):,}")
     if not isinstance(given, (list, tuple, range)):
         raise InputError(f"seeds: expected how many, or a list of them, got {given!r}")
     if not given:

@@ -217,7 +217,10 @@ BAD = {
     "evaluation = {k = 0}": "k: expected at least 1 neighbour, got 0",
     "evaluation = {kk = 1}": "unknown entry of evaluation 'kk': did you mean 'k'",
     "evaluation = {k = 'a'}": "evaluation: a value is of the wrong type",
-    "data = {label = 'y'}": "data: expected the path of a file",
+    "data = {label = 'y'}": "expected the path of a file, got None",
+    "data = {label = 'y', path = 5}": "expected the path of a file, got 5",
+    "seeds = 400000000": "seeds: expected at most 1,000,000, got 400,000,000",
+    "a = " + "[" * 3000 + "]" * 3000: "nested too deeply",
     "data = {path = 'x.csv', lable = 'y'}": "unknown entry of data 'lable': did you mean 'label'",
     "search = {models = 3}": "search: belongs to a search, this is a lambda study",
     "kind = 'search'\nset = {lam = '1:9'}\nsearch = {models = 0}": "search: models must be a whole",
@@ -237,6 +240,13 @@ def test_a_bad_plan_is_refused_with_the_files_name(content, tmp_path):
         StudyPlan.from_file(plan)
     assert BAD[content] in str(caught.value)
     assert "plan.toml" in str(caught.value)
+
+
+def test_yaml_that_is_nested_too_deeply_is_refused(tmp_path):
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("[" * 3000 + "]" * 3000)
+    with pytest.raises(InputError, match=r"plan.yaml.*nested too deeply"):
+        StudyPlan.from_file(plan)
 
 
 def test_files_that_are_no_plan(tmp_path):

@@ -56,7 +56,7 @@ def test_other_attributes_can_be_asked_for():
     ("call", "message"),
     [
         (lambda: Reproduction("table3"), "did you mean 'table"),
-        (lambda: Reproduction("table1", seeds=0), "at least one seed, got 0"),
+        (lambda: Reproduction("table1", seeds=0), "seeds must be .* of at least 1, got 0"),
         (lambda: Reproduction("table1", recipes=("papr",)), "did you mean 'paper'"),
         (
             lambda: Reproduction("table2", protected={"adult": ("sex",)}),
