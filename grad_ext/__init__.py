@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from grad_ext.adapters.aif360.inprocessing import GRADInProcessing as GRADInProcessing
     from grad_ext.adapters.aif360.metrics import ZemelMetric as ZemelMetric
     from grad_ext.auditing.audit import audit as audit
+    from grad_ext.auditing.tables import card as card
     from grad_ext.data import Table as Table
     from grad_ext.data import load_dataset as load_dataset
     from grad_ext.data import load_table as load_table
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from grad_ext.models.sklearn import GRADClassifier as GRADClassifier
     from grad_ext.models.sklearn import GRADEncoder as GRADEncoder
     from grad_ext.models.sklearn import GRADRegressor as GRADRegressor
+    from grad_ext.models.workflow import evaluate_model as evaluate_model
+    from grad_ext.models.workflow import fit as fit
+    from grad_ext.models.workflow import predict_file as predict_file
     from grad_ext.sweeps.studies.choice import trainable as trainable
     from grad_ext.sweeps.studies.comparison import compare as compare
     from grad_ext.sweeps.studies.plan import StudyPlan as StudyPlan
@@ -48,8 +52,12 @@ _HOMES = {
     "ZemelMetric": "grad_ext.adapters.aif360.metrics",
     "attach": "grad_ext.models.attachment",
     "audit": "grad_ext.auditing.audit",
+    "card": "grad_ext.auditing.tables",
+    "evaluate_model": "grad_ext.models.workflow",
     "export_onnx": "grad_ext.models.onnx",
+    "fit": "grad_ext.models.workflow",
     "load": "grad_ext.models.persistence",
+    "predict_file": "grad_ext.models.workflow",
     "save": "grad_ext.models.persistence",
     "Table": "grad_ext.data",
     "load_dataset": "grad_ext.data",

@@ -2,7 +2,10 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from platformdirs import user_cache_dir
 
@@ -12,15 +15,18 @@ CACHE = "GRAD_EXT_CACHE"
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a file so that readers get the old content or the new, never a part of either.
+    """Write a file so that readers get the old content or the new, never a part of either."""
+    with writing_atomically(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
 
-    The content is written to a temporary file in the same folder, which then replaces the file.
-    """
-    data = content.encode() if isinstance(content, str) else content
+
+@contextmanager
+def writing_atomically(path: Path) -> Iterator[BinaryIO]:
+    """Open a temporary file in a file's folder, which replaces the file if the block ends well."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         umask = os.umask(0)

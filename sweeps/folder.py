@@ -15,12 +15,10 @@ record.
 from __future__ import annotations
 
 import json
-import platform
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +27,7 @@ from grad_ext.data.roles import roles_beside
 from grad_ext.errors import InputError, MissingToolkit
 from grad_ext.files import writable_folder, write_atomically
 from grad_ext.trial import Record, Trial, fingerprint
+from grad_ext.versions import versions
 
 if TYPE_CHECKING:
     from grad_ext.data.table import Table
@@ -43,28 +42,6 @@ LOCK = ".lock"
 # Seconds to wait for a lock. `is_locked` holds it for much less.
 LOCK_TIMEOUT = 2.0
 NOTES, DATA = "notes.json", "data.json"
-PACKAGES = (
-    "grad-ext",
-    "torch",
-    "numpy",
-    "pandas",
-    "scikit-learn",
-    "ray",
-    "aif360",
-    "fairlearn",
-    "tensorflow-cpu",
-)
-
-
-def versions() -> dict[str, str]:
-    """Return the versions that a result depends on."""
-    installed = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            installed[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return installed
 
 
 @dataclass(frozen=True)

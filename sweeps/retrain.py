@@ -30,11 +30,12 @@ from grad_ext.method import GRAD, FittedGRAD, Method
 from grad_ext.models.fit import Model, constant, exact
 from grad_ext.models.sklearn import GRADClassifier, GRADEncoder
 from grad_ext.report.tables import LABELS, MAIN, majority_row, results
-from grad_ext.sweeps.folder import StudyDirectory, versions
+from grad_ext.sweeps.folder import StudyDirectory
 from grad_ext.sweeps.studies.kinds import kind_of
 from grad_ext.sweeps.studies.study import StudyKind
 from grad_ext.training.settings import DECIDED
 from grad_ext.trial import Record, Trial
+from grad_ext.versions import versions
 
 # Most metrics, or keys, named in a message.
 NAMED = 5

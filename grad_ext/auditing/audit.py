@@ -15,9 +15,12 @@ from grad_ext import checks
 from grad_ext.auditing.probes import PROBES, labels_of_units, probe_metrics
 from grad_ext.auditing.sources import Subject, subject
 from grad_ext.data.sensitive import MOST_GROUPS, attributes_of, crossed
+from grad_ext.data.table import Table
 from grad_ext.errors import InputError, unknown
 from grad_ext.files import write_atomically
 from grad_ext.metrics.bootstrap import LEVEL
+from grad_ext.models.tables import audit_arguments
+from grad_ext.models.workflow import rows_for_model
 from grad_ext.report.figures.audit import audit_figure
 from grad_ext.report.figures.style import render
 from grad_ext.report.findings.audit import leakage
@@ -122,10 +125,11 @@ def audit(
         ``decision_function``; the labels those of ``predict`` (of a regressor: scores). Or a
         representation, shape (N, H). Or scores, shape (N,): if all are in [0, 1], scores of at least
         0.5 are the labels. Or arrays by name; names of labels begin with "labels".
-    X : array or frame of shape (N, D), BinaryLabelDataset or None
+    X : array or frame of shape (N, D), BinaryLabelDataset, Table, path or None
         The rows, best ones that the model was not trained on. All columns are features, so leave the
         protected ones out; those of a BinaryLabelDataset are removed. None, with arrays only, gives
-        no reference.
+        no reference. Without `sensitive_features` also a Table, or a frame or file with the roles that
+        the model was trained with (`grad_ext.fit`), whose test set is used if it is the training data.
     sensitive_features : array, Series, frame, list or mapping, of N rows
         A column for each attribute; rows without a value do not count for it. By default those of
         the BinaryLabelDataset.
@@ -172,6 +176,22 @@ def audit(
     [['logistic regression', 0.9], ['gradient boosting', 0.89]]
     """
     check_options(folds, seed, level)
+    model = model_or_representation
+    if sensitive_features is None and _has_roles(model, X):
+        if y is not None or groups is not None:
+            raise InputError("y and groups are columns of the rows, by their roles; leave them out")
+        recorded = getattr(model, "training_data_", None) is not None
+        table, _ = rows_for_model(model, X, rows="test" if recorded else "all")
+        arguments = audit_arguments(model, table)
+        return audit(
+            model,
+            **arguments,
+            intersections=intersections,
+            folds=folds,
+            level=level,
+            seed=seed,
+            sources=sources,
+        )
     given = subject(model_or_representation, X, sensitive_features, y, seed)
     names = _source_names(given, sources)
     units = _units(groups, len(given.sensitive))
@@ -211,6 +231,13 @@ def audit(
                     }
                 )
     return Audit(pd.DataFrame(rows), tuple(notes))
+
+
+def _has_roles(model: Any, X: Any) -> bool:
+    """Return whether rows are a table, or the model knows the roles of their columns."""
+    if isinstance(X, (Table, str, Path)):
+        return True
+    return isinstance(X, pd.DataFrame) and getattr(model, "training_data_", None) is not None
 
 
 def check_options(folds: int, seed: int, level: float = LEVEL) -> None:

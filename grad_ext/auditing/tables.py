@@ -8,19 +8,25 @@ print(audit_table(load("model.safetensors"), test))
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from grad_ext.auditing.audit import FOLDS, Audit, audit, check_options
 from grad_ext.data.encoding import Encoder, arrays
 from grad_ext.data.split import Split, split
 from grad_ext.data.table import Table
-from grad_ext.errors import unknown
+from grad_ext.errors import InputError, unknown
+from grad_ext.files import write_atomically
 from grad_ext.method import GRAD
-from grad_ext.models.tables import favorable_predictions, model_inputs
-from grad_ext.report.card import Predictions
+from grad_ext.models.tables import (
+    audit_arguments,
+    continuous_names,
+    favorable_predictions,
+    group_frame,
+)
+from grad_ext.models.workflow import loaded, rows_for_model
+from grad_ext.report.card import Predictions, model_card
 from grad_ext.trial import Trial
 
 ROWS = ("test", "all")
@@ -84,24 +90,7 @@ def audit_table(model: Any, table: Table, *, folds: int = FOLDS, seed: int = 0) 
     >>> audit_table(model, evaluation_rows(german), folds=2).table["source"].unique().tolist()
     ['features', 'representation', 'scores', 'labels']
     """
-    X: Any = None
-    y: Any = None
-    if hasattr(model, "n_features_in_"):
-        X = model_inputs(model, table)
-        classes = getattr(model, "classes_", None)
-        if classes is not None:
-            labels = table.frame[table.target.column]
-            y = labels if set(classes) <= set(labels) else table.y().astype(int)
-    return audit(
-        model,
-        table.to_aif360() if X is None else X,
-        group_frame(table),
-        y=y,
-        continuous=continuous_names(table),
-        folds=folds,
-        groups=table.g(),
-        seed=seed,
-    )
+    return audit(model, **audit_arguments(model, table), folds=folds, seed=seed)
 
 
 def audit_training(trial: Trial, parts: Split, table: Table, *, folds: int = FOLDS) -> Audit:
@@ -195,29 +184,88 @@ def predictions_on(model: Any, table: Table, rows: str) -> Predictions | None:
     predictions = favorable_predictions(model, table)
     if predictions is None:
         return None
+    trained = getattr(model, "training_data_", None)
     return Predictions(
         rows,
         table.y(),
         predictions,
-        group_frame(table),
+        group_frame(table, None if trained is None else trained.names_by_attribute),
         continuous_names(table),
         None if (table.w() == 1.0).all() else table.w(),
         None if table.groups is None else table.g(),
     )
 
 
-def group_frame(table: Table) -> pd.DataFrame:
-    """Return the name of each row's group by protected attribute, or the number of a continuous one."""
-    frame = pd.DataFrame(index=range(len(table)))
-    for attribute, codes in zip(table.protected, table.a().T, strict=True):
-        column = pd.Series(codes)
-        if not attribute.continuous:
-            levels = attribute.levels or ("others", "privileged")
-            column = column.map({float(i): str(level) for i, level in enumerate(levels)})
-        frame[attribute.name] = column
-    return frame.set_axis(table.frame.index)
+@dataclass(frozen=True)
+class Card:
+    """The model card of a model.
+
+    Attributes
+    ----------
+    text : str
+        The card in Markdown.
+    leakage : Audit
+        The attribute leakage that it reports.
+    """
+
+    text: str
+    leakage: Audit
+
+    def __str__(self) -> str:
+        return self.text
 
 
-def continuous_names(table: Table) -> list[str]:
-    """Return the names of the protected attributes that hold numbers."""
-    return [attribute.name for attribute in table.protected if attribute.continuous]
+def card(
+    model: Any,
+    data: Any = None,
+    out: str | Path | None = None,
+    *,
+    name: str = "",
+    trained_on: str = "",
+    folds: int = FOLDS,
+    seed: int = 0,
+    **rows: Any,
+) -> Card:
+    """Return the model card of a model, evaluated and audited on rows.
+
+    Parameters
+    ----------
+    model : estimator or path
+        A fitted model, or the file of a saved one.
+    data, **rows
+        The rows to evaluate it on: see `grad_ext.models.workflow.rows_for_model`.
+    out : path, optional
+        File to write the card to.
+    name : str, optional
+        What to call the model; by default the name of its file.
+    trained_on : str, optional
+        Description of the training data, if the model does not record them.
+    folds, seed : int
+        As for `grad_ext.audit`.
+
+    Raises
+    ------
+    InputError
+        As `rows_for_model` and `grad_ext.audit` do, and if the file cannot be written.
+
+    Examples
+    --------
+    >>> import grad_ext
+    >>> model = grad_ext.fit("german", protected=["age"], epochs=2, lam=1)
+    >>> print(grad_ext.card(model, name="credit", folds=2).text.splitlines()[0])
+    # Model card: credit
+    """
+    check_options(folds, seed)
+    fitted = loaded(model)
+    if not name:
+        name = Path(model).name if isinstance(model, (str, Path)) else type(model).__name__
+    table, which = rows_for_model(fitted, data, **rows)
+    predictions = predictions_on(fitted, table, f"Evaluated on {which}.")
+    leakage = audit_table(fitted, table, folds=folds, seed=seed)
+    text = model_card(fitted, name, predictions, leakage, trained_on, seed)
+    if out is not None:
+        try:
+            write_atomically(Path(out).expanduser(), text)
+        except OSError as error:
+            raise InputError(f"cannot write {out}: {error.strerror}") from None
+    return Card(text, leakage)

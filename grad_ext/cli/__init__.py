@@ -13,7 +13,20 @@ from typing import Annotated
 
 import typer
 
-from grad_ext.cli import audit, card, compare, data, report, reproduce, sweep, train
+from grad_ext.cli import (
+    audit,
+    card,
+    compare,
+    data,
+    evaluate,
+    export,
+    fit,
+    predict,
+    report,
+    reproduce,
+    sweep,
+    train,
+)
 from grad_ext.cli.groups import help_without_command, with_options
 from grad_ext.cli.output import printing
 from grad_ext.errors import InputError, MissingToolkit
@@ -29,11 +42,15 @@ app = typer.Typer(
     invoke_without_command=True,
     pretty_exceptions_enable=False,
 )
+app.command("fit")(fit.fit)
+app.command("predict")(predict.predict)
+app.command("evaluate")(evaluate.evaluate)
 app.add_typer(sweep.app, name="sweep")
 app.command("compare")(compare.compare)
 app.command("train")(train.train)
 app.command("audit")(audit.audit)
 app.command("card")(card.card)
+app.command("export")(export.export)
 app.command("report")(report.report)
 app.command("reproduce")(reproduce.reproduce)
 app.add_typer(data.app, name="data")

@@ -13,8 +13,10 @@ from grad_ext.cli.options import (
     AuditOptions,
     DatasetOptions,
     FileOptions,
+    RowsFile,
     SplitOptions,
     TrainingOptions,
+    model_rows,
 )
 from grad_ext.cli.output import output
 from grad_ext.errors import InputError
@@ -31,11 +33,12 @@ def audit(
     model: Annotated[
         Path | None,
         typer.Argument(
-            help="File of a fitted model, as `save` writes it. Without it GRAD is trained, and the "
-            "plain network (λ = 0) for comparison.",
+            help="File of a saved model. Without it GRAD is trained, and the plain network (λ = 0) "
+            "for comparison.",
             show_default=False,
         ),
     ] = None,
+    path: RowsFile = None,
     lam: Annotated[
         float | None, typer.Option(help=f"λ of the model to train; by default {LAMBDA:g}.")
     ] = None,
@@ -49,7 +52,8 @@ def audit(
     their intersections from the model's representation, scores and labels, and from the features
     for reference. They are cross-validated on the test set.
 
-    Example: grad-ext audit --dataset german --protected age,sex --lam 100
+    Examples: grad-ext audit --dataset german --protected age,sex --lam 100;
+    grad-ext audit model.safetensors test.csv
     """
     given = training.given()
     if model is not None and (given or lam is not None):
@@ -64,13 +68,20 @@ def audit(
     from grad_ext.data.split import split as split_rows
     from grad_ext.files import writable_folder
     from grad_ext.models.persistence import load
+    from grad_ext.models.workflow import rows_for_model
     from grad_ext.trial import Trial, fingerprint
 
     check_options(probes.folds, probes.seed)
-    table = data.table(file)
-    rows = evaluation_rows(table, probes.rows, split.split_seed, split.protocol)
-    trial = Trial(table.name, table.attribute_names, lam, probes.seed, split.split_seed, settings)
     fitted = None if model is None else load(model)
+    if fitted is None:
+        table = data.table(file)
+        rows = evaluation_rows(table, probes.rows, split.split_seed, split.protocol)
+        where = "the test set" if probes.rows == "test" else "all rows"
+    else:
+        given = model_rows(fitted, path, data, file, split, probes.rows)
+        table, where = rows_for_model(fitted, **given)
+        rows = table
+    trial = Trial(table.name, table.attribute_names, lam, probes.seed, split.split_seed, settings)
     method = trial.method if model is None else model.stem
     if out is None:
         parameters = {
@@ -95,7 +106,6 @@ def audit(
         typer.echo("Interrupted: nothing was written", err=True)
         return 130
     strength = f", λ = {lam:g}" if model is None and lam else ""
-    where = "the test set" if probes.rows == "test" else "all rows"
     title = f"{method} on {table.name}{strength}: attribute leakage on {where}"
     csv, picture = result.write(folder, title)
     sentences = result.words()

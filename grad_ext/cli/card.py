@@ -12,58 +12,55 @@ from grad_ext.cli.options import (
     AuditOptions,
     DatasetOptions,
     FileOptions,
+    ModelFile,
+    RowsFile,
     SplitOptions,
+    model_rows,
 )
-from grad_ext.cli.output import output
+from grad_ext.cli.output import output, warnings_as_lines
 
 
 @with_options
 def card(
-    model: Annotated[
-        Path,
-        typer.Argument(help="File of a fitted model, as `save` writes it.", show_default=False),
-    ],
+    model: ModelFile,
     data: DatasetOptions,
     file: FileOptions,
     split: SplitOptions,
     probes: AuditOptions,
+    path: RowsFile = None,
     trained_on: Annotated[
         str,
         typer.Option(
-            help="Description of the training data, for the card; the model's file does not contain "
-            "it."
+            help="Description of the training data, for the card of a model whose file does not "
+            "record them."
         ),
     ] = "",
     out: Annotated[
         Path | None, typer.Option(help="File to write; by default next to the model.")
     ] = None,
 ) -> int:
-    """Write a model card: settings, metrics for each group, attribute leakage and limitations.
+    """Write a model card: training, metrics for each group, attribute leakage and limitations.
 
-    The model's file contains no data: the options name the rows to evaluate it on, and the card
-    states which these are.
+    The model's file contains no rows: name those to evaluate it on. The roles of their columns are
+    those that the model was trained with; options take their place.
 
-    Example: grad-ext card model.safetensors --dataset german --protected age,sex
+    Example: grad-ext card model.safetensors test.csv
     """
-    from grad_ext.auditing.audit import check_options
-    from grad_ext.auditing.tables import audit_table, evaluation_rows, predictions_on
-    from grad_ext.files import write_atomically
+    from grad_ext.auditing import tables
     from grad_ext.models.persistence import load
-    from grad_ext.report.card import model_card
 
-    check_options(probes.folds, probes.seed)
     fitted = load(model)
-    table = data.table(file).known()
-    rows = evaluation_rows(table, probes.rows, split.split_seed, split.protocol)
-    if probes.rows == "test":
-        where = f"grad-ext's test set of {table.name} (split seed {split.split_seed})"
-    else:
-        where = f"all rows of {table.name}"
-    predictions = predictions_on(fitted, rows, f"Evaluated on {where}.")
-    leakage = audit_table(fitted, rows, folds=probes.folds, seed=probes.seed)
-    text = model_card(fitted, model.name, predictions, leakage, trained_on, probes.seed)
-    path = out or model.with_name(f"{model.stem}.card.md")
-    write_atomically(path, text)
-    output().paths({"Card": path})
-    output().document({"card": path, "model": model, "sentences": leakage.words()})
+    target = out or model.with_name(f"{model.stem}.card.md")
+    with warnings_as_lines():
+        written = tables.card(
+            fitted,
+            out=target,
+            name=model.name,
+            trained_on=trained_on,
+            folds=probes.folds,
+            seed=probes.seed,
+            **model_rows(fitted, path, data, file, split, probes.rows),
+        )
+    output().paths({"Card": target})
+    output().document({"card": target, "model": model, "sentences": written.leakage.words()})
     return 0

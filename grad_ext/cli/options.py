@@ -50,6 +50,25 @@ Format = Annotated[
     ),
 ]
 FORMATS = "png,svg"
+ModelFile = Annotated[
+    Path,
+    typer.Argument(help="File of a saved model (fit, train, or `save`).", show_default=False),
+]
+RowsFile = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[DATA]",
+        help="File with the rows, as --data; by default the data set that the model was trained on.",
+        show_default=False,
+    ),
+]
+RowsOption = Annotated[
+    str,
+    typer.Option(
+        help="Rows to evaluate on: test (the test set of the data that the model was trained on; all "
+        "rows of another file), or all, training rows included."
+    ),
+]
 
 
 def figure_formats(text: str) -> tuple[str, ...]:
@@ -195,6 +214,62 @@ class DatasetOptions(Options):
             data_dir=self.data_dir,
             **file.columns(),
         )
+
+
+def model_rows(
+    model: Any,
+    path: Path | None,
+    data: DatasetOptions,
+    file: FileOptions,
+    split: SplitOptions,
+    rows: str,
+) -> dict[str, Any]:
+    """Return the rows to evaluate a model on, as `grad_ext.models.workflow.rows_for_model` takes them.
+
+    Parameters
+    ----------
+    model : estimator
+        A fitted model; one that does not record its training data is evaluated on the default data
+        set if no other is named.
+    path : path, optional
+        A file, or the name of a data set.
+    data, file, split
+        The options.
+    rows : str
+        Which rows: test or all.
+
+    Raises
+    ------
+    InputError
+        If the options name no data, several, or describe a file that they do not name.
+    """
+    from grad_ext.data.catalog import known_data_set
+    from grad_ext.data.lists import listed
+
+    roles = file.columns()
+    given = [one for one in (path, roles.pop("data", None), data.dataset) if one is not None]
+    if len(given) > 1:
+        raise InputError(f"expected one file or data set, got {' and '.join(map(str, given))}")
+    trained = getattr(model, "training_data_", None)
+    if not given and trained is None:
+        given = [DEFAULT_DATASET]
+    named: Any = given[0] if given else None
+    if isinstance(named, Path) and not named.exists() and known_data_set(str(named)) is not None:
+        named = str(named)
+    own = trained is not None and not trained.catalogued
+    catalogued = isinstance(named, str) or (named is None and not own)
+    if roles and catalogued:
+        option = next(iter(roles)).replace("_", "-")
+        raise InputError(f"--{option} belongs to a file of your own: name it with --data")
+    return {
+        "data": named,
+        "rows": rows,
+        "split_seed": split.split_seed,
+        "protocol": split.protocol,
+        "data_dir": data.data_dir,
+        "protected": listed(data.protected),
+        **roles,
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -349,10 +424,7 @@ class AuditOptions(Options):
 
     panel = "Audit"
 
-    rows: Annotated[
-        str,
-        typer.Option(help="Rows to evaluate on: test, or all, training rows included."),
-    ] = "test"
+    rows: RowsOption = "test"
     folds: Annotated[
         int, typer.Option(help="Number of folds in the cross-validation of the probes.")
     ] = 5

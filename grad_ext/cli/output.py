@@ -15,6 +15,7 @@ import json
 import math
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from contextvars import ContextVar
@@ -128,6 +129,16 @@ def printing() -> Iterator[Output]:
         raise
     finally:
         _CURRENT.reset(token)
+
+
+@contextmanager
+def warnings_as_lines() -> Iterator[None]:
+    """Print the warnings of a block on standard error, a line each, without their place in the code."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default", UserWarning)
+        yield
+    for text in dict.fromkeys(str(one.message) for one in caught):
+        typer.echo(f"Warning: {text}", err=True)
 
 
 def plain(value: Any) -> Any:

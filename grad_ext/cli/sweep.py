@@ -168,7 +168,7 @@ def sweep_seed(
     Example: grad-ext sweep seed --dataset adult --protected sex --seeds 30
     """
     varied = {} if lam is None else {"lam": lam}
-    settings = study.training.given() | _fixed(fixed)
+    settings = study.training.given() | fixed_settings(fixed)
     return run_plan(study.plan("seed", varied, settings, run.out), resources, run)
 
 
@@ -304,7 +304,7 @@ def _curves(
     return varied, fixed
 
 
-def _fixed(texts: Sequence[str] | None) -> dict[str, Any]:
+def fixed_settings(texts: Sequence[str] | None) -> dict[str, Any]:
     """Return the value of each setting in a study in which no setting varies."""
     from grad_ext.sweeps.studies.values import assignments
 

@@ -11,7 +11,6 @@ from grad_ext.cli import complete
 from grad_ext.cli.groups import with_options
 from grad_ext.cli.options import DataDir, FileOptions
 from grad_ext.cli.output import output
-from grad_ext.errors import InputError
 
 
 @with_options
@@ -50,16 +49,13 @@ def train(
     Example: grad-ext train studies/lambda-german-age-9dbde9 12 --save model.safetensors
     """
     described = file.described()
-    if save is not None and (save.is_dir() or not save.absolute().parent.is_dir()):
-        raise InputError(
-            f"--save: expected a file in an existing folder, got {save}"
-            f"{', a folder' if save.is_dir() else ''}"
-        )
 
+    from grad_ext.cli.models import checked_file
     from grad_ext.cli.studies import interruptible
     from grad_ext.models.persistence import save as save_model
     from grad_ext.sweeps.retrain import retrain
 
+    checked_file("--save", save)
     try:
         with interruptible():
             result = retrain(study, key, data=described, data_dir=data_dir, keep=save is not None)

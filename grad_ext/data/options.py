@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from grad_ext.data import load_dataset, load_table
+from grad_ext.data.catalog import known_data_set
+from grad_ext.data.source import table_from_frame
 from grad_ext.data.table import Table
 from grad_ext.errors import InputError, unknown
 
@@ -104,6 +106,61 @@ def table_from_options(
         sep=sep,
         encoding=encoding,
     )
+
+
+def as_table(
+    data: Any,
+    label: str | None = None,
+    protected: Any = None,
+    favorable: Any = None,
+    *,
+    data_dir: str | Path | None = None,
+    **options: Any,
+) -> Table:
+    """Return a table of whatever holds the rows.
+
+    Parameters
+    ----------
+    data : Table, pandas.DataFrame, str or path
+        A table, which is returned unchanged; a frame; the name of a data set; or the path of a file.
+    label, protected, favorable
+        The roles, as for `grad_ext.load_table`; a data set has roles but for `protected`.
+    data_dir : path, optional
+        As for `load_dataset`.
+    **options
+        The further parameters of `grad_ext.load_table`.
+
+    Raises
+    ------
+    InputError
+        If roles are given for a table or a data set, which have their own, and whatever reading
+        raises.
+
+    Examples
+    --------
+    >>> from grad_ext.data.options import as_table
+    >>> as_table("german", protected=["sex"]).attribute_names
+    ('sex',)
+    """
+    roles = {"label": label, "favorable": favorable, **options}
+    given = {name: value for name, value in roles.items() if value is not None}
+    is_name = isinstance(data, str) and known_data_set(data) is not None
+    if (is_name or isinstance(data, Table)) and given:
+        what = f"the data set {data!r}" if is_name else "a Table"
+        raise InputError(f"{', '.join(given)}: {what} has its roles already")
+    if is_name:
+        return load_dataset(data, protected, data_dir)
+    if isinstance(data, Table):
+        return data if protected is None else data.protecting(protected)
+    if isinstance(data, (str, Path)):
+        return load_table(data, label, protected, favorable, **options)
+    lacking = [name for name, role in (("label", label), ("protected", protected)) if role is None]
+    if lacking:
+        raise InputError(f"a frame needs {' and '.join(lacking)}")
+    for name in ("sep", "encoding"):
+        if given.pop(name, None) is not None:
+            raise InputError(f"{name} is for files, got a {type(data).__name__}")
+    return table_from_frame(data, protected=protected, **given)
 
 
 def checked_file(options: Mapping[str, Any]) -> Mapping[str, Any]:

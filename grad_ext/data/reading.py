@@ -24,6 +24,7 @@ from grad_ext.data.conditions import (
 )
 from grad_ext.data.formats import UNNAMED
 from grad_ext.data.problems import Problems
+from grad_ext.data.roles import Roles
 from grad_ext.data.sensitive import MOST_GROUPS, SensitiveAttribute, group_names
 from grad_ext.data.table import Table, Target
 from grad_ext.data.table_report import (
@@ -584,7 +585,23 @@ class _Reader:
             source=request.source,
             checksums={request.source: request.checksum} if request.checksum else {},
         )
-        return replace(table, report=self._report(table, columns, label, kept))
+        report = self._report(table, columns, label, kept)
+        return replace(table, report=report, roles=self._roles(table))
+
+    def _roles(self, table: Table) -> Roles:
+        request = self.request
+        favorable = tuple(map(value_text, several(request.favorable)))
+        return Roles(
+            label=request.label,
+            favorable=favorable or None,
+            protected=table.attribute_names,
+            continuous=tuple(a.name for a in table.protected if a.continuous) or None,
+            features=table.features,
+            weights=request.weights,
+            groups=request.groups,
+            missing=request.missing,
+            missing_values=tuple(request.missing_values) or None,
+        )
 
     def _asked(self) -> list[str]:
         request = self.request

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from grad_ext.data.roles import Roles
 from grad_ext.data.sensitive import SensitiveAttribute
 from grad_ext.data.table_report import TableReport
 from grad_ext.errors import InputError, unknown
@@ -73,6 +74,10 @@ class Table:
         SHA-256 of each file with rows, by the file's name.
     report : TableReport, optional
         What was read and left out, of a file or frame of the user's.
+    roles : Roles, optional
+        The roles of its columns as texts, of a file or frame of the user's: with them another file
+        of the same form is read. They name the features that were chosen, and no separator or
+        encoding.
 
     Raises
     ------
@@ -92,6 +97,7 @@ class Table:
     source: str = field(default="", compare=False)
     checksums: dict[str, str] = field(default_factory=dict, compare=False)
     report: TableReport | None = field(default=None, compare=False, repr=False)
+    roles: Roles | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         missing = [c for c in self.columns if c not in self.frame.columns]
@@ -248,6 +254,17 @@ class Table:
     def attribute_names(self) -> tuple[str, ...]:
         """Names of the protected attributes, in order."""
         return tuple(p.name for p in self.protected)
+
+    @property
+    def label_words(self) -> tuple[Any, Any]:
+        """The unfavorable and the favorable label, in the data's words.
+
+        Labels that a condition makes are named by it: ``not income>50000`` and ``income>50000``.
+        """
+        target = self.target
+        if self.report is None or target.column in {each.name for each in self.report.columns}:
+            return target.unfavorable, target.favorable
+        return f"not {target.column}", target.column
 
     def inputs(self, use_protected: bool = False) -> pd.DataFrame:
         """Return the features that are inputs of the network.

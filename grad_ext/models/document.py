@@ -19,6 +19,7 @@ from grad_ext.data.columns import Categorical, Numeric, Unused
 from grad_ext.data.sensitive import SensitiveAttribute
 from grad_ext.engine.shape import Shape
 from grad_ext.errors import InputError
+from grad_ext.models.training_data import TrainingData
 from grad_ext.outputs import Binary, Branch, Continuous, Features, branch_of
 
 
@@ -124,6 +125,8 @@ class Document:
         Whether the model predicts the same label for all rows that it was fitted on.
     location, scale : float
         Mean and standard deviation of a predicted number; 0 and 1 for labels.
+    data : TrainingData, optional
+        What it was trained on, if that is recorded.
     """
 
     format: int
@@ -137,6 +140,7 @@ class Document:
     constant: bool
     location: float
     scale: float
+    data: TrainingData | None = None
 
     def check(self, shape: Shape) -> None:
         """Compare the class, its attributes, the columns and the network with each other.
@@ -163,6 +167,8 @@ class Document:
             raise InputError(
                 f"a network that predicts {shape.target} is not one of this {self.estimator}"
             )
+        if self.data is not None:
+            self._check_data(self.data)
         if shape.heads > max(1, classes):
             raise InputError(
                 f"heads: expected at most one for each of {classes} labels, got {shape.heads}"
@@ -188,6 +194,23 @@ class Document:
         branches = tuple(attribute.branch for attribute in learned.attributes_ or ())
         if shape.attributes not in ((), branches):
             raise InputError("the network's attribute branches are not those of attributes_")
+
+    def _check_data(self, data: TrainingData) -> None:
+        data.check()
+        learned = self.learned
+        if learned.attributes_ is None or learned.feature_names_in_ is None:
+            raise InputError("data: expected an estimator that was fitted on named columns")
+        attributes = {attribute.name for attribute in learned.attributes_}
+        if attributes - {*data.attribute_names}:
+            raise InputError(
+                f"data: expected the attributes {sorted(attributes)}, got {data.attribute_names}"
+            )
+        classes = learned.classes_
+        if classes is not None and [*classes.tolist()] != [data.unfavorable, data.favorable]:
+            raise InputError(
+                f"data: expected the labels {short(classes.tolist())}, got "
+                f"{short([data.unfavorable, data.favorable])}"
+            )
 
     def _target(self) -> tuple[type[Branch], int]:
         """Return the class of the target that the estimator predicts, and the number of labels."""

@@ -237,6 +237,9 @@ class GRADEstimator(BaseEstimator):  # type: ignore[misc]
         return lam_by_attribute(self.lam, names) if names else 0.0
 
     def _set_model(self, model: Model) -> Self:
+        # They belong to the model before.
+        for name in ("training_data_", "held_out_"):
+            self.__dict__.pop(name, None)
         self.model_ = model
         self.history_ = model.fitted.history
         self.best_epoch_ = int(model.fitted.epochs[0])

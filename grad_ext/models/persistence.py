@@ -93,6 +93,7 @@ def save(fitted: Any, path: str | os.PathLike[str]) -> None:
         _check_writable(f"column {part.column!r}", part)
     for attribute in learned.attributes_ or ():
         _check_writable(f"attribute {attribute.name!r}", attribute)
+    _check_writable("training_data_", vars(fitted).get("training_data_"))
     document = Document(
         format=FORMAT,
         version=__version__,
@@ -105,6 +106,7 @@ def save(fitted: Any, path: str | os.PathLike[str]) -> None:
         constant=bool(model.constant),
         location=float(model.fitted.location),
         scale=float(model.fitted.scale),
+        data=vars(fitted).get("training_data_"),
     )
     write_model(Path(path), file_bytes(to_json(document), fitted_tensors(model.fitted)))
 
@@ -310,6 +312,8 @@ def _fitted(document: Document, tensors: Tensors) -> Any:
         raise InputError(f"the parameters are not those of {name}: {error}") from None
     learned = {n: value for n, value in vars(document.learned).items() if value is not None}
     vars(fitted).update(learned, model_=model, constant_=model.constant)
+    if document.data is not None:
+        fitted.training_data_ = document.data
     if name == "GRADEncoder":
         fitted.classes_ = document.learned.classes_
     if name != "GRADInProcessing":

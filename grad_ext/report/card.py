@@ -1,8 +1,8 @@
 """Model cards: a model's training, its metrics for each group, attribute leakage and limits.
 
 After Mitchell et al. (2019), "Model Cards for Model Reporting". A model's file contains its columns,
-groups, settings and epochs, but no rows: the rows to evaluate it on have to be given, and the card
-states where each statement comes from.
+groups, settings, epochs and a description of its training data, but no rows: the rows to evaluate it
+on have to be given, and the card states where each statement comes from.
 """
 
 from __future__ import annotations
@@ -183,12 +183,18 @@ def _training(model: Any, trained_on: str) -> list[str]:
         ["epochs", f"{len(history.loss)}, of which {int(fitted.epochs[0])} was kept"],
         ["seed", str(getattr(model, "seed_", "not recorded"))],
     ]
-    trained = (
-        f"Training data, as stated by the author of this card: {_text(trained_on)}"
-        if trained_on
-        else "Training data: not recorded."
-    )
-    return ["## Model and training", _table(["", "from the model file"], rows), trained]
+    data = getattr(model, "training_data_", None)
+    trained = []
+    if trained_on:
+        trained.append(f"Training data, as stated by the author of this card: {_text(trained_on)}")
+    if data is not None:
+        facts = [f"- {_text(sentence)}" for sentence in data.sentences()]
+        trained.append("Training data, as recorded in the model:\n\n" + "\n".join(facts))
+    return [
+        "## Model and training",
+        _table(["", "from the model file"], rows),
+        *(trained or ["Training data: not recorded."]),
+    ]
 
 
 def _groups(branch: Any) -> str:
@@ -307,9 +313,14 @@ def _limits(model: Any, predictions: Predictions | None, audit: AuditResult | No
             sentences.append(
                 f"Its accuracy, {right:.3f}, is not above that of the majority class, {share:.3f}."
             )
+        recorded = getattr(model, "training_data_", None) is not None
         sentences.append(
-            "The metrics hold for similar rows, and only if the model was not trained on these: its file "
-            "does not record its training rows."
+            "The metrics hold for similar rows, and only if the model was not trained on these"
+            + (
+                ": the training data are described above."
+                if recorded
+                else ": its file does not record its training rows."
+            )
         )
         for name, column in predictions.sensitive_features.items():
             if name not in predictions.continuous:

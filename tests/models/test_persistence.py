@@ -672,6 +672,54 @@ def test_a_file_that_contradicts_itself_is_refused_and_costs_no_memory(name, sav
     assert peak < 20e6
 
 
+def put_data(*path, value):
+    """Return a change of what a model was trained on, given one that contradicts nothing."""
+    data = {
+        "name": "people", "source": "people.csv", "catalogued": False, "roles": {"label": "y"},
+        "label": "y", "unfavorable": "no", "favorable": "yes",
+        "protected": [{"name": "γ group", "column": "g", "levels": [0, 1, 2]}],
+        "group_names": [["a", "b", "c"]],
+        "groups": [{"attribute": "γ group", "group": "a", "rows": 3, "favorable": 0.5}],
+        "rows": 9, "training": 5, "validation": 2, "test": 2, "split_seed": 0, "protocol": "auto",
+        "digest": "", "checksums": {"people.csv": "0"}, "date": "2026-01-31", "versions": {},
+    }  # fmt: skip
+    return lambda document: document.update(data=put(*path, value=value)(data) or data)
+
+
+DATA = {
+    "no object": (lambda d: d.update(data=[]), "data: expected an object"),
+    "labels": (put_data("favorable", value="maybe"), r"expected the labels \['no', 'yes'\]"),
+    "attributes": (put_data("protected", 0, "name", value="g"), "data: .*"),
+    "rule": (put_data("protected", 0, "levels", value=None), "exactly one of"),
+    "groups": (put_data("group_names", value=[["a"]]), "expected 3 names of groups"),
+    "group": (put_data("groups", 0, "group", value="z"), "no attribute has the group"),
+    "rows": (put_data("rows", value=-1), "data.rows"),
+    "text rows": (put_data("rows", value="9"), "rows: expected int"),
+    "rate": (put_data("groups", 0, "favorable", value=2.0), "favorable must be a number from 0"),
+    "roles": (put_data("roles", "shell", value="x"), "unknown entry .*'shell'"),
+    "missing": (put_data("roles", "missing", value="guess"), "missing"),
+    "checksum": (
+        put_data("checksums", "people.csv", value=1),
+        "checksums.people.csv: expected str",
+    ),
+}
+
+
+def test_a_file_with_its_training_data_is_read(saved):
+    content, path = saved
+    path.write_bytes(resigned(content, put_data("rows", value=9)))
+    assert load(path).training_data_.group_names == (("a", "b", "c"),)
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_training_data_that_contradict_the_model_are_refused(name, saved):
+    content, path = saved
+    change, message = DATA[name]
+    path.write_bytes(resigned(content, change))
+    with pytest.raises(InputError, match=message):
+        load(path)
+
+
 TENSORS = {
     "missing": (lambda t: t.pop("network.trunk.0.gain"), "missing .*'network.trunk.0.gain'"),
     "surplus": (lambda t: t.update(more=np.zeros(2)), "not expected .*'more'"),

@@ -1,0 +1,222 @@
+"""The metrics of one model on rows that it was not trained on, overall and by group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from grad_ext.data.table import Table
+from grad_ext.errors import InputError
+from grad_ext.metrics.bootstrap import intervals
+from grad_ext.metrics.group import chance_level
+from grad_ext.metrics.registry import METRICS, attribute_metric
+from grad_ext.models.tables import continuous_names, favorable_predictions, group_frame
+
+SHOWN = ("accuracy", "balanced_accuracy", "discrimination", "balanced_delta", "positive_rate")
+# Fewer rows of a group do not tell its rates.
+FEW_ROWS = 30
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The metrics of a model on rows.
+
+    Attributes
+    ----------
+    rows : str
+        Which rows these are, in words.
+    metrics : pandas.DataFrame
+        A row for each metric, by the names of results.csv: ``estimate``, the ends ``low`` and ``high``
+        of its 95 % interval, and ``majority``, its value if the most frequent label is predicted for
+        every row. ``chance_level`` is the Discrimination of random labels with this positive rate.
+    groups : pandas.DataFrame
+        A row for each group: ``attribute``, ``group``, ``rows``, ``favorable`` (the share of favorable
+        labels), ``selected`` (the share of favorable predictions), ``true_positive_rate``,
+        ``false_positive_rate`` and ``accuracy``, weighted by the instance weights.
+    constant : bool
+        Whether the prediction is the same for all rows.
+    """
+
+    rows: str
+    metrics: pd.DataFrame
+    groups: pd.DataFrame
+    constant: bool
+
+    def __str__(self) -> str:
+        tables = [
+            pd.DataFrame(body, columns=heading).to_string(index=False)
+            for heading, body in (self.lines(), self.group_lines())
+        ]
+        return "\n\n".join([*tables, "\n".join(self.sentences())])
+
+    def lines(self) -> tuple[list[str], list[list[str]]]:
+        """Return heading and rows of the table of metrics, as text."""
+        heading = ["metric", "this model", "95 % interval", "majority class"]
+        chosen = [name for name in self.metrics.index if name in (*SHOWN, "chance_level")]
+        chosen += [n for n in self.metrics.index if n.startswith("discrimination_")]
+        body = []
+        for name in chosen:
+            row = self.metrics.loc[name]
+            ends = f"{row['low']:.3f} to {row['high']:.3f}" if row.notna()["low"] else ""
+            majority = f"{row['majority']:.3f}" if row.notna()["majority"] else ""
+            body.append([_label(name), _text(row["estimate"]), ends, majority])
+        return heading, body
+
+    def group_lines(self) -> tuple[list[str], list[list[str]]]:
+        """Return heading and rows of the table of groups, as text."""
+        heading = ["attribute", "group", "rows", "favorable", "selected"]
+        heading += ["true positive rate", "false positive rate", "accuracy"]
+        body = [
+            [row["attribute"], row["group"], f"{row['rows']:,}"]
+            + [_text(row[name.replace(" ", "_")]) for name in heading[3:]]
+            for row in self.groups.to_dict("records")
+        ]
+        return heading, body
+
+    def sentences(self) -> list[str]:
+        """Return what has to be known to read the tables, in sentences."""
+        metrics, sentences = self.metrics["estimate"], []
+        if self.constant:
+            sentences.append(
+                "The model predicts the same label for every row: its Discrimination of 0 means "
+                "nothing. Do not use it; try a smaller λ or more epochs."
+            )
+        elif metrics["accuracy"] <= self.metrics["majority"]["accuracy"]:
+            sentences.append(
+                f"Its accuracy, {metrics['accuracy']:.3f}, is not above that of the majority class, "
+                f"{self.metrics['majority']['accuracy']:.3f}."
+            )
+        if not self.constant and metrics["discrimination"] <= metrics["chance_level"]:
+            sentences.append(
+                f"Its Discrimination, {metrics['discrimination']:.3f}, is not above the chance level, "
+                f"{metrics['chance_level']:.3f}: random labels differ as much between the groups."
+            )
+        small = self.groups[self.groups["rows"] < FEW_ROWS]
+        if len(small):
+            names = [f"{r['attribute']}: {r['group']} ({r['rows']})" for _, r in small.iterrows()]
+            sentences.append(
+                f"Fewer than {FEW_ROWS} rows, too few for the rates of a group: {', '.join(names)}."
+            )
+        return sentences
+
+
+def held_out(model: Any, table: Table, rows: str = "", seed: int = 0) -> HeldOut:
+    """Return the metrics of a model on a table.
+
+    Parameters
+    ----------
+    model : estimator or GRADInProcessing
+        A fitted model that predicts labels, as `grad_ext.load` returns it.
+    table : Table
+        The rows, which the model was not trained on.
+    rows : str
+        Which rows these are, in words.
+    seed : int, default 0
+        Seed of the intervals.
+
+    Raises
+    ------
+    InputError
+        If the model does not predict labels, has other labels, or the table lacks a column that it
+        was fitted on.
+    """
+    predicted = favorable_predictions(model, table)
+    if predicted is None:
+        raise InputError(f"expected a model that predicts labels, got {type(model).__name__}")
+    y, w = table.y(), table.w()
+    trained = getattr(model, "training_data_", None)
+    groups = group_frame(table, None if trained is None else trained.names_by_attribute)
+    continuous = continuous_names(table)
+    metrics = intervals(
+        y,
+        predicted,
+        sensitive_features=groups,
+        continuous=continuous,
+        sample_weight=w,
+        groups=None if table.groups is None else table.g(),
+        seed=seed,
+    )
+    levels = chance_level(float(np.average(predicted, weights=w)), groups, continuous=continuous)
+    metrics.loc["chance_level", "estimate"] = float(np.mean(levels))
+    share = float(np.average(y, weights=w))
+    right = max(share, 1.0 - share)
+    metrics["majority"] = pd.Series(
+        {
+            "accuracy": right,
+            "balanced_accuracy": 0.5,
+            "discrimination": 0.0,
+            "balanced_delta": 0.5,
+            "delta": right,
+            "positive_rate": float(share >= 0.5),
+        }
+    )
+    return HeldOut(
+        rows or f"all rows of {table.name}",
+        metrics,
+        rates_by_group(table, groups, y, predicted, w),
+        bool(predicted.all() or not predicted.any()),
+    )
+
+
+def rates_by_group(
+    table: Table,
+    groups: pd.DataFrame,
+    y: NDArray[np.bool_],
+    predicted: NDArray[np.bool_],
+    w: NDArray[np.float64],
+) -> pd.DataFrame:
+    """Return the rows and rates of every group: see `HeldOut`.
+
+    Parameters
+    ----------
+    table : Table
+        N rows.
+    groups : pandas.DataFrame
+        The name of each row's group, by attribute.
+    y, predicted : bool arrays of shape (N,)
+        Whether the label is the favorable one, and is predicted to be.
+    w : array of shape (N,)
+        Instance weights.
+    """
+    lines = []
+    for attribute in table.protected:
+        if attribute.continuous:
+            continue
+        column = groups[attribute.name].to_numpy(dtype=object)
+        for name in pd.unique(column[~pd.isna(column)]):
+            inside = column == name
+            lines.append(
+                {
+                    "attribute": attribute.name,
+                    "group": name,
+                    "rows": int(inside.sum()),
+                    "favorable": _share(y, w, inside),
+                    "selected": _share(predicted, w, inside),
+                    "true_positive_rate": _share(predicted, w, inside & y),
+                    "false_positive_rate": _share(predicted, w, inside & ~y),
+                    "accuracy": _share(predicted == y, w, inside),
+                }
+            )
+    names = ["attribute", "group", "rows", "favorable", "selected", "true_positive_rate"]
+    frame = pd.DataFrame(lines, columns=[*names, "false_positive_rate", "accuracy"])
+    return frame.sort_values(["attribute", "group"], kind="stable", ignore_index=True)
+
+
+def _share(hits: NDArray[np.bool_], w: NDArray[np.float64], rows: NDArray[np.bool_]) -> float:
+    total = float(w[rows].sum())
+    return float(w[rows & hits].sum() / total) if total > 0 else float("nan")
+
+
+def _text(value: float) -> str:
+    return "–" if np.isnan(value) else f"{value:.3f}"
+
+
+def _label(name: str) -> str:
+    of = attribute_metric(name)
+    if of is not None:
+        return f"{of.label} ({name.removeprefix(f'{of.name}_')})"
+    return METRICS[name].label if name in METRICS else name.replace("_", " ")
