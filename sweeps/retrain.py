@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from grad_ext.adapters.registry import BASELINES, baseline
 from grad_ext.data import DATA_SETS
 from grad_ext.data.encoding import Arrays, Encoder
-from grad_ext.data.sensitive import SensitiveAttribute
+from grad_ext.data.sensitive import SensitiveAttribute, group_names
 from grad_ext.data.split import Split, split
 from grad_ext.data.table import Table
 from grad_ext.errors import ConstantPredictionWarning, InputError
@@ -29,6 +29,7 @@ from grad_ext.files import cache_folder
 from grad_ext.method import GRAD, FittedGRAD, Method
 from grad_ext.models.fit import Model, constant, exact
 from grad_ext.models.sklearn import GRADClassifier, GRADEncoder
+from grad_ext.models.training_data import TrainingData
 from grad_ext.report.tables import LABELS, MAIN, majority_row, results
 from grad_ext.sweeps.folder import StudyDirectory
 from grad_ext.sweeps.studies.kinds import kind_of
@@ -55,8 +56,8 @@ class Retrained:
     record : Record
         The new record.
     model : GRADClassifier, GRADEncoder or None
-        The model, which predicts 1 for the favorable label; None for a method other than GRAD. The
-        encoder for GRAD-Auto.
+        The model, which predicts the labels in the data's words; None for a method other than GRAD.
+        The encoder for GRAD-Auto. ``training_data_`` is what it was trained on.
     versions : mapping of str to (str, str)
         Packages with another version: the version in the study, and the installed one.
     same_labels : (int, int) or None
@@ -116,9 +117,10 @@ class Retrained:
             sentences.append("The model predicts the same label for every test row.")
         if self.same_labels is not None:
             same, rows = self.same_labels
+            favorable = self.model.training_data_.favorable
             sentences.append(
                 f"The saved model calculates in float64, training in float32: {same} of {rows} test "
-                "rows get the same label from both. It predicts 1 for the favorable label, else 0."
+                f"rows get the same label from both. It predicts {favorable!r} for the favorable label."
             )
         return sentences
 
@@ -251,6 +253,8 @@ def retrain(
     model, same = None, None
     if not trial.baseline and not record.diverged:
         model = _estimator(trial, capturing.fitted, cut, encoded)
+        protocol = kind.protocol(about, trial)
+        model.training_data_ = TrainingData.of(rows, cut, trial.split_seed, protocol)
         if isinstance(model, GRADClassifier):
             same = _same(model, capturing.fitted, cut, encoded.test.X)
     return Retrained(trial, original, record, model, others, same)
@@ -348,24 +352,29 @@ def _estimator(trial: Trial, fitted: FittedGRAD, cut: Split, encoded: EncodedSpl
         **{name: getattr(settings, name) for name in DECIDED},
     )
     protected = {attribute.name: attribute for attribute in cut.train.protected}
-    estimator.attributes_ = tuple(_attribute(protected[name]) for name in trial.protected)
-    estimator.classes_ = np.array([0, 1])
+    estimator.attributes_ = tuple(
+        _attribute(protected[name], cut.train) for name in trial.protected
+    )
+    estimator.classes_ = np.array(cut.train.label_words)
     estimator.n_features_in_ = frame.shape[1]
     estimator.feature_names_in_ = np.array(frame.columns, dtype=object)
     estimator.seed_ = trial.seed
     return estimator._set_model(Model(encoder, exact(fitted), is_constant))
 
 
-def _attribute(protected: SensitiveAttribute) -> SensitiveAttribute:
+def _attribute(protected: SensitiveAttribute, train: Table) -> SensitiveAttribute:
     if protected.continuous:
         return SensitiveAttribute(protected.name, protected.name, continuous=True)
-    levels = tuple(protected.levels or ("others", "privileged"))
+    if train.report is None:
+        levels = tuple(protected.levels or ("others", "privileged"))
+    else:
+        levels = group_names(protected, train.frame[protected.column])
     return SensitiveAttribute(protected.name, protected.name, levels=levels)
 
 
 def _same(model: Any, fitted: FittedGRAD, cut: Split, X: NDArray[np.float32]) -> tuple[int, int]:
     """Return how many test rows get the same label from the model as in training, and their number."""
-    saved = model.predict(cut.test.frame[list(model.feature_names_in_)]) == 1
+    saved = model.predict(cut.test.frame[list(model.feature_names_in_)]) == model.classes_[1]
     trained = fitted.scores(X)[0, 0] >= 0.5
     return int((saved == trained).sum()), len(trained)
 

@@ -325,9 +325,8 @@ def _trained_test(
     data_dir: str | Path | None,
 ) -> NDArray[np.intp] | None:
     """Return the positions of the test set of a training; None if a table holds other rows."""
-    if (table.checksums or trained.checksums) and {*table.checksums.values()} != {
-        *trained.checksums.values()
-    }:
+    sums = {*table.checksums.values()}
+    if sums != {*trained.checksums.values()}:
         return None
     whole = table
     if given:
@@ -336,18 +335,21 @@ def _trained_test(
         except InputError:
             # The training data can be read with the roles of the training.
             return None
-    if whole.digest() != trained.digest:
-        return None
-    if len(whole) != len(table):
+    # Comparisons leave out rows without a known group.
+    for used in (whole, whole.known()):
+        if used.digest() == trained.digest and len(whole) == len(table):
+            # A split depends on the name, and the file may have another one by now.
+            named = replace(used, name=trained.name)
+            test = split(named, trained.split_seed, trained.protocol).test
+            # A table that was read, or is of the catalog, numbers its rows.
+            return np.asarray(test.frame.index, dtype=np.intp)
+    if sums:
         raise InputError(
-            f"with other roles than in training {len(table):,} instead of {len(whole):,} rows are "
-            "used, among which the test set cannot be told; leave out missing, or evaluate on all rows"
+            f"{table.source or table.name} is what the model was trained on, but its rows are read "
+            "otherwise now, so that the test set cannot be told among them; give no other roles, or "
+            "evaluate on all rows, those of the training included"
         )
-    # A split depends on the name, and the file may have another one by now.
-    named = replace(whole, name=trained.name)
-    test = split(named, trained.split_seed, trained.protocol).test
-    # A table that was read, or is of the catalog, numbers its rows.
-    return np.asarray(test.frame.index, dtype=np.intp)
+    return None
 
 
 # --- prediction ------------------------------------------------------------------------------

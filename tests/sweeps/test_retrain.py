@@ -86,12 +86,14 @@ def test_what_is_saved_predicts_what_the_study_saw(folder, tmp_path, capsys):
     model = load(path)
     assert isinstance(model, GRADClassifier)
     test = split(load_dataset("german", ["age"])).test
-    right = (model.predict(test.inputs()) == test.y()).mean()
+    right = (model.predict(test.inputs()) == test.frame["credit"]).mean()
     record = next(r for r in study.records() if r.trial == trial)
     assert right == pytest.approx(record.metrics["accuracy"], abs=1e-12)
     assert (model.lam, model.seed_, model.epochs) == (100.0, trial.seed, 3)
     assert [a.levels for a in model.attributes_] == [("others", "privileged")]
-    assert main(["card", str(path), "--dataset", "german", "--protected", "age"]) == 0
+    assert model.training_data_.split_seed == trial.split_seed
+    # The model knows its rows: the test set of its training.
+    assert main(["card", str(path)]) == 0
     assert f"{right:.3f}" in (tmp_path / "model.card.md").read_text()
 
 
