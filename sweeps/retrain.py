@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grad_ext.adapters.registry import BASELINES, baseline
-from grad_ext.data import DATA_SETS
+from grad_ext.data.catalog import known_data_set
 from grad_ext.data.encoding import Arrays, Encoder
 from grad_ext.data.sensitive import SensitiveAttribute, group_names
 from grad_ext.data.split import Split, split
@@ -306,7 +306,7 @@ def _table(
 ) -> Table:
     """Return the rows of a trial, and check that they are those of the study."""
     # A file may have the name of a data set of the catalog.
-    own = directory.has_own_data or trial.dataset not in DATA_SETS
+    own = directory.has_own_data or known_data_set(trial.dataset) is None
     if table is None and data is None and own:
         data = directory.file()
     if table is None and data is None and own:

@@ -142,6 +142,10 @@ def as_table(
     >>> as_table("german", protected=["sex"]).attribute_names
     ('sex',)
     """
+    known = [name for name in FILE_OPTIONS if name != "path"]
+    for name in options:
+        if name not in (*known, "name"):
+            raise unknown("parameter of the rows", name, known)
     roles = {"label": label, "favorable": favorable, **options}
     given = {name: value for name, value in roles.items() if value is not None}
     is_name = isinstance(data, str) and known_data_set(data) is not None

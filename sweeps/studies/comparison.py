@@ -18,7 +18,10 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from grad_ext import checks
+from grad_ext.data.options import as_table
 from grad_ext.data.split import checked_protocol, split
 from grad_ext.data.table import Table
 from grad_ext.errors import InputError
@@ -93,7 +96,7 @@ class ComparisonStudy(StudyKind):
 
 def compare(
     methods: Methods,
-    table: Table,
+    table: Table | pd.DataFrame | str | Path,
     seeds: int | Sequence[int] = SEEDS,
     *,
     splits: int = 1,
@@ -107,6 +110,7 @@ def compare(
     out: str | Path | None = None,
     num_cpus: int | None = None,
     progress: bool = False,
+    **roles: Any,
 ) -> Outcome:
     """Train methods on the same rows and compare them.
 
@@ -116,8 +120,9 @@ def compare(
         Names (`grad_ext.sweeps.studies.methods.METHODS`), all of them if None. Your own estimator is
         added as ``{"forest": RandomForestClassifier()}``, alone or in the sequence: an estimator,
         its class, or a function that gets a trial and returns one.
-    table : Table
-        The rows; those with an unknown protected attribute are left out.
+    table : Table, DataFrame, path or str
+        The rows: a table, a frame, a file or the name of a data set. Those with an unknown protected
+        attribute are left out.
     seeds : int or sequence of int, default 5
         Models for each method and hyperparameter, with seeds 0, 1, 2 ...; deterministic methods are
         run once.
@@ -144,6 +149,9 @@ def compare(
         How many fits run side by side; as many as there are CPUs if not given.
     progress : bool, default False
         Show a progress bar on the standard error.
+    **roles
+        Of a frame or file: ``label``, ``protected``, ``favorable`` and the other parameters of
+        `grad_ext.load_table`. Of a data set ``protected``.
 
     Returns
     -------
@@ -161,9 +169,13 @@ def compare(
     StudyIncomplete
         If a process of Ray's failed; finished models are kept.
     """
+    rows = as_table(table, **roles)
+    file = None
+    if isinstance(table, (str, Path)) and rows.report is not None:
+        file = {"path": str(table), **{n: v for n, v in roles.items() if n != "protected"}}
     study = open_comparison(
-        methods, table, seeds, splits, hyperparameters, select, settings, evaluation, protocol, limits, retry, out,
-        num_cpus,
+        methods, rows, seeds, splits, hyperparameters, select, settings, evaluation, protocol, limits, retry, out,
+        num_cpus, file,
     )  # fmt: skip
     study.run(Resources(num_cpus), progress)
     outcome: Outcome = study.result()

@@ -14,10 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from grad_ext import checks
-from grad_ext.data import DATA_SETS
+from grad_ext.data.catalog import data_set
 from grad_ext.data.lists import joined
-from grad_ext.data.options import AttributeSet, checked_file
+from grad_ext.data.options import AttributeSet, as_table, checked_file
 from grad_ext.data.roles import bare_name
 from grad_ext.data.split import PROTOCOLS, checked_protocol, split
 from grad_ext.data.table import Table
@@ -43,6 +45,9 @@ from grad_ext.sweeps.studies.values import (
 from grad_ext.training.settings import DECIDED, FOR_AUTO, LAMBDA
 from grad_ext.trial import Trial
 
+# Name of a study's frame, if none is given.
+FRAME = "data"
+
 
 @dataclass(frozen=True)
 class StudyPlan:
@@ -54,8 +59,9 @@ class StudyPlan:
         What varies besides the seed: λ, with a curve for each choice of the other settings in `set`;
         nothing; the settings in `set`, all values crossed; or these settings, chosen by a search.
         See `grad_ext.sweeps.studies.kinds`.
-    dataset : str, Table, or sequence of them
-        Names (`grad_ext.load_dataset`) or your own tables.
+    dataset : str, Table, sequence of them, or DataFrame
+        Names (`grad_ext.load_dataset`) or your own tables; or one frame, whose roles are in `data`
+        and `protected`.
     protected : sequence of str, sequence of sequences, or mapping
         The attributes to protect; several sets of them, each with its own models; or either of these
         by the name of the data set. If not given, a data set's first attribute, or all of a table's.
@@ -74,8 +80,8 @@ class StudyPlan:
     evaluation : mapping of str to value, or EvaluationConfig
         How models are evaluated: see `grad_ext.evaluation.EvaluationConfig`.
     data : mapping of str to value
-        A CSV or Parquet file instead of a data set: its ``path``, ``label`` and the other options of
-        `grad_ext.load_table`, by name.
+        A file instead of a data set: its ``path``, ``label`` and the other options of
+        `grad_ext.load_table`, by name; of a frame the same without a path.
     data_dir : path
         Folder with the files of Diabetes or Health.
     search : mapping of str to value, or SearchSettings
@@ -115,6 +121,9 @@ class StudyPlan:
         for name in ("set", "settings", *(["data"] if self.data is not None else [])):
             if not isinstance(getattr(self, name), Mapping):
                 raise InputError(f"{name}: expected names and values, got {getattr(self, name)!r}")
+        if isinstance(self.dataset, pd.DataFrame):
+            self._put("dataset", self._framed(self.dataset))
+            self._put("data", None)
         checks.whole("split_seed", self.split_seed, 0)
         if self.protocol not in PROTOCOLS:
             raise unknown("protocol", self.protocol, PROTOCOLS)
@@ -134,6 +143,14 @@ class StudyPlan:
     def _put(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
 
+    def _framed(self, frame: pd.DataFrame) -> Table:
+        """Return a frame as a table that protects all attributes of the plan."""
+        roles = dict(self.data or {})
+        name = str(roles.pop("name", FRAME))
+        sets = sets_by_name(self.protected, (name,)).get(name)
+        every = None if sets is None else dict.fromkeys(one for each in sets for one in each)
+        return as_table(frame, protected=every and [*every], name=name, **roles)
+
     @property
     def _kind(self) -> StudyKind:
         return study_kind(self.kind)
@@ -146,8 +163,9 @@ class StudyPlan:
         for each in listed:
             if not isinstance(each, (str, Table)):
                 raise InputError(f"dataset: expected a name or a Table, got {each!r}")
-            if isinstance(each, str) and self.data is None and each not in DATA_SETS:
-                raise unknown("data set", each, DATA_SETS)
+            if isinstance(each, str) and self.data is None:
+                # Raises if there is no such data set.
+                data_set(each)
             names.append(each if isinstance(each, str) else each.name)
         if not names or len({*names}) < len(names):
             raise InputError(f"dataset: expected one or more, each once, got {names}")

@@ -5,20 +5,22 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from people import people
 
-from grad_ext import GRADClassifier, GRADRegressor, audit, load_dataset, load_table
+from grad_ext import GRADClassifier, GRADRegressor, Table, audit, fit, load_dataset, load_table
 from grad_ext.auditing.tables import (
     audit_table,
     audit_training,
-    continuous_names,
+    card,
     evaluation_rows,
-    group_frame,
     predictions_on,
 )
 from grad_ext.data.encoding import Encoder, arrays
 from grad_ext.data.split import split
 from grad_ext.errors import ConstantPredictionWarning, InputError
 from grad_ext.method import GRAD
+from grad_ext.models.tables import continuous_names, group_frame
+from grad_ext.models.workflow import rows_for_model
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Trial
 
@@ -144,3 +146,35 @@ def test_an_audit_is_written_as_table_and_figure(tmp_path):
     assert (csv.name, picture.name) == ("audit.csv", "audit.png")
     pd.testing.assert_frame_equal(pd.read_csv(csv), result.table)
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+ROLES = {"label": "decision", "favorable": "approved", "protected": ["sex", "age>=40"]}
+
+
+@pytest.fixture(scope="module")
+def own():
+    table = Table.from_frame(people(), **ROLES)
+    return fit(table, epochs=15, batch_size=16, lam=0.1, trunk=(8,), branch=(4,))
+
+
+def test_a_model_that_knows_the_roles_is_audited_on_a_frame(own):
+    frame = people(120, seed=1)
+    result = audit(own, frame, folds=2)
+    table, _ = rows_for_model(own, frame)
+    pd.testing.assert_frame_equal(result.table, audit_table(own, table, folds=2).table)
+    assert result.table["attribute"].unique().tolist() == ["sex", "age>=40", "sex x age>=40"]
+    assert set(result.table["rows"]) == {120}
+    # Of the training data the test set alone.
+    assert set(audit(own, people(), folds=2).table["rows"]) == {60}
+    with pytest.raises(InputError, match="groups"):
+        audit(own, frame, groups=range(120))
+
+
+def test_a_card_is_written_with_the_training_data(own, tmp_path):
+    path = tmp_path / "card.md"
+    written = card(own, people(120, seed=1), path, name="loans", folds=2)
+    assert path.read_text() == str(written) == written.text
+    for fact in ("# Model card: loans", "192 of 300 rows", "not age", "Female", "approved"):
+        assert fact in written.text, fact
+    with pytest.raises(InputError, match="no_such"):
+        card(own, people(120, seed=1), tmp_path / "no_such" / "card.md", folds=2)

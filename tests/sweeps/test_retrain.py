@@ -171,6 +171,15 @@ def test_changed_rows_are_refused(tmp_path, capsys):
     # The study knows its file and the roles in it, as long as the file is there.
     assert main(["train", out, "1"]) == 0
     assert "Reproduced bit for bit" in capsys.readouterr().out
+    # So does the model that is saved, which is evaluated on the test set of its training.
+    model = str(tmp_path / "model")
+    assert main(["train", out, "1", "--save", model]) == 0
+    assert load(model).classes_.tolist() == ["no", "yes"]
+    capsys.readouterr()
+    assert main(["evaluate", model, str(path), "--json"]) == 0
+    evaluated = {row["metric"]: row for row in json.loads(capsys.readouterr().out)["metrics"]}
+    record = StudyDirectory.read(out).records()[0]
+    assert evaluated["accuracy"]["estimate"] == pytest.approx(record.metrics["accuracy"])
     path.rename(tmp_path / "moved.csv")
     assert main(["train", out, "1"]) == 2
     assert "a file of your own: name it with --data" in capsys.readouterr().err

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from command import BIN, grad_ext, wait_until
+from people import people
 from ray import cloudpickle
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import RandomForestClassifier
@@ -31,6 +32,7 @@ from grad_ext.method import GRAD
 from grad_ext.report.findings.comparison import caveats, findings, studied
 from grad_ext.report.sentences import sentences
 from grad_ext.sweeps.folder import write_records
+from grad_ext.sweeps.retrain import retrain
 from grad_ext.sweeps.run.limits import Limits
 from grad_ext.sweeps.studies.comparison import gathered, open_comparison
 from grad_ext.sweeps.studies.methods import METHODS, cost, described, method_specs, width
@@ -415,3 +417,16 @@ def test_every_method_runs_on_german(german_sex, tmp_path):
     assert set(result.frame["error"]) == {""}
     assert len(result.frame) == len(METHODS)
     assert result.frame["chosen"].all()
+
+
+def test_a_frame_and_a_file_are_compared_with_their_roles(tmp_path):
+    people().to_csv(tmp_path / "people.csv", index=False)
+    roles = {"label": "decision", "favorable": "approved", "protected": ["sex"]}
+    options = {"hyperparameters": False, "seeds": 1, "num_cpus": 1}
+    methods, path = ["logistic"], str(tmp_path / "people.csv")
+    file = compare(methods, path, **options, **roles, out=tmp_path / "file")
+    assert file.frame["dataset"].tolist() == ["people"]
+    # The study knows the file and the roles in it.
+    assert retrain(tmp_path / "file", "1", keep=False).differing == []
+    frame = compare(methods, people(), **options, **roles, name="people", out=tmp_path / "frame")
+    assert frame.frame["accuracy"].tolist() == file.frame["accuracy"].tolist()

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from people import people
 
 from grad_ext import StudyPlan, load_dataset, load_table
 from grad_ext.cli import main, sweep
@@ -415,3 +416,22 @@ def test_every_constraint_of_a_study_is_checked_before_any_work(tmp_path):
     with pytest.raises(InputError, match="constraint 'equal_opportunity', label 1"):
         opened.run()
     assert not list((tmp_path / "study" / "records").iterdir())
+
+
+def test_a_frame_is_studied_with_its_roles():
+    roles = {"label": "decision", "favorable": "approved"}
+    plan = StudyPlan("seed", people(), protected=[["sex"], ["sex", "age>=40"]], data=roles)
+    assert plan.names == ("data",)
+    assert list(plan.tables()["data"]) == [("sex",), ("sex", "age>=40")]
+    named = StudyPlan("seed", people(), protected=["sex"], data=roles | {"name": "loans"})
+    assert named.names == ("loans",)
+    with pytest.raises(InputError, match="label"):
+        StudyPlan("seed", people(), protected=["sex"])
+    with pytest.raises(InputError, match="path"):
+        StudyPlan("seed", people(), protected=["sex"], data=roles | {"path": "x.csv"})
+
+
+def test_data_sets_with_arguments_are_studied():
+    assert StudyPlan("seed", "acs_income:CA:2018").names == ("acs_income:CA:2018",)
+    with pytest.raises(InputError, match="did you mean 'german'"):
+        StudyPlan("seed", "germna")
