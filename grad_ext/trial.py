@@ -65,6 +65,7 @@ class Trial:
             raise InputError(f"also_evaluated: {both.pop()!r} is protected already")
         object.__setattr__(self, "lam", self._checked_lam())
         object.__setattr__(self, "seed", checks.whole("seed", self.seed, 0))
+        object.__setattr__(self, "split_seed", checks.whole("split_seed", self.split_seed))
         pairs = sorted(dict(self.options).items())
         object.__setattr__(self, "options", tuple((n, _plain(n, v)) for n, v in pairs))
 

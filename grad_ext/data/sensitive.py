@@ -7,14 +7,15 @@ a continuous attribute.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from grad_ext import checks
 from grad_ext.data.alignment import aligned, index_of
 from grad_ext.data.conditions import Interval, distinct_values, value_text
 from grad_ext.errors import InputError, unknown
@@ -272,7 +273,7 @@ def index_frame(index: pd.Index, prot_attr: Any) -> pd.DataFrame:
     """
     levels = index.to_frame(index=False)
     levels.columns = [str(name) for name in index.names]
-    if prot_attr is True:
+    if isinstance(prot_attr, (bool, np.bool_)) and prot_attr:
         names = [str(name) for name in index.names if name is not None]
     elif isinstance(prot_attr, str):
         names = [prot_attr]
@@ -331,8 +332,64 @@ def _attribute(column: pd.Series, continuous: bool) -> SensitiveAttribute:
             f"sensitive feature {name!r} has {len(values)} values; name it in `continuous`, or "
             f"group it into at most {MOST_GROUPS}"
         )
-    levels = tuple(sorted(values, key=lambda v: (str(type(v)), v)))
-    return SensitiveAttribute(name, name, levels=levels)
+    return SensitiveAttribute(name, name, levels=_sorted_levels(values))
+
+
+def with_groups(
+    attributes: Sequence[SensitiveAttribute], groups: Any
+) -> tuple[SensitiveAttribute, ...]:
+    """Return attributes with the groups that a user names.
+
+    Parameters
+    ----------
+    attributes : sequence of SensitiveAttribute
+        Attributes with the groups of the rows at hand.
+    groups : mapping of str to sequence, or sequence
+        All groups of some attributes by name, or of the only attribute.
+
+    Raises
+    ------
+    InputError
+        If `groups` has no names though there are several attributes, an unknown name, fewer than two
+        groups, a missing value, or not all groups of the rows; or names groups of a continuous
+        attribute.
+    """
+    names = [attribute.name for attribute in attributes]
+    if not isinstance(groups, Mapping):
+        if len(names) != 1:
+            raise InputError(f"groups: expected the groups by name, of {names}, got {groups!r}")
+        groups = {names[0]: groups}
+    for name in groups:
+        if name not in names:
+            raise unknown("sensitive feature", name, names)
+    return tuple(
+        _with_groups(attribute, groups[attribute.name]) if attribute.name in groups else attribute
+        for attribute in attributes
+    )
+
+
+def _with_groups(attribute: SensitiveAttribute, groups: Any) -> SensitiveAttribute:
+    what = f"groups of {attribute.name!r}"
+    if attribute.levels is None:
+        raise InputError(f"{what}: expected none of a continuous attribute, got {groups!r}")
+    if not checks.is_sequence(groups) and not isinstance(groups, (pd.Index, pd.Series)):
+        raise InputError(f"{what}: expected a list, got {groups!r}")
+    named = pd.Series(list(groups), dtype=object)
+    if named.isna().any():
+        raise InputError(f"{what}: expected no missing value, got {list(groups)}")
+    levels = _sorted_levels(pd.unique(named))
+    if len(levels) < 2:
+        raise InputError(f"{what}: expected at least two, got {list(groups)}")
+    others = [level for level in attribute.levels if level not in levels]
+    if others:
+        raise InputError(
+            f"{what}: expected all that the rows have, got {list(groups)} without {others}"
+        )
+    return replace(attribute, levels=levels)
+
+
+def _sorted_levels(values: Iterable[Any]) -> tuple[Hashable, ...]:
+    return tuple(sorted(values, key=lambda v: (str(type(v)), v)))
 
 
 def numbers(frame: pd.DataFrame, attributes: Sequence[SensitiveAttribute]) -> NDArray[np.float64]:

@@ -27,6 +27,7 @@ from sklearn.utils.validation import (
 )
 
 from grad_ext import checks
+from grad_ext.data.alignment import aligned, index_of
 from grad_ext.data.sensitive import (
     SensitiveAttribute,
     attributes_of,
@@ -34,11 +35,14 @@ from grad_ext.data.sensitive import (
     index_frame,
     numbers,
     sensitive_frame,
+    with_groups,
 )
+from grad_ext.data.split import check_groups
 from grad_ext.data.values import read_frame
 from grad_ext.engine.module_trunk import Factory
 from grad_ext.errors import InputError
 from grad_ext.models.fit import VALIDATION, Model, Samples, fit_rows, lam_by_attribute
+from grad_ext.models.inputs import by_name, dense
 from grad_ext.models.online import Online
 from grad_ext.models.persistence import save
 from grad_ext.outputs import Branch, Task
@@ -110,6 +114,12 @@ class GRADEstimator(BaseEstimator):  # type: ignore[misc]
         """Return X as a frame, after scikit-learn's checks of arrays."""
         if hasattr(X, "to_pandas"):
             X = X.to_pandas()
+        X = dense(X)
+        if not reset:
+            given, X = X, by_name(X, getattr(self, "feature_names_in_", None))
+            if X is not given and not isinstance(given, pd.DataFrame):
+                # Warns that columns without names are matched by position, as for any array.
+                _check_feature_names(self, given, reset=False)
         if isinstance(X, pd.DataFrame) and not all(map(pd.api.types.is_numeric_dtype, X.dtypes)):
             # Categories: scikit-learn checks names and number of columns, the encoder their values.
             _check_feature_names(self, X, reset=reset)
@@ -128,10 +138,10 @@ class GRADEstimator(BaseEstimator):  # type: ignore[misc]
         names = getattr(self, "feature_names_in_", range(array.shape[1]))
         return pd.DataFrame(array, columns=names, copy=False)
 
-    def _sensitive(self, X: Any, sensitive_features: Any, n: int) -> pd.DataFrame:
+    def _sensitive(self, X: Any, y: Any, sensitive_features: Any, n: int) -> pd.DataFrame:
         """Return the sensitive features as a frame of n rows; one without columns if there are none."""
         if sensitive_features is not None:
-            frame = sensitive_frame(sensitive_features, n)
+            frame = sensitive_frame(sensitive_features, n, index_of(X, y))
         elif self.prot_attr is not None:
             if not isinstance(X, pd.DataFrame):
                 raise InputError(
@@ -180,18 +190,16 @@ class GRADEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _fit(
         self,
-        X: Any,
         frame: pd.DataFrame,
         y: Floats,
         target: Branch,
-        sensitive_features: Any,
+        sensitive: pd.DataFrame,
         w: Floats,
-        validation: Any,
+        validation: tuple[Any, ...] | None,
         target_w: Floats | None = None,
     ) -> Self:
         settings = self._settings()
         checks.choice("missing", self.missing, MISSING)
-        sensitive = self._sensitive(X, sensitive_features, len(frame))
         self._learn_attributes(sensitive)
         rows = self._samples(frame, y, target, sensitive, w, target_w)
         held_out: Samples | float
@@ -208,26 +216,32 @@ class GRADEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _partial_fit(
         self,
-        X: Any,
         frame: pd.DataFrame,
         y: Floats,
         target: Branch,
-        sensitive_features: Any,
+        sensitive: pd.DataFrame,
         w: Floats,
         target_w: Floats | None = None,
+        groups: Any = None,
     ) -> Self:
         """Train for one pass over rows; the first call determines encoding, attributes and groups."""
         settings = self._settings()
         checks.choice("missing", self.missing, MISSING)
         if callable(self.trunk):
             raise InputError("partial_fit needs a trunk of layer sizes, got a function")
-        sensitive = self._sensitive(X, sensitive_features, len(frame))
         first = not hasattr(self, "online_")
         if first:
             self._learn_attributes(sensitive)
+            seen = self.attributes_
+            if groups is not None:
+                self.attributes_ = with_groups(seen, groups)
         checks.sample_weights(w, "sample_weight")
         rows = self._samples(frame, y, target, sensitive, w, target_w)
         if first:
+            for own, attribute, column in zip(seen, self.attributes_, rows.a.T, strict=True):
+                # Later calls bring no further group, unless they are named.
+                if own is attribute:
+                    _check_first_groups(attribute, column[rows.w > 0])
             self.seed_ = seed_from(self.random_state)
             self.online_ = Online(rows, settings, self._lam(), self.seed_)
         return self._set_model(self.online_.learn(rows))
@@ -253,7 +267,7 @@ class GRADEstimator(BaseEstimator):  # type: ignore[misc]
             )
         X, y, *rest = validation
         frame = self._frame(X, reset=False)
-        sensitive = self._sensitive(X, rest[0] if rest else None, len(frame))
+        sensitive = self._sensitive(X, y, rest[0] if rest else None, len(frame))
         if not hasattr(rest[0] if rest else X, "columns") and len(sensitive.columns) == len(
             self.attributes_
         ):
@@ -268,9 +282,16 @@ class GRADEstimator(BaseEstimator):  # type: ignore[misc]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = False
+        tags.input_tags.sparse = True
         tags.input_tags.allow_nan = self.missing != "error"
         return tags
+
+
+def _check_first_groups(attribute: SensitiveAttribute, column: Floats) -> None:
+    try:
+        check_groups(attribute.name, column, attribute.continuous)
+    except InputError as error:
+        raise InputError(f"{error}; name all groups of later calls in `groups`") from None
 
 
 def checked_labels(y: Any, n: int, estimator: BaseEstimator) -> NDArray[Any]:
@@ -293,15 +314,46 @@ def checked_numbers(y: Any, n: int, estimator: BaseEstimator) -> Floats:
     return np.asarray(values, dtype=np.float64)
 
 
+def validation_rows(
+    validation: tuple[Any, ...] | None, X_val: Any, y_val: Any, sensitive_features_val: Any
+) -> tuple[Any, ...] | None:
+    """Return the validation rows, given as one tuple or as three arguments.
+
+    Raises
+    ------
+    InputError
+        If they are given in both ways, or without X.
+    """
+    apart = {
+        "X_val": X_val,
+        "y_val": y_val,
+        "sensitive_features_val": sensitive_features_val,
+    }
+    given = [name for name, value in apart.items() if value is not None]
+    if not given:
+        return validation
+    if validation is not None:
+        raise InputError(f"validation: expected it or {', '.join(given)}, got both")
+    if X_val is None:
+        raise InputError(f"X_val: expected the features of the validation rows, got {given} alone")
+    return X_val, y_val, sensitive_features_val
+
+
 def check_length(values: Any, n: int) -> None:
     """Raise InputError if there are not n values."""
     if len(values) != n:
         raise InputError(f"expected as many targets as rows: {n}, got {len(values)}")
 
 
-def checked_weights(sample_weight: ArrayLike | None, frame: pd.DataFrame) -> Floats:
-    """Return the weight of each row of a frame, 1 if none are given, after scikit-learn's checks."""
+def checked_weights(
+    sample_weight: ArrayLike | None, frame: pd.DataFrame, index: pd.Index | None
+) -> Floats:
+    """Return the weight of each row of a frame, 1 if none are given, after scikit-learn's checks.
+
+    A Series is aligned by the index of the rows as users passed them.
+    """
     if sample_weight is None:
         return np.ones(len(frame))
-    checked = _check_sample_weight(sample_weight, frame, dtype=np.float64)
+    given = aligned("sample_weight", sample_weight, index)
+    checked = _check_sample_weight(given, frame, dtype=np.float64)
     return np.asarray(checked, dtype=np.float64)

@@ -13,6 +13,7 @@ from sklearn.utils import compute_sample_weight
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
+from grad_ext.data.alignment import index_of
 from grad_ext.errors import InputError
 from grad_ext.models.estimator import (
     Floats,
@@ -21,6 +22,7 @@ from grad_ext.models.estimator import (
     checked_labels,
     checked_numbers,
     checked_weights,
+    validation_rows,
 )
 from grad_ext.outputs import Branch, Continuous, Features
 
@@ -136,22 +138,29 @@ class GRADClassifier(ClassifierMixin, GRADEstimator):  # type: ignore[misc]
         sensitive_features: Any = None,
         sample_weight: ArrayLike | None = None,
         validation: tuple[Any, ...] | None = None,
+        X_val: Any = None,
+        y_val: ArrayLike | None = None,
+        sensitive_features_val: Any = None,
     ) -> Self:
         """Train on rows.
 
         Parameters
         ----------
-        X : array or frame of shape (N, D)
-            Features; a frame's columns may be categories.
+        X : array, sparse matrix or frame of shape (N, D)
+            Features; a frame's columns may be categories. Sparse ones are made dense, up to 1 GiB.
         y : array of shape (N,)
             Labels, two or more.
         sensitive_features : array, Series, frame, list or mapping, optional
-            Protected attributes, N rows; the attribute's loss excludes missing values. Without them
-            the model is the plain network, and a warning is issued.
+            Protected attributes, N rows; the attribute's loss excludes missing values. A Series or
+            frame is aligned by the index of X (or y), or refused. Without attributes the model is
+            the plain network, and a warning is issued.
         sample_weight : array of shape (N,), optional
             Weights of the rows; 1 if not given.
         validation : (X, y, sensitive_features), optional
             Rows to select the epoch by; a stratified share of the training rows if not given.
+        X_val, y_val, sensitive_features_val : optional
+            The same rows as three arguments, so that a pipeline can transform their features as it
+            does those of the training rows (its parameter ``transform_input=["X_val"]``).
 
         Returns
         -------
@@ -176,14 +185,14 @@ class GRADClassifier(ClassifierMixin, GRADEstimator):  # type: ignore[misc]
                 f"{type(self).__name__} needs at least two classes, got one class: "
                 f"{self.classes_[0]!r}"
             )
-        w = checked_weights(sample_weight, frame)
+        w = checked_weights(sample_weight, frame, index_of(X, y))
         target_w = None
         if self.class_weight is not None:
             target_w = w * compute_sample_weight(self.class_weight, labels)
         target = Branch.of_groups("target", len(self.classes_))
-        return self._fit(
-            X, frame, codes.astype(np.float64), target, sensitive_features, w, validation, target_w
-        )
+        sensitive = self._sensitive(X, y, sensitive_features, len(frame))
+        held_out = validation_rows(validation, X_val, y_val, sensitive_features_val)
+        return self._fit(frame, codes.astype(np.float64), target, sensitive, w, held_out, target_w)
 
     def partial_fit(
         self,
@@ -193,11 +202,12 @@ class GRADClassifier(ClassifierMixin, GRADEstimator):  # type: ignore[misc]
         *,
         sensitive_features: Any = None,
         sample_weight: ArrayLike | None = None,
+        groups: Any = None,
     ) -> Self:
         """Train for one pass over rows, continuing from the previous call.
 
         The first call determines the classes (`classes`, or those of `y`), the attributes and their
-        groups, and the encoding. A new group in a later call is excluded from its branch's loss; a
+        groups (`groups`, or those of `sensitive_features`), and the encoding. A new group in a later call is excluded from its branch's loss; a
         new level is encoded as zeros. No epoch is selected and the learning rates stay constant,
         since the number of calls is unknown: the model is the latest state, and `history_` has the
         metrics of each call on its own rows. `fit` starts again.
@@ -208,6 +218,9 @@ class GRADClassifier(ClassifierMixin, GRADEstimator):  # type: ignore[misc]
             As for `fit`.
         classes : array, optional
             All labels of this and later calls.
+        groups : mapping of str to sequence, or sequence, optional
+            All groups of this and later calls, by the attribute's name or of the only attribute;
+            needed if the first call shows one group of an attribute.
 
         Returns
         -------
@@ -230,12 +243,13 @@ class GRADClassifier(ClassifierMixin, GRADEstimator):  # type: ignore[misc]
                     f"{self.classes_[0]!r}; name all of them in `classes`"
                 )
         codes = self._encoded_target(labels, len(frame))
-        w = checked_weights(sample_weight, frame)
+        w = checked_weights(sample_weight, frame, index_of(X, y))
         target_w = None
         if self.class_weight is not None:
             target_w = w * compute_sample_weight(self.class_weight, labels)
         target = Branch.of_groups("target", len(self.classes_))
-        return self._partial_fit(X, frame, codes, target, sensitive_features, w, target_w)
+        sensitive = self._sensitive(X, y, sensitive_features, len(frame))
+        return self._partial_fit(frame, codes, target, sensitive, w, target_w, groups)
 
     def _encoded_target(self, y: Any, n: int) -> Floats:
         labels = checked_labels(y, n, self)
@@ -293,13 +307,18 @@ class GRADRegressor(RegressorMixin, GRADEstimator):  # type: ignore[misc]
         sensitive_features: Any = None,
         sample_weight: ArrayLike | None = None,
         validation: tuple[Any, ...] | None = None,
+        X_val: Any = None,
+        y_val: ArrayLike | None = None,
+        sensitive_features_val: Any = None,
     ) -> Self:
         """Train on rows; as `GRADClassifier.fit`, with numbers for `y`."""
         frame = self._frame(X, reset=True)
-        w = checked_weights(sample_weight, frame)
+        w = checked_weights(sample_weight, frame, index_of(X, y))
         target = Continuous("target")
         values = self._encoded_target(y, len(frame))
-        return self._fit(X, frame, values, target, sensitive_features, w, validation)
+        sensitive = self._sensitive(X, y, sensitive_features, len(frame))
+        held_out = validation_rows(validation, X_val, y_val, sensitive_features_val)
+        return self._fit(frame, values, target, sensitive, w, held_out)
 
     def _encoded_target(self, y: Any, n: int) -> Floats:
         return checked_numbers(y, n, self)
@@ -339,10 +358,13 @@ class GRADEncoder(TransformerMixin, GRADEstimator):  # type: ignore[misc]
         sensitive_features: Any = None,
         sample_weight: ArrayLike | None = None,
         validation: tuple[Any, ...] | None = None,
+        X_val: Any = None,
+        y_val: ArrayLike | None = None,
+        sensitive_features_val: Any = None,
     ) -> Self:
         """Train on rows; as `GRADClassifier.fit`, where `y` is optional."""
         frame = self._frame(X, reset=True)
-        w = checked_weights(sample_weight, frame)
+        w = checked_weights(sample_weight, frame, index_of(X, y))
         self.classes_: NDArray[Any] | None = None
         target: Branch = Features("target")
         codes = np.zeros(len(frame), dtype=np.intp)
@@ -353,9 +375,9 @@ class GRADEncoder(TransformerMixin, GRADEstimator):  # type: ignore[misc]
                 target = Branch.of_groups("target", len(self.classes_))
         elif y is not None:
             check_length(y, len(frame))
-        return self._fit(
-            X, frame, codes.astype(np.float64), target, sensitive_features, w, validation
-        )
+        sensitive = self._sensitive(X, y, sensitive_features, len(frame))
+        held_out = validation_rows(validation, X_val, y_val, sensitive_features_val)
+        return self._fit(frame, codes.astype(np.float64), target, sensitive, w, held_out)
 
     def _encoded_target(self, y: Any, n: int) -> Floats:
         if y is None or self.classes_ is None:

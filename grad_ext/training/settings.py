@@ -210,7 +210,10 @@ class Settings:
             object.__setattr__(self, name, checks.whole(name, getattr(self, name), 1))
         for name, check in _NUMBERS.items():
             object.__setattr__(self, name, check(name, getattr(self, name)))
-        checks.flag("balance_groups", self.balance_groups)
+        for name in ("trunk", "branch"):
+            object.__setattr__(self, name, checks.whole_numbers(name, getattr(self, name)))
+        for name in ("balance_groups", "use_protected"):
+            object.__setattr__(self, name, checks.flag(name, getattr(self, name)))
         object.__setattr__(self, "saturation", _saturation(self.saturation))
 
     def with_variant(self, variant: str) -> Settings:

@@ -12,6 +12,7 @@ from grad_ext.data.sensitive import (
     index_frame,
     numbers,
     sensitive_frame,
+    with_groups,
 )
 from grad_ext.errors import InputError
 
@@ -112,3 +113,23 @@ def test_names_of_groups():
     assert group_names(SensitiveAttribute("n", "n", continuous=True), jobs) == ()
     between = SensitiveAttribute("x", "age", at_least=25, below=60)
     assert group_names(between, pd.Series([1.0])) == ("not 25<=age<60", "25<=age<60")
+
+
+def test_groups_that_a_user_names():
+    sex = SensitiveAttribute("sex", "sex", levels=("f",))
+    age = SensitiveAttribute("age", "age", continuous=True)
+    both = with_groups((sex, age), {"sex": ["m", "f", "x"]})
+    assert both[0].levels == ("f", "m", "x")
+    assert both[1] is age
+    assert with_groups((sex,), pd.Series(["m", "f"]))[0].levels == ("f", "m")
+    for attributes, groups, message in (
+        ((sex, age), ["m", "f"], r"by name, of \['sex', 'age'\]"),
+        ((sex,), {"race": ["a", "b"]}, "'race'"),
+        ((sex,), {"sex": ["m", "x"]}, r"without \['f'\]"),
+        ((sex,), {"sex": ["f"]}, "at least two"),
+        ((sex,), {"sex": ["f", None]}, "missing"),
+        ((sex,), {"sex": "fm"}, "a list"),
+        ((age,), {"age": [1, 2]}, "continuous"),
+    ):
+        with pytest.raises(InputError, match=message):
+            with_groups(attributes, groups)

@@ -9,15 +9,16 @@ import pandas as pd
 import polars as pl
 import pytest
 import sklearn
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.model_selection import GridSearchCV, cross_validate, validation_curve
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from grad_ext import GRADClassifier, GRADEncoder, GRADRegressor, discrimination
+from grad_ext import GRADClassifier, GRADEncoder, GRADRegressor, discrimination, load
 from grad_ext.errors import ConstantPredictionWarning, InputError, UnseenValuesWarning
 from grad_ext.metrics.group import balanced_accuracy
 
@@ -439,6 +440,156 @@ def test_partial_fit_refuses_what_it_was_not_told_of():
     # A group that comes later belongs to no group that has a branch.
     late = model.partial_fit(X, y, sensitive_features=a.replace({0: 7}))
     assert np.isfinite(late.history_.attribute_loss).all()
+
+
+def test_groups_of_later_calls_are_named_or_refused():
+    X, y, a = rows(200)
+    X = X[["x", "lean"]]
+    women, men = a == 0, a == 1
+    with pytest.raises(InputError, match=r"two groups .*'sex'.*`groups`"):
+        quick().partial_fit(X[women], y[women], sensitive_features=a[women])
+    by_list, by_name = quick(), quick()
+    by_list.partial_fit(X[women], y[women], sensitive_features=a[women], groups=np.array([1, 0]))
+    by_name.partial_fit(X[women], y[women], sensitive_features=a[women], groups={"sex": [0, 1]})
+    for model in (by_list, by_name):
+        assert model.attributes_[0].levels == (0, 1)
+        model.partial_fit(X[men], y[men], sensitive_features=a[men])
+        model.partial_fit(X, y, sensitive_features=a)
+        assert np.isfinite(model.history_.attribute_loss).all()
+    np.testing.assert_array_equal(by_list.predict_proba(X), by_name.predict_proba(X))
+
+
+def test_estimators_match_rows_by_their_index():
+    X, y, a = rows(120)
+    w = pd.Series(np.arange(1.0, 121.0))
+    given = {"sensitive_features": a, "sample_weight": w}
+    expected = quick(epochs=2).fit(X, y, **given).predict_proba(X)
+    turned = {name: one.sample(frac=1, random_state=0) for name, one in given.items()}
+    for features, labels in ((X, y), (X, pd.Series(y)), (X.drop(columns="c").to_numpy(), y)):
+        plain = quick(epochs=2).fit(features, labels, **given).predict_proba(features)
+        in_order = turned if features is X else given
+        other = quick(epochs=2).fit(features, labels, **in_order).predict_proba(features)
+        np.testing.assert_array_equal(other, plain)
+    np.testing.assert_array_equal(quick(epochs=2).fit(X, y, **turned).predict_proba(X), expected)
+    numbers = X[["x", "lean"]].to_numpy()
+    by_label = quick(epochs=2).fit(numbers, pd.Series(y), **turned).predict_proba(numbers)
+    by_place = quick(epochs=2).fit(numbers, y, **given).predict_proba(numbers)
+    np.testing.assert_array_equal(by_label, by_place)
+    part = X[40:]
+    for name, values in given.items():
+        with pytest.raises(InputError, match=rf"{name}.*reset_index"):
+            quick().fit(part, y[40:], **{name: values[40:].reset_index(drop=True)})
+
+
+def test_features_in_other_containers_predict_alike():
+    X, y, a = rows(100)
+    model = quick(epochs=1).fit(X, y, sensitive_features=a)
+    expected = model.predict_proba(X)
+    np.testing.assert_array_equal(model.predict_proba(X[["c", "flag", "x", "lean"]]), expected)
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        objects = model.predict_proba(X.to_numpy(dtype=object))
+    np.testing.assert_array_equal(objects, expected)
+    numbers = np.where(np.arange(200).reshape(100, 2) % 3, 0.0, X[["x", "lean"]])
+    expected = quick(epochs=1).fit(numbers, y, sensitive_features=a).predict_proba(numbers)
+    few = sparse.csr_array(numbers)
+    model = quick(epochs=1).fit(few, y, sensitive_features=a)
+    np.testing.assert_array_equal(model.predict_proba(few), expected)
+    assert model.__sklearn_tags__().input_tags.sparse
+
+
+def test_missing_attributes_are_missing_in_every_container():
+    X, y, a = rows(100)
+    names = ["f" if one else "m" for one in a]
+    with_gaps = [None if i < 10 else name for i, name in enumerate(names)]
+    fitted = {
+        form: quick(epochs=1).fit(X, y, sensitive_features=given)
+        for form, given in {
+            "series": pd.Series(with_gaps),
+            "list": with_gaps,
+            "nan": [np.nan if name is None else name for name in with_gaps],
+            "dict": {"sex": with_gaps},
+            "rows": [[name] for name in with_gaps],
+        }.items()
+    }
+    for form, model in fitted.items():
+        assert model.attributes_[0].levels == ("f", "m"), form
+        same = model.predict_proba(X) == fitted["series"].predict_proba(X)
+        assert same.all(), form
+
+
+# Every parameter as numpy gives it, from np.arange, np.logspace or a frame.
+SCALARS = {
+    "lam": np.float32(1.5), "trunk": np.array([5, 4]), "branch": [np.int64(3)],
+    "recipe": np.str_("steady"), "constraint": np.str_("equalized_odds"),
+    "encoding": np.str_("standard"), "epochs": np.int64(1), "batch_size": np.int32(16),
+    "learning_rate": np.float32(0.5), "attribute_learning_rate": np.float64(0.25),
+    "beta1": np.float32(0.5), "final_lr_fraction": np.float32(0.5), "dropout": np.float16(0.25),
+    "adversary_input": np.str_("prediction"), "lam_scales": np.str_("loss"),
+    "saturation": np.array([1.0, 2.0]), "warmup": np.int64(1), "extrapolation": np.float32(0.5),
+    "balance_groups": np.bool_(True), "checkpoint": np.str_("last"),
+    "lr_schedule": np.str_("cosine"), "warmup_schedule": np.str_("logistic"),
+    "validation": np.float32(0.25), "intersections": np.bool_(False),
+    "continuous": np.array([], dtype=str), "missing": np.str_("use"), "prot_attr": None,
+    "random_state": np.int64(3), "class_weight": {np.str_("yes"): np.float32(2), "no": np.int8(1)},
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::grad_ext.errors.ConstantPredictionWarning")
+def test_numpys_scalars_are_parameters_like_pythons(tmp_path):
+    X, y, a = rows(100)
+    assert set(SCALARS) == set(GRADClassifier().get_params())
+    plain = {
+        name: value.tolist() if isinstance(value, (np.generic, np.ndarray)) else value
+        for name, value in SCALARS.items()
+    }
+    expected = GRADClassifier(**plain).fit(X, y, sensitive_features=a).predict_proba(X)
+    model = clone(GRADClassifier().set_params(**SCALARS)).fit(X, y, sensitive_features=a)
+    np.testing.assert_array_equal(model.predict_proba(X), expected)
+    model.save(tmp_path / "model")
+    again = load(tmp_path / "model")
+    np.testing.assert_array_equal(again.predict_proba(X), expected)
+    refitted = clone(again).fit(X, y, sensitive_features=a)
+    np.testing.assert_array_equal(refitted.predict_proba(X), expected)
+    by_index = quick(epochs=1, prot_attr=np.bool_(True)).fit(X.set_index(a), y)
+    assert [attribute.name for attribute in by_index.attributes_] == ["sex"]
+
+
+def test_numpys_scalars_in_searches_and_curves():
+    X, y, a = rows(60)
+    grid = {"lam": np.logspace(0, 1, 2), "epochs": np.arange(1, 2), "balance_groups": [np.True_]}
+    search = GridSearchCV(quick(), grid, cv=2).fit(X, y, sensitive_features=a)
+    assert search.best_params_["epochs"] == 1
+    scores, _ = validation_curve(
+        quick(epochs=1), X, y, param_name="batch_size", param_range=np.array([8, 16]), cv=2,
+        params={"sensitive_features": a},
+    )  # fmt: skip
+    assert np.isfinite(scores).all()
+
+
+def test_validation_rows_go_through_a_pipeline():
+    X, y, a = rows(120)
+    X, X_val = X[["x", "lean"]][:80], X[["x", "lean"]][80:]
+    given = {"sensitive_features": a[:80], "y_val": y[80:], "sensitive_features_val": a[80:]}
+    scaler = StandardScaler().fit(X)
+    apart = quick(epochs=3, checkpoint="accuracy@0.5").fit(
+        scaler.transform(X), y[:80], **given, X_val=scaler.transform(X_val)
+    )
+    as_tuple = quick(epochs=3, checkpoint="accuracy@0.5").fit(
+        scaler.transform(X), y[:80], sensitive_features=a[:80],
+        validation=(scaler.transform(X_val), y[80:], a[80:]),
+    )  # fmt: skip
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = quick(epochs=3, checkpoint="accuracy@0.5").set_fit_request(
+            sensitive_features=True, X_val=True, y_val=True, sensitive_features_val=True
+        )
+        pipe = make_pipeline(StandardScaler(), model, transform_input=["X_val"])
+        pipe.fit(X, y[:80], X_val=X_val, **given)
+    for other in (as_tuple, pipe[-1]):
+        np.testing.assert_array_equal(other.history_.accuracy, apart.history_.accuracy)
+    with pytest.raises(InputError, match="got both"):
+        quick().fit(X, y[:80], validation=(X_val, y[80:]), X_val=X_val)
+    with pytest.raises(InputError, match="X_val"):
+        quick().fit(X, y[:80], y_val=y[80:])
 
 
 @pytest.mark.parametrize("again", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
