@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime
 import re
+import unicodedata
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -27,8 +28,10 @@ Kind = Literal["number", "boolean", "category"]
 # Texts that stand for a missing value. A column of "+" and "-" keeps its "-".
 MISSING_WORDS = frozenset(
     [
-        *("", "?", "-", "--", ".", "NA", "N/A", "n/a", "n.a.", "NaN", "nan", "NaT", "<NA>"),
-        *("NULL", "null", "None", "#N/A", "#NA"),
+        *("", "?", "-", "--", "\u2013", "\u2014", ".", "..", "NA", "N/A", "n/a", "N.A.", "n.a."),
+        *("NaN", "nan", "NAN", "NaT", "<NA>", "NULL", "null", "Null", "None", "\\N"),
+        # Errors of spreadsheets.
+        *("#N/A", "#NA", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NULL!"),
     ]
 )
 # From so many different numbers on, a column with a few words among them is a column of numbers.
@@ -36,16 +39,28 @@ MANY_NUMBERS = 10
 # From so many rows on, values that differ in nearly every row are those of an identifier.
 MANY_ROWS = 50
 NEARLY_ALL = 0.95
-# Values that a message or a note shows.
-SHOWN = 5
+# Values that a message or a note shows, and characters of one.
+SHOWN, SHOWN_CHARACTERS = 5, 60
 # Whole numbers beyond this are not exact in double precision.
 LARGEST_EXACT = 2**53
 
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?inf(?:inity)?", re.IGNORECASE)
 CODE = re.compile(r"0\d+")
 CURRENCY = re.compile(
-    r"^(?P<sign>[+-]?)\s*(?:[$€£¥₹]|US\$|USD|EUR|GBP|CHF)\s*|\s*(?:[$€£¥₹]|USD|EUR|GBP|CHF|kr|%)$"
+    r"^(?P<sign>[+-]?)\s*(?P<before>[$€£¥₹]|US\$|USD|EUR|GBP|CHF)\s*"
+    r"|\s*(?P<after>[$€£¥₹]|USD|EUR|GBP|CHF|kr|%)$"
 )
+SIGNS = {"USD": "$", "US$": "$", "EUR": "€", "GBP": "£"}
+# A number and a word after it, such as '60 kg'.
+WITH_UNIT = re.compile(r"(?P<number>[+-]?(?:\d+\.?\d*|\.\d+))\s*(?P<unit>[^\W\d_]+\.?|°[CF]?)")
+# Texts that hold a number, which is written in a way that is not read.
+LIKE_NUMBER = re.compile(
+    r"[(<>~≤≥=]?\s*[+\u2212-]?\s*(?:[$€£¥₹])?\s*\d[\d.,'’_ \u00a0\u2009\u202f]*\s*"
+    r"(?:[eE][+-]?\d+)?\s*(?:[)+%$€£¥₹]|[kKmMbB]|[mb]n|mio|USD|EUR|GBP|CHF)?"
+)
+# Characters that are not seen: marks of byte order and direction, and blanks without width.
+INVISIBLE = "\ufeff\u200b\u2060\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+WITHOUT_INVISIBLE = str.maketrans("", "", INVISIBLE + "\u200c\u200d\u00ad")
 # Thousands separators, of which every group but the first has three digits.
 GROUPED = {
     ",": re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?"),
@@ -53,17 +68,33 @@ GROUPED = {
     " ": re.compile(r"[+-]?\d{1,3}(?:[ \u00a0\u2009\u202f]\d{3})+(?:[.,]\d*)?"),
     ".": re.compile(r"[+-]?\d{1,3}(?:\.\d{3})+,\d*|[+-]?\d{1,3}(?:\.\d{3}){2,}"),
 }
+# Beside numbers with points between thousands, a single point is one too.
+POINT_GROUPED = re.compile(r"[+-]?\d{1,3}(?:\.\d{3})+(?:,\d*)?|[+-]?\d+(?:,\d+)?")
+# Numbers that have a decimal point in English and a point between thousands elsewhere.
+THREE_DECIMALS = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}")
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+|[+-]?\d+")
 ISO_DATE = re.compile(
     r"\d{4}-\d{2}-\d{2}(?:[ T]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
 )
+# Periods, which are read as their first day.
+MONTH_OR_QUARTER = re.compile(r"(?P<year>\d{4})(?:-(?P<month>0[1-9]|1[0-2])|-?Q(?P<quarter>[1-4]))")
+MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 OTHER_DATE = re.compile(
     r"\d{1,2}[./-]\d{1,2}[./-](?:\d{4}|\d{2})(?:[ T].*)?|\d{4}[./]\d{1,2}[./]\d{1,2}(?:[ T].*)?"
-    r"|(?:\d{1,2}[. -]+)?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[., -]+\d{2,4}",
+    rf"|(?:[a-z]+,? )?(?:\d{{1,2}}[. -]*)?{MONTH}[., -]*(?:\d{{4}}|[ '-]\d{{2}})(?:[ T:].*)?"
+    rf"|(?:[a-z]+,? )?{MONTH}[. ]+\d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}}(?:[ T].*)?",
     re.IGNORECASE,
 )
+TIME = re.compile(r"(\d{1,3}):([0-5]\d)(?::([0-5]\d(?:\.\d+)?))?")
+# As pandas writes durations, and as ISO 8601 does.
+DURATION = re.compile(
+    r"-?\d+ days?(?: [+-]?\d{1,2}:\d{2}:\d{2}(?:\.\d+)?)?"
+    r"|-?P(?=\d|T\d)(?:\d+D)?(?:T(?:\d+H)?(?:\d+M)?(?:\d+(?:\.\d+)?S)?)?"
+)
 BOOLEAN = {"true": True, "false": False}
-EPOCH = pd.Timestamp("1970-01-01")
+EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+# Microseconds of a day.
+DAY_LENGTH = 86_400e6
 
 
 @dataclass(frozen=True)
@@ -123,22 +154,29 @@ def read_column(values: pd.Series, missing_values: Collection[str] = ()) -> Colu
     '?' (1 row) read as missing
     numbers with ',' between thousands, such as '1,200'
     """
+    missing_values = frozenset(map(_text, missing_values))
     if isinstance(values.dtype, pd.CategoricalDtype):
         # Categories were declared as such, also if they are numbers.
-        return _from_texts(values.astype(object).map(_text, na_action="ignore"), missing_values)
+        return _from_texts(values, missing_values)
     if pd.api.types.is_complex_dtype(values.dtype):
         raise InputError(f"column {values.name!r}: expected numbers or text, got complex numbers")
     if pd.api.types.is_bool_dtype(values.dtype):
         return _booleans(values)
     if pd.api.types.is_numeric_dtype(values.dtype):
         numbers: NDArray[np.float64] = values.to_numpy(dtype=np.float64, na_value=np.nan)
-        return Column(_numbers(numbers, values), "number")
+        if _not_exact(numbers) and values.nunique() > len(np.unique(numbers[~np.isnan(numbers)])):
+            return _long_numbers(values, missing_values)
+        return _number_column(numbers, values, missing_values)
     if pd.api.types.is_datetime64_any_dtype(values.dtype):
-        return _dates(values, pd.DatetimeIndex(values))
+        dates = pd.DatetimeIndex(values)
+        dates = dates if dates.tz is None else dates.tz_convert("UTC").tz_localize(None)
+        return _date_column(_in_days(dates.to_numpy(), "datetime64[us]"), values, missing_values)
     if pd.api.types.is_timedelta64_dtype(values.dtype):
-        return _durations(values, pd.TimedeltaIndex(values))
+        days = _in_days(pd.TimedeltaIndex(values).to_numpy(), "timedelta64[us]")
+        return Column(_numbers(days, values), "number", (DURATIONS,))
     if isinstance(values.dtype, pd.PeriodDtype):
-        return _dates(values, pd.PeriodIndex(values).to_timestamp())
+        dates = pd.PeriodIndex(values).to_timestamp()
+        return _date_column(_in_days(dates.to_numpy(), "datetime64[us]"), values, missing_values)
     return _objects(values.astype(object), missing_values)
 
 
@@ -150,6 +188,8 @@ def read_numbers(values: pd.Series, missing_values: Collection[str] = ()) -> NDA
     InputError
         If it holds something else.
     """
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.astype(object)
     column = read_column(values, missing_values)
     if column.kind == "category":
         present = column.values.dropna()
@@ -171,6 +211,8 @@ def read_frame(frame: pd.DataFrame) -> pd.DataFrame:
     InputError
         If columns cannot be read; all of them are named.
     """
+    if all(map(_is_plain, frame.dtypes)):
+        return frame
     columns, problems = [], []
     for k in range(len(frame.columns)):
         values = frame.iloc[:, k]
@@ -247,16 +289,27 @@ def _counts(present: pd.Series) -> bool:
     numbers = present.to_numpy(dtype=np.float64)
     if not (numbers == np.floor(numbers)).all():
         return False
-    steps = np.diff(numbers)
     named = re.search(
-        r"(?:^|[\W_])(?:id|nr|no|index|key|uuid)$|[a-z]ID$|^id[\W_]", str(present.name)
+        r"(?:^|[\W_])(?i:id|nr|no|index|key|uuid)$|[a-z]I[dD]$|^(?i:id)[\W_]", str(present.name)
     )
-    return named is not None or bool((steps == steps[0]).all() and abs(steps[0]) == 1.0)
+    # In any order: rows may have been shuffled.
+    return named is not None or float(np.ptp(numbers)) == len(numbers) - 1
 
 
 def spelling(text: str) -> str:
-    """Return what spellings of one value share: case, spaces and a final dot do not count."""
+    """Return what spellings of one value share: case, spaces and a final dot do not count.
+
+    Characters that are not seen do not count either, nor how an accent is composed.
+    """
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text.translate(WITHOUT_INVISIBLE))
     return " ".join(text.split()).rstrip(".").casefold()
+
+
+def stripped(text: str) -> str:
+    """Return a text without blanks and invisible characters around it."""
+    text = text.strip()
+    return text if text.isascii() else text.strip(INVISIBLE).strip()
 
 
 def category_texts(values: pd.Series) -> tuple[NDArray[np.intp], list[str]]:
@@ -273,12 +326,24 @@ def category_texts(values: pd.Series) -> tuple[NDArray[np.intp], list[str]]:
 
 def shown(values: Sequence[Any]) -> str:
     """Return the first values, and how many there are more, for a message."""
-    texts = [repr(_plain(value)) for value in list(values)[:SHOWN]]
+    texts = [_short(_plain(value)) for value in list(values)[:SHOWN]]
     more = f" and {len(values) - SHOWN:,} others" if len(values) > SHOWN else ""
     return ", ".join(texts) + more
 
 
+def _short(value: Any) -> str:
+    """Return a value as a message shows it."""
+    text = repr(value)
+    if len(text) <= SHOWN_CHARACTERS:
+        return text
+    return f"{text[:SHOWN_CHARACTERS]}... ({len(text):,} characters)"
+
+
 # --- types -----------------------------------------------------------------------------------
+
+
+DATES = f"dates, as days since {EPOCH:%Y-%m-%d}"
+DURATIONS = "durations, as days"
 
 
 def _objects(values: pd.Series, missing_values: Collection[str]) -> Column:
@@ -288,13 +353,21 @@ def _objects(values: pd.Series, missing_values: Collection[str]) -> Column:
     if all(isinstance(value, (bool, np.bool_)) for value in distinct):
         return _booleans(values)
     if all(isinstance(value, (Real, Decimal, np.bool_)) for value in distinct):
-        numbers = np.array([*map(float, distinct), np.nan])[codes]
-        return Column(_numbers(numbers, values), "number")
+        floats = [_float(value, values.name) for value in distinct]
+        if _not_exact(np.array(floats)) and len(set(floats)) < len(set(distinct)):
+            return _long_numbers(values, missing_values)
+        return _number_column(np.array([*floats, np.nan])[codes], values, missing_values)
     if all(isinstance(value, (datetime.date, np.datetime64)) for value in distinct):
-        return _dates(values, pd.DatetimeIndex(pd.to_datetime(values, utc=True)))
+        days = np.array([*map(_days, distinct), np.nan])[codes]
+        return _date_column(days, values, missing_values)
     if all(isinstance(value, (datetime.timedelta, np.timedelta64)) for value in distinct):
-        return _durations(values, pd.TimedeltaIndex(pd.to_timedelta(values)))
-    return _from_codes(codes, [_text(value) for value in distinct], values, missing_values)
+        days = np.array([*map(_duration, distinct), np.nan])[codes]
+        return Column(_numbers(days, values), "number", (DURATIONS,))
+    try:
+        texts = [_text(value) for value in distinct]
+    except InputError as error:
+        raise InputError(f"column {values.name!r}: {error}") from None
+    return _from_codes(codes, texts, values, missing_values)
 
 
 def _factorized(values: pd.Series) -> tuple[NDArray[np.intp], list[Any]]:
@@ -302,11 +375,22 @@ def _factorized(values: pd.Series) -> tuple[NDArray[np.intp], list[Any]]:
     try:
         codes, distinct = pd.factorize(values)
     except TypeError:
-        kind = next(type(v).__name__ for v in values if type(v).__hash__ is None)
+        kind = next((type(v).__name__ for v in values if not _is_hashable(v)), "unknown")
         raise InputError(
             f"column {values.name!r}: expected numbers or text, got a value of type {kind}"
         ) from None
+    if "\0" in "".join(value for value in values if type(value) is str):
+        # pandas takes texts for equal that differ after a zero character.
+        raise InputError(f"column {values.name!r}: expected text, got text with zero characters")
     return codes, list(distinct)
+
+
+def _is_hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
 
 
 def _text(value: Any) -> str:
@@ -314,8 +398,13 @@ def _text(value: Any) -> str:
     value = _plain(value)
     if isinstance(value, str):
         return value
-    if isinstance(value, (bytes, bytearray, complex)):
-        raise InputError(f"expected numbers or text, got {value!r} of type {type(value).__name__}")
+    if isinstance(value, (bytes, bytearray)):
+        raise InputError(
+            f"expected numbers or text, got bytes such as {bytes(value[:20])!r}; decode them: "
+            ".str.decode('utf-8')"
+        )
+    if isinstance(value, complex):
+        raise InputError(f"expected numbers or text, got the complex number {value!r}")
     if isinstance(value, float) and value.is_integer() and abs(value) < LARGEST_EXACT:
         return str(int(value))
     return str(value)
@@ -323,6 +412,16 @@ def _text(value: Any) -> str:
 
 def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
+
+
+def _float(value: Any, name: Any) -> float:
+    try:
+        return float(value)
+    except (OverflowError, ValueError):
+        raise InputError(
+            f"column {name!r}: expected numbers of double precision, got one of "
+            f"{len(str(Decimal(value)))} characters"
+        ) from None
 
 
 def _numbers(numbers: NDArray[np.float64], like: pd.Series) -> pd.Series:
@@ -334,6 +433,45 @@ def _numbers(numbers: NDArray[np.float64], like: pd.Series) -> pd.Series:
     )
 
 
+def _not_exact(numbers: NDArray[np.float64]) -> bool:
+    """Return whether whole numbers among them may have been rounded."""
+    return bool(np.abs(numbers).max(initial=0.0, where=np.isfinite(numbers)) > LARGEST_EXACT)
+
+
+def _long_numbers(values: pd.Series, missing_values: Collection[str]) -> Column:
+    """Return whole numbers as categories, since double precision takes some of them for equal."""
+    column = _from_texts(values, missing_values)
+    return Column(column.values, column.kind, (*column.notes, LONG_NUMBERS))
+
+
+LONG_NUMBERS = "whole numbers of more than 15 digits, read as categories"
+
+
+def _number_column(
+    numbers: NDArray[np.float64],
+    like: pd.Series,
+    missing_values: Collection[str],
+    notes: tuple[str, ...] = (),
+    number: Callable[[str], float | None] | None = None,
+) -> Column:
+    """Return numbers without those that stand for a missing value, as `number` reads them."""
+    read = number or _plain_number
+    wanted = {text: read(text) for text in missing_values}
+    words = []
+    for text, value in sorted(wanted.items()):
+        rows = np.zeros(len(numbers), dtype=bool) if value is None else numbers == value
+        if rows.any():
+            numbers = np.where(rows, np.nan, numbers)
+            words.append(f"{text!r} ({_rows(int(rows.sum()))})")
+    if words:
+        notes = (f"{', '.join(words)} read as missing", *notes)
+    return Column(_numbers(numbers, like), "number", notes)
+
+
+def _plain_number(text: str) -> float | None:
+    return float(text) if NUMBER.fullmatch(text) else None
+
+
 def _booleans(values: pd.Series, notes: tuple[str, ...] = ()) -> Column:
     if not values.isna().any():
         return Column(values.astype(bool), "boolean", notes)
@@ -341,26 +479,65 @@ def _booleans(values: pd.Series, notes: tuple[str, ...] = ()) -> Column:
     return Column(pd.Series(numbers, index=values.index, name=values.name), "boolean", notes)
 
 
-def _dates(values: pd.Series, dates: pd.DatetimeIndex, form: str = "") -> Column:
-    if dates.tz is not None:
-        dates = dates.tz_convert("UTC").tz_localize(None)
-    days = np.asarray((dates - EPOCH) / pd.Timedelta(days=1), dtype=np.float64)
-    note = f"dates{form}, as days since {EPOCH:%Y-%m-%d}"
-    return Column(_numbers(days, values), "number", (note,))
+def _in_days(values: NDArray[Any], unit: str) -> NDArray[np.float64]:
+    """Return dates or durations of numpy in days, nan where missing.
+
+    Microseconds, since the nanoseconds of the year 9999 are beyond 64 bits.
+    """
+    exact = values.astype(unit)
+    return np.where(np.isnat(exact), np.nan, exact.astype(np.int64).astype(np.float64) / DAY_LENGTH)
 
 
-def _durations(values: pd.Series, durations: pd.TimedeltaIndex) -> Column:
-    days = np.asarray(durations / pd.Timedelta(days=1), dtype=np.float64)
-    return Column(_numbers(days, values), "number", ("durations, as days",))
+def _days(value: Any) -> float:
+    """Return a date as days since 1970-01-01."""
+    if isinstance(value, np.datetime64):
+        return float(_in_days(np.array([value]), "datetime64[us]")[0])
+    if isinstance(value, pd.Timestamp):
+        value = value.to_pydatetime(warn=False)
+    if not isinstance(value, datetime.datetime):
+        value = datetime.datetime(value.year, value.month, value.day)
+    if value.tzinfo is None:
+        value = value.replace(tzinfo=datetime.UTC)
+    return _duration(value - EPOCH)
+
+
+def _duration(value: Any) -> float:
+    """Return a duration as days."""
+    if isinstance(value, np.timedelta64):
+        return float(_in_days(np.array([value]), "timedelta64[us]")[0])
+    if isinstance(value, pd.Timedelta):
+        value = value.to_pytimedelta()
+    return float(value // datetime.timedelta(microseconds=1)) / DAY_LENGTH
+
+
+def _date_column(
+    days: NDArray[np.float64], like: pd.Series, missing_values: Collection[str]
+) -> Column:
+    return _number_column(days, like, missing_values, (DATES,), _iso_days)
+
+
+def _iso_days(text: str) -> float | None:
+    """Return a date or the first day of a period as days, None if the text is neither."""
+    period = MONTH_OR_QUARTER.fullmatch(text)
+    if period is not None:
+        month = period["month"] or 3 * int(period["quarter"]) - 2
+        text = f"{period['year']}-{int(month):02}-01"
+    if not ISO_DATE.fullmatch(text):
+        return None
+    try:
+        return _days(datetime.datetime.fromisoformat(text))
+    except (ValueError, OverflowError):
+        return None
 
 
 # --- texts -----------------------------------------------------------------------------------
 
 
 def _from_texts(values: pd.Series, missing_values: Collection[str]) -> Column:
-    """Read a column of texts as categories, without looking for numbers."""
-    codes, texts = _factorized(values)
-    return _Texts(codes, list(texts), values, missing_values).categories()
+    """Read a column as categories, without looking for numbers."""
+    texts = values.astype(object).map(_text, na_action="ignore")
+    codes, distinct = _factorized(texts)
+    return _Texts(codes, distinct, values, missing_values).categories()
 
 
 def _from_codes(
@@ -382,21 +559,28 @@ class _Texts:
     ) -> None:
         self.name, self.index = values.name, values.index
         counts = np.bincount(codes[codes >= 0], minlength=len(texts))
-        stripped = [text.strip() for text in texts]
-        words = {text for text in stripped if text in MISSING_WORDS or text in missing_values}
-        if set(stripped) - words == {"+"} and "-" not in missing_values:
+        bare = [stripped(text) for text in texts]
+        given = {_plain_number(text) for text in missing_values} - {None}
+        words = {
+            text
+            for text in bare
+            if text in MISSING_WORDS
+            or text in missing_values
+            or (given and _plain_number(text) in given)
+        }
+        if "+" in bare and "-" not in missing_values:
             words.discard("-")
         self.notes: list[str] = []
         rows: dict[str, int] = {}
-        for text, count in zip(stripped, counts.tolist(), strict=True):
+        for text, count in zip(bare, counts.tolist(), strict=True):
             if text in words:
                 rows[text] = rows.get(text, 0) + count
         if rows:
             words_read = ", ".join(f"{text!r} ({_rows(n)})" for text, n in sorted(rows.items()))
             self.notes.append(f"{words_read} read as missing")
-        self.texts = [text for text in dict.fromkeys(stripped) if text not in words]
+        self.texts = [text for text in dict.fromkeys(bare) if text not in words]
         position = {text: k for k, text in enumerate(self.texts)}
-        places = np.array([*(position.get(text, -1) for text in stripped), -1], dtype=np.intp)
+        places = np.array([*(position.get(text, -1) for text in bare), -1], dtype=np.intp)
         self.codes = places[codes]
         self.counts = np.bincount(self.codes[self.codes >= 0], minlength=len(self.texts))
 
@@ -418,8 +602,8 @@ class _Texts:
             )
             return self.categories()
         if all(numeric):
-            return self._as_numbers(float)
-        for read in (self._dates, self._times, self._formatted):
+            return self._plain_numbers()
+        for read in (self._dates, self._times, self._durations, self._formatted):
             column_read = read()
             if column_read is not None:
                 return column_read
@@ -441,6 +625,20 @@ class _Texts:
         values = pd.Series(levels[self.codes], index=self.index, name=self.name, dtype=object)
         return Column(values, "category", tuple(self.notes))
 
+    def _plain_numbers(self) -> Column:
+        floats = [float(text) for text in self.texts]
+        whole = {int(text) for text in self.texts if text.lstrip("+-").isdecimal()}
+        if _not_exact(np.array(floats)) and len({float(number) for number in whole}) < len(whole):
+            self.notes.append(LONG_NUMBERS)
+            return self.categories()
+        pointed = [text for text in self.texts if "." in text]
+        notes = []
+        if pointed and all(
+            THREE_DECIMALS.fullmatch(t) or t.lstrip("+-").isdecimal() for t in self.texts
+        ):
+            notes.append(f"a point is read as the decimal point, such as in {pointed[0]!r}")
+        return self._as_numbers(float, *notes)
+
     def _as_numbers(self, number: Callable[[str], float], *notes: str) -> Column:
         numbers = np.array([*map(number, self.texts), np.nan])[self.codes]
         like = pd.Series(index=self.index, name=self.name, dtype=np.float64)
@@ -448,26 +646,37 @@ class _Texts:
 
     def _dates(self) -> Column | None:
         """Return dates as numbers, None if the texts are no dates."""
-        if all(ISO_DATE.fullmatch(text) for text in self.texts):
-            try:
-                dates = pd.to_datetime(pd.Series([*self.texts, None]), format="ISO8601", utc=True)
-            except ValueError as error:
-                raise InputError(f"column {self.name!r}: expected dates, but {error}") from None
-            like = pd.Series(index=self.index, name=self.name, dtype=np.float64)
-            found = _dates(like, pd.DatetimeIndex(dates.iloc[self.codes]))
-            return Column(found.values, found.kind, (*self.notes, *found.notes))
-        other = [text for text in self.texts if OTHER_DATE.fullmatch(text)]
-        if len(other) > max(1, NEARLY_ALL * len(self.texts)):
+        iso = [
+            bool(ISO_DATE.fullmatch(text) or MONTH_OR_QUARTER.fullmatch(text))
+            for text in self.texts
+        ]
+        if all(iso):
+            read = {text: _iso_days(text) for text in self.texts}
+            days = {text: day for text, day in read.items() if day is not None}
+            wrong = [text for text in self.texts if text not in days]
+            if wrong:
+                raise InputError(
+                    f"column {self.name!r}: expected dates, but there is no {shown(wrong)}; name it "
+                    f"as missing (--missing-values {wrong[0]}), correct it, or exclude the column "
+                    f"(--drop {self.name})"
+                )
+            return self._as_numbers(days.__getitem__, DATES)
+        dates = [k for k, text in enumerate(self.texts) if iso[k] or OTHER_DATE.fullmatch(text)]
+        other = [k for k in dates if not iso[k]]
+        words = sorted({*range(len(self.texts))} - {*dates}, key=lambda k: -int(self.counts[k]))
+        if other and len(dates) > max(1, NEARLY_ALL * len(self.texts)):
             raise InputError(
-                f"column {self.name!r}: dates such as {other[0]!r} cannot be read with certainty; "
-                f"write them as 2026-01-31, or exclude the column (--drop {self.name})"
+                f"column {self.name!r}: dates such as {self.texts[other[0]]!r} cannot be read with "
+                "certainty; write them as 2026-01-31, or exclude the column "
+                f"(--drop {self.name})"
             )
+        if len(dates) >= MANY_NUMBERS and 2 * len(dates) >= len(self.texts):
+            raise self._words_among("dates", len(dates), words)
         return None
 
     def _times(self) -> Column | None:
         """Return times of the day as hours, None if the texts are no times."""
-        form = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?")
-        if not all(form.fullmatch(text) for text in self.texts):
+        if not all(TIME.fullmatch(text) for text in self.texts):
             return None
 
         def hours(text: str) -> float:
@@ -476,10 +685,30 @@ class _Texts:
 
         return self._as_numbers(hours, f"times such as {self.texts[0]!r}, as hours")
 
+    def _durations(self) -> Column | None:
+        """Return durations as days, None if the texts are no durations."""
+        if not all(DURATION.fullmatch(text) for text in self.texts):
+            return None
+        try:
+            return self._as_numbers(lambda text: _duration(pd.Timedelta(text)), DURATIONS)
+        except ValueError as error:
+            raise InputError(f"column {self.name!r}: expected durations, but {error}") from None
+
     def _formatted(self) -> Column | None:
         """Return numbers with currency signs and separators, None if the texts are not all such."""
         bare = [CURRENCY.sub(lambda m: m["sign"] or "", text) for text in self.texts]
         units = [text for text, plain in zip(self.texts, bare, strict=True) if plain != text]
+        signs = {
+            SIGNS.get(sign, sign)
+            for text in units
+            for match in CURRENCY.finditer(text)
+            for sign in (match["before"] or match["after"],)
+        }
+        if len(signs) > 1:
+            return None
+        if not units:
+            bare = self._without_unit()
+            units = self.texts if bare is not self.texts else []
         notes = [f"numbers with a unit, such as {units[0]!r}"] if units else []
         if units and any("%" in text for text in units) and len(units) < len(self.texts):
             return None
@@ -489,7 +718,7 @@ class _Texts:
         for separator, form in GROUPED.items():
             grouped = [text for text in bare if form.fullmatch(text)]
             decimal = "," if separator == "." else "."
-            rest = DECIMAL_COMMA if separator == "." else NUMBER
+            rest = POINT_GROUPED if separator == "." else NUMBER
             if grouped and all(form.fullmatch(text) or rest.fullmatch(text) for text in bare):
                 name = "' '" if separator == " " else repr(separator)
                 notes.append(f"numbers with {name} between thousands, such as {grouped[0]!r}")
@@ -499,6 +728,15 @@ class _Texts:
             notes.append(f"numbers with a decimal comma, such as {example!r}")
             return self._separated(bare, "", ",", notes)
         return None
+
+    def _without_unit(self) -> list[str]:
+        """Return the texts without the word that many numbers have in common, such as 'kg'."""
+        matches = [WITH_UNIT.fullmatch(text) for text in self.texts]
+        units = {match["unit"].rstrip(".").casefold() for match in matches if match is not None}
+        if len(self.texts) < MANY_NUMBERS or None in matches or len(units) != 1:
+            return self.texts
+        numbers = [match["number"] for match in matches if match is not None]
+        return self.texts if any(CODE.fullmatch(text) for text in numbers) else numbers
 
     def _separated(self, bare: list[str], separator: str, decimal: str, notes: list[str]) -> Column:
         thousands = {"'": "'’", " ": " \u00a0\u2009\u202f"}.get(separator, separator)
@@ -511,24 +749,51 @@ class _Texts:
         return self._as_numbers(plain.__getitem__, *notes)
 
     def _check_words(self, numeric: list[bool]) -> None:
-        """Raise if a column of many numbers has some words among them; note a few numbers."""
-        like_numbers = [
-            is_number or any(form.fullmatch(text) for form in GROUPED.values())
+        """Raise if a column of many numbers has some words or units among them."""
+        like = [
+            is_number or LIKE_NUMBER.fullmatch(text) is not None
             for text, is_number in zip(self.texts, numeric, strict=True)
         ]
-        count = sum(like_numbers)
+        matches = [WITH_UNIT.fullmatch(text) for text in self.texts]
+        units = {match["unit"].casefold() for match in matches if match is not None}
+        if len(units) <= SHOWN:
+            like = [
+                number or (match is not None and len(match["unit"]) > 1)
+                for number, match in zip(like, matches, strict=True)
+            ]
+        count = sum(like)
         if count < MANY_NUMBERS or 2 * count < len(self.texts):
             return
-        words = [k for k, is_number in enumerate(like_numbers) if not is_number]
-        words.sort(key=lambda k: -int(self.counts[k]))
+        plain = sum(numeric)
+        if not plain:
+            examples = shown(
+                [text for text, is_like in zip(self.texts, like, strict=True) if is_like]
+            )
+            raise InputError(
+                f"column {self.name!r}: values such as {examples} look like numbers that cannot be "
+                f"read with certainty; write them without signs and units, or exclude the column "
+                f"(--drop {self.name})"
+            )
+        # What differs from most of the column is the problem.
+        odd = numeric if 0 < plain < count - plain else [not is_number for is_number in numeric]
+        words = [k for k, is_odd in enumerate(odd) if is_odd]
+        raise self._words_among("numbers", len(self.texts) - len(words), words)
+
+    def _words_among(self, what: str, count: int, words: list[int]) -> InputError:
+        """Return the error for words among numbers or dates."""
+        words = sorted(words, key=lambda k: -int(self.counts[k]))[: SHOWN + 1]
+        texts = [self.texts[k] for k in words[:SHOWN]]
         named = ", ".join(
-            f"{self.texts[k]!r} ({_rows(int(self.counts[k]))})" for k in words[:SHOWN]
+            f"{_short(text)} ({_rows(int(self.counts[k]))})"
+            for text, k in zip(texts, words, strict=False)
         )
-        more = f" and {len(words) - SHOWN:,} others" if len(words) > SHOWN else ""
-        raise InputError(
+        others = len(self.texts) - count - len(texts)
+        more = f" and {others:,} others" if others > 0 else ""
+        quoted = ",".join(text if "," not in text else f'"{text}"' for text in texts)
+        return InputError(
             f"column {self.name!r}: {count:,} of its {len(self.texts):,} different values are "
-            f"numbers, but not {named}{more}; name these as missing "
-            f"(--missing-values {','.join(self.texts[k] for k in words[:SHOWN])}), correct them, or "
+            f"{what}, but not {named}{more}; name these as missing "
+            f"(--missing-values {quoted}), correct them, or "
             f"exclude the column (--drop {self.name})"
         )
 

@@ -1,6 +1,7 @@
 """Columns read by their values."""
 
 import datetime
+import re
 from decimal import Decimal
 
 import numpy as np
@@ -240,3 +241,182 @@ def test_reading_twice_is_reading_once(values):
     if once.kind != "boolean":
         assert again.kind == once.kind or once.missing == len(values)
     pd.testing.assert_series_equal(again.values, once.values, check_dtype=False)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        series("9999-12-31", "2020-01-01", None),
+        series(datetime.date(9999, 12, 31), datetime.date(2020, 1, 1), None),
+        series(datetime.datetime(9999, 12, 31), np.datetime64("2020-01-01"), None),
+        pd.Series(np.array(["9999-12-31", "2020-01-01", "NaT"], dtype="datetime64[s]"), name="x"),
+    ],
+    ids=["text", "date", "mixed", "datetime64"],
+)
+def test_dates_beyond_nanoseconds(values):
+    # 7,980 years after 2020-01-01, less a day, with 1,935 leap days: 2,932,896 = 18,262 + 2,914,634.
+    np.testing.assert_array_equal(read_column(values).values, [2_932_896, 18_262, np.nan])
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_moments_are_the_same_in_every_resolution(unit):
+    moment = pd.Timestamp("2020-03-01 06:00:00", tz="Europe/Berlin")
+    texts = read_column(series(str(moment))).values.tolist()
+    assert read_column(series(moment.as_unit(unit), dtype=None)).values.tolist() == texts
+    assert read_column(series(moment.to_pydatetime())).values.tolist() == texts
+    assert texts == pytest.approx([18_322 + 5 / 24], abs=1e-12)
+
+
+def test_periods_are_their_first_day():
+    periods = pd.period_range("2020-01", periods=3, freq="M")
+    days = [18_262, 18_293, 18_322]
+    assert read_column(pd.Series(periods, name="x")).values.tolist() == days
+    assert read_column(series(*map(str, periods))).values.tolist() == days
+    assert read_column(series("2020Q1", "2020-Q2")).values.tolist() == [18_262, 18_353]
+
+
+def test_durations_as_they_are_written_in_files():
+    hours = pd.Series(pd.to_timedelta([6, 36], unit="h"), name="x")
+    for values in (hours, hours.astype(object), hours.astype(str), series("PT6H", "P1DT12H")):
+        column = read_column(values)
+        assert column.kind == "number"
+        assert column.values.tolist() == [0.25, 1.5]
+
+
+@pytest.mark.parametrize(
+    ("texts", "named"),
+    [
+        (["2020-01-31", "2020-02-30"], "2020-02-30"),
+        (["2020-01-31", "31.1.2020"], "31.1.2020"),
+        ([f"2020-01-{day}" for day in range(10, 30)] + ["never"], "never"),
+        (["January 5, 2020", "March 6, 2020"], "January 5, 2020"),
+        (["05JAN2020", "06MAR2020"], "05JAN2020"),
+        (["Mon, 5 Jan 2020", "Tue, 6 Jan 2020"], "Mon, 5 Jan 2020"),
+    ],
+    ids=lambda v: v if isinstance(v, str) else "",
+)
+def test_dates_among_others_are_refused_by_name(texts, named):
+    with pytest.raises(InputError, match=re.escape(named)) as raised:
+        read_column(series(*texts))
+    assert "--drop x" in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("texts", [["1:75", "2:80"], ["May", "June"], ["Mar 5", "Dec 10"]])
+def test_what_only_looks_like_a_time_or_date_is_a_category(texts):
+    assert read_column(series(*texts)).kind == "category"
+
+
+def test_a_unit_that_all_numbers_have_is_left_out():
+    column = read_column(series(*(f"{k}.5 kg" for k in range(20))))
+    assert column.values.tolist() == [k + 0.5 for k in range(20)]
+    assert "'0.5 kg'" in column.notes[0]
+    # Too few to be more than names.
+    assert read_column(series("36 months", "60 months")).kind == "category"
+
+
+@pytest.mark.parametrize(
+    ("texts", "named"),
+    [
+        ([f"${k}" for k in range(10)] + [f"€{k}" for k in range(10)], "$0"),
+        ([f"${k}.2M" for k in range(20)], "$0.2M"),
+        ([f"{k}%" for k in range(20)] + ["0.5"], "0.5"),
+        ([f"{k} kg" for k in range(20)] + ["7 lb"], "0 kg"),
+        ([f"{k}" for k in range(20)] + ["(7)"], "(7)"),
+        ([f"{k}" for k in range(20)] + ["\u22127"], "\u22127"),
+        ([f"{k}_000" for k in range(20)], "0_000"),
+    ],
+    ids=lambda v: v if isinstance(v, str) else "",
+)
+def test_numbers_written_in_several_ways_are_refused(texts, named):
+    with pytest.raises(InputError, match=re.escape(repr(named))) as raised:
+        read_column(series(*texts))
+    assert "--drop x" in str(raised.value)
+
+
+def test_points_between_thousands_beside_single_ones():
+    assert read_column(series("1.234", "1.234.567", "12")).values.tolist() == [1234, 1234567, 12]
+    # One point alone is the decimal point, which is noted where it may be meant otherwise.
+    column = read_column(series("1.234", "12.000"))
+    assert column.values.tolist() == [1.234, 12.0]
+    assert "'1.234'" in column.notes[0]
+    assert read_column(series("0.234", "12.000")).notes == ()
+
+
+@pytest.mark.parametrize("form", [int, np.int64, str], ids=["int", "int64", "text"])
+def test_whole_numbers_too_long_for_double_precision_stay_different(form):
+    values = pd.Series([form(2**60), form(2**60 + 1)], name="x")
+    column = read_column(values)
+    assert column.kind == "category"
+    assert column.values.tolist() == [str(2**60), str(2**60 + 1)]
+    # Times in nanoseconds are large, and different in double precision too.
+    assert read_column(series(form(10**18), form(2 * 10**18))).kind == "number"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        series(5, -999, 7, dtype="int64"),
+        series(5.0, -999.0, 7.0, dtype="float64"),
+        series(5, -999, 7, dtype="Int64"),
+        series(Decimal(5), -999, 7),
+        series("5", "-999.0", "7"),
+    ],
+    ids=lambda v: str(v.dtype),
+)
+@pytest.mark.parametrize("word", ["-999", -999])
+def test_numbers_that_stand_for_a_missing_value(values, word):
+    column = read_column(values, [word])
+    np.testing.assert_array_equal(column.values, [5.0, np.nan, 7.0])
+    assert "1 row" in column.notes[0]
+
+
+def test_dates_that_stand_for_a_missing_value():
+    for values in (series("9999-12-31", "2020-01-01"), series(datetime.date(9999, 12, 31))):
+        assert read_column(values, ["9999-12-31"]).missing == 1
+
+
+def test_texts_that_look_the_same_are_one():
+    column = read_column(
+        series("Male", "Male\u200b", "\ufeffMale", "\u200b", "caf\u00e9", "cafe\u0301")
+    )
+    assert column.values.dropna().nunique() == 2
+    assert column.missing == 1
+
+
+def test_text_with_a_zero_character_is_refused():
+    with pytest.raises(InputError, match="'x'"):
+        read_column(series("a", "a\0b"))
+
+
+def test_a_column_that_cannot_be_read_is_named():
+    for value in (b"a", 1j, Decimal("sNaN"), {1}):
+        with pytest.raises(InputError, match="'x'"):
+            read_column(series("a", value))
+
+
+def test_long_texts_are_shown_in_part():
+    with pytest.raises(InputError) as raised:
+        read_numbers(series("y" * 10_000))
+    assert len(str(raised.value)) < 300
+
+
+def test_numbers_of_declared_categories():
+    assert read_numbers(series(3, 1.5, dtype="category")).tolist() == [3.0, 1.5]
+
+
+def test_a_frame_of_numbers_is_not_copied():
+    frame = pd.DataFrame(np.ones((3, 2)))
+    assert read_frame(frame) is frame
+
+
+@pytest.mark.parametrize("name", ["ID", "Loan_ID", "PassengerId", "loan id", "id_code"])
+def test_identifiers_by_name(name):
+    numbers = np.random.default_rng(0).permutation(1000)[:60]
+    assert unused_reason(read_column(pd.Series(numbers, name=name))) is not None
+    assert unused_reason(read_column(pd.Series(numbers, name="bid"))) is None
+
+
+def test_shuffled_row_numbers_are_an_identifier():
+    numbers = np.random.default_rng(0).permutation(60) + 1000
+    assert unused_reason(read_column(pd.Series(numbers, name="x"))) is not None
