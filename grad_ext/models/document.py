@@ -6,7 +6,7 @@ before anything is created from them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,6 +100,34 @@ class Learned:
 
 
 @dataclass(frozen=True)
+class Core:
+    """A fitted network with its encoding, whatever the estimator: part of a model file.
+
+    Attributes
+    ----------
+    network, encoder, epoch, constant, location, scale
+        As in `Document`.
+    """
+
+    network: Sizes
+    encoder: tuple[Numeric | Categorical | Unused, ...]
+    epoch: int
+    constant: bool
+    location: float
+    scale: float
+
+    def check(self, shape: Shape) -> None:
+        """Compare the columns with the network.
+
+        Raises
+        ------
+        InputError
+            If they disagree, or a number of the encoding or the target is not usable.
+        """
+        _check_encoding(self.encoder, self.location, self.scale, shape)
+
+
+@dataclass(frozen=True)
 class Document:
     """All of a model file but its tensors.
 
@@ -150,16 +178,7 @@ class Document:
         InputError
             If two of them disagree, or a number of the encoding or the target is not usable.
         """
-        for part in self.encoder:
-            if isinstance(part, Numeric):
-                _check_numeric(part)
-        checks.number("location", self.location)
-        checks.above_0("scale", self.scale)
-        width = sum(part.width for part in self.encoder)
-        if not width or width != shape.features:
-            raise InputError(
-                f"the network takes {shape.features} features, the columns give {width}"
-            )
+        _check_encoding(self.encoder, self.location, self.scale, shape)
         if self.estimator != "GRADInProcessing":
             self._check_learned(shape)
         kind, classes = self._target()
@@ -224,6 +243,19 @@ class Document:
         if classes is None or not len(classes):
             raise InputError(f"classes_: expected an array of labels, got {short(classes)}")
         return type(Branch.of_groups("target", len(classes))), len(classes)
+
+
+def _check_encoding(
+    encoder: Sequence[Numeric | Categorical | Unused], location: float, scale: float, shape: Shape
+) -> None:
+    for part in encoder:
+        if isinstance(part, Numeric):
+            _check_numeric(part)
+    checks.number("location", location)
+    checks.above_0("scale", scale)
+    width = sum(part.width for part in encoder)
+    if not width or width != shape.features:
+        raise InputError(f"the network takes {shape.features} features, the columns give {width}")
 
 
 def _check_numeric(part: Numeric) -> None:

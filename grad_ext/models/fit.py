@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Hashable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +25,7 @@ from grad_ext.engine.module_trunk import Factory
 from grad_ext.engine.network import Network
 from grad_ext.errors import ConstantPredictionWarning, InputError, UnusedColumnWarning
 from grad_ext.method import GRAD, FittedGRAD
+from grad_ext.models.tensors import core_state, restored_core
 from grad_ext.outputs import Binary, Task
 from grad_ext.seeds import numpy_generator
 from grad_ext.training.checkpoint import CheckpointRule, last, rule_named
@@ -125,6 +128,23 @@ class Model:
     encoder: Encoder
     fitted: FittedGRAD
     constant: bool
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the model as text and arrays, which skops can read without trusting torch.
+
+        What a model file cannot hold, a user's module or unusual levels, stays an object.
+        """
+        if not self.fitted.network.shape.module:
+            with suppress(InputError):
+                return core_state(self.fitted, self.encoder, self.constant)
+        return dict(vars(self))
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        """Restore the model that `__getstate__` described, after the checks of a model file."""
+        if "core" in state:
+            encoder, fitted, constant = restored_core(state)
+            state = {"encoder": encoder, "fitted": fitted, "constant": constant}
+        vars(self).update(state)
 
     def scores(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         """Return the probability of the favorable label or the number, (N,), or of each class, (N, R)."""

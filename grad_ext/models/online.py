@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copyreg
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -53,6 +56,17 @@ class Online:
         self._trainer = Trainer(self._network, [self._trial.lams], [seed], settings)
         self._losses: list[Floats] = []
         self._metrics: list[dict[str, Floats]] = []
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Return how copy and pickle make the model again: its class and its attributes."""
+        return copyreg.__newobj__, (type(self),), dict(vars(self))  # type: ignore[attr-defined]
+
+    def __reduce__(self) -> Any:
+        """Refuse skops, the one caller: it holds neither torch's generators nor its optimisers."""
+        raise InputError(
+            "skops holds no model that partial_fit goes on with: expected one of fit, or "
+            "grad_ext.load of a file of grad_ext.save, which is the latest state"
+        )
 
     def learn(self, rows: Samples) -> Model:
         """Train for one pass over rows and return the model after it.

@@ -41,6 +41,15 @@ HOMES = {
     "GRADInProcessing": "grad_ext.adapters.aif360.inprocessing",
     "GRADRegressor": "grad_ext.models.sklearn",
 }
+# What skops has to trust to read fitted estimators: skops.io.load(path, trusted=list(SKOPS_TYPES)).
+SKOPS_TYPES = (
+    "grad_ext.data.sensitive.SensitiveAttribute",
+    "grad_ext.models.fit.Model",
+    "grad_ext.models.sklearn.GRADClassifier",
+    "grad_ext.models.sklearn.GRADEncoder",
+    "grad_ext.models.sklearn.GRADRegressor",
+    "grad_ext.training.checkpoint.History",
+)
 INSTEAD = {
     "checkpoint": "name a rule instead, such as 'paper' or 'accuracy@0.05'",
     "random_state": "use an integer instead; the fitted model has the one it used as seed_",

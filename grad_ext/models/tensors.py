@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
@@ -10,13 +11,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from grad_ext.codec import short
+from grad_ext.codec import from_json, short, to_json
+from grad_ext.data.encoding import Encoder
 from grad_ext.engine.logistic import WIDTH_STEP, Readout
 from grad_ext.engine.network import Network
 from grad_ext.engine.shape import Shape
 from grad_ext.errors import InputError
 from grad_ext.method import FittedGRAD
-from grad_ext.models.document import Document
+from grad_ext.models.document import Core, Document, Sizes
 from grad_ext.training.checkpoint import History
 
 # Data type, shape and bytes of each tensor by name, as safetensors reads them.
@@ -86,6 +88,55 @@ def checked_arrays(
     }
 
 
+def core_state(fitted: FittedGRAD, encoder: Encoder, constant: bool) -> dict[str, Any]:
+    """Return a model as text and arrays, of which `restored_core` makes it again.
+
+    Raises
+    ------
+    InputError
+        If a column's name or a level cannot be written as JSON.
+    """
+    core = Core(
+        network=Sizes.of(fitted.network.shape),
+        encoder=tuple(encoder.parts_),
+        epoch=int(fitted.epochs[0]),
+        constant=bool(constant),
+        location=float(fitted.location),
+        scale=float(fitted.scale),
+    )
+    text = json.dumps(to_json(core), allow_nan=False)
+    return {"core": text, "arrays": fitted_tensors(fitted), "device": fitted.device}
+
+
+def restored_core(state: Mapping[str, Any]) -> tuple[Encoder, FittedGRAD, bool]:
+    """Return the encoder, the pack of one, and whether it is constant, from `core_state`.
+
+    Raises
+    ------
+    InputError
+        If the state contradicts itself.
+    """
+    core = from_json(Core, json.loads(state["core"]), "core")
+    shape = core.network.shape()
+    core.check(shape)
+    tensors = {
+        name: {
+            "dtype": "F64" if array.dtype == np.float64 else str(array.dtype),
+            "shape": array.shape,
+            "data": np.ascontiguousarray(array).tobytes(),
+        }
+        for name, array in state["arrays"].items()
+    }
+    readout = state["arrays"].get("readout.weight")
+    arrays = checked_arrays(tensors, shape, 0 if readout is None else readout.shape[1])
+    encoder = Encoder()
+    encoder.parts_ = list(core.encoder)
+    # A model that scored on a GPU is read back without one too.
+    device = state["device"] if torch.cuda.is_available() else "cpu"
+    fitted = replace(fitted_pack(core, shape, arrays), device=device)
+    return encoder, fitted, core.constant
+
+
 def _history_sizes(tensors: Tensors, shape: Shape) -> dict[str, tuple[int, ...]]:
     """Return the history's shapes, given the file's numbers of epochs and evaluated attributes."""
     epochs = _first_sizes(tensors, "history.loss")[0]
@@ -105,7 +156,7 @@ def _first_sizes(tensors: Tensors, name: str) -> tuple[int, int]:
 
 
 def fitted_pack(
-    document: Document, shape: Shape, arrays: Mapping[str, NDArray[np.float64]]
+    document: Document | Core, shape: Shape, arrays: Mapping[str, NDArray[np.float64]]
 ) -> FittedGRAD:
     """Return the pack of one of a document and its arrays.
 
