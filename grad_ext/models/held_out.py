@@ -187,7 +187,7 @@ def rates_by_group(
         if attribute.continuous:
             continue
         column = groups[attribute.name].to_numpy(dtype=object)
-        for name in pd.unique(column[~pd.isna(column)]):
+        for name in sorted(pd.unique(column[~pd.isna(column)])):
             inside = column == name
             lines.append(
                 {
@@ -202,8 +202,7 @@ def rates_by_group(
                 }
             )
     names = ["attribute", "group", "rows", "favorable", "selected", "true_positive_rate"]
-    frame = pd.DataFrame(lines, columns=[*names, "false_positive_rate", "accuracy"])
-    return frame.sort_values(["attribute", "group"], kind="stable", ignore_index=True)
+    return pd.DataFrame(lines, columns=[*names, "false_positive_rate", "accuracy"])
 
 
 def _share(hits: NDArray[np.bool_], w: NDArray[np.float64], rows: NDArray[np.bool_]) -> float:

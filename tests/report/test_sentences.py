@@ -9,8 +9,9 @@ import pytest
 
 import grad_ext.report.findings as package
 from grad_ext.report.findings.base import Finding
-from grad_ext.report.findings.comparison import FrontierMethod
+from grad_ext.report.findings.comparison import FrontierMethod, MethodResult
 from grad_ext.report.findings.lambdas import AgainstChance, Diverged
+from grad_ext.report.findings.pairwise import Opponent, PairwiseComparison
 from grad_ext.report.findings.reproduction import Case, ConstantAlgorithm
 from grad_ext.report.sentences import sentences
 from grad_ext.report.sentences.english import count, listed, sentence, signed
@@ -53,6 +54,21 @@ def test_sentences_have_the_values():
     assert {"0.123", "0.456"} <= set(re.split(r"[ ,:]+", chance))
     for value in ("adult", "sex and race", "paper", "GRAD-Pred", "2 of 10"):
         assert value in constant
+
+
+@pytest.mark.parametrize(
+    ("wins", "rest", "clauses"),
+    [
+        ((), 1, "together 1 other method is"),
+        ((Opponent("logistic", False, True, 0.1, -0.1),), 0, "together it clearly beats logistic."),
+        ((Opponent("logistic", False, True, 0.1, -0.1),), 2, "logistic; 2 other methods are"),
+    ],
+)
+def test_what_is_compared_is_the_subject_of_its_verbs_alone(wins, rest, clauses):
+    pair = PairwiseComparison("GRAD", "accuracy", wins, (), 0, 0, rest)
+    names = ("accuracy", "balanced_accuracy", "discrimination", "chance_level", "delta")
+    result = MethodResult("GRAD", dict.fromkeys(names, 0.5), 1, 2, (), (pair,), "", {})
+    assert clauses in sentences([result])[0]
 
 
 def test_parts_of_sentences():

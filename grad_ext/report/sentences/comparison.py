@@ -66,10 +66,12 @@ def _tally(pair: PairwiseComparison) -> str:
                 parts.append(
                     f"clearly {verb} {which}" if clearly else f"{verb} {which}, not clearly"
                 )
+    # "It" is the subject of the verbs alone.
+    clauses = [f"it {'; '.join(parts)}"] if parts else []
     if others := pair.higher + pair.lower + pair.rest:
         how = "worse in one and better in the other, equal, or with constant models"
-        parts.append(f"{count(others, 'other')} {'is' if others == 1 else 'are'} {how}")
-    return f"In {METRIC_NAMES[pair.metric]} and Discrimination together it {'; '.join(parts)}."
+        clauses.append(f"{count(others, 'other method')} {'is' if others == 1 else 'are'} {how}")
+    return f"In {METRIC_NAMES[pair.metric]} and Discrimination together {'; '.join(clauses)}."
 
 
 @sentence.register
