@@ -49,9 +49,10 @@ def export_onnx(fitted: Any, path: str | os.PathLike[str]) -> None:
     """Write a fitted model as an ONNX file, whole or not at all.
 
     Inputs: if all columns are numbers, ``X``, double of shape (N, number of columns), in the order
-    of fitting; else one of shape (N, 1) for each column by its name, double for numbers and the type
-    of the levels (string, int64, bool or double) for categories. A level that is not in the training
-    rows is encoded as zeros, as in the model; missing values are not refused, unlike in the model.
+    of fitting; else one of shape (N, 1) for each column by its name, double for numbers and string
+    for categories. Columns that the model left out are none of them. Missing numbers are nan,
+    missing categories are empty texts; a level that is not in the training rows is encoded as zeros,
+    as in the model.
 
     Outputs: ``probabilities``, double (N, C), and ``label``, (N,), of a classifier;
     ``prediction``, double (N,), of a regressor; ``representation``, double (N, H), of an encoder.
@@ -86,14 +87,19 @@ def export_onnx(fitted: Any, path: str | os.PathLike[str]) -> None:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     export_onnx(model, Path(folder) / "model.onnx")
     """
+    model = onnx_model(fitted)
+    onnx.checker.check_model(model, full_check=True)
+    write_model(Path(path), model.SerializeToString(deterministic=True))
+
+
+def onnx_model(fitted: Any) -> Any:
+    """Return a fitted model as an ``onnx.ModelProto``; errors are those of `export_onnx`."""
     name = class_name(fitted)
     graph = _Graph()
     parts = [part for part in fitted.model_.encoder.parts_ if not isinstance(part, Unused)]
     encoded = _encode(graph, parts)
     _OUTPUTS_OF[name](graph, fitted, _trunk(graph, encoded, fitted.model_.fitted))
-    model = graph.model(name, parts)
-    onnx.checker.check_model(model, full_check=True)
-    write_model(Path(path), model.SerializeToString(deterministic=True))
+    return graph.model(name, parts)
 
 
 class _Graph:
