@@ -1,6 +1,7 @@
 """Atomic writes, and the folders that files are written to."""
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from platformdirs import user_cache_dir
 from grad_ext.errors import InputError
 
 CACHE = "GRAD_EXT_CACHE"
+# File systems allow 255 bytes, of which a letter takes up to four.
+LONGEST_NAME = 50
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -54,6 +57,21 @@ def writable_folder(path: Path) -> Path:
     except OSError as error:
         raise InputError(f"cannot write to the folder {path}: {error.strerror}") from None
     return path
+
+
+def plain_name(*parts: str) -> str:
+    """Return parts joined by hyphens to a name that every file system allows.
+
+    Names of attributes may be conditions, with signs that not every file system allows, or long.
+
+    Examples
+    --------
+    >>> from grad_ext.files import plain_name
+    >>> plain_name("lambda", "loans", "age>=25", "1a2b3c")
+    'lambda-loans-age_=25-1a2b3c'
+    """
+    *names, last = (re.sub(r"[^\w.,=+ -]+", "_", part) for part in parts)
+    return f"{'-'.join(names)[:LONGEST_NAME]}-{last}"
 
 
 def cache_folder(name: str = "") -> Path:

@@ -15,7 +15,6 @@ record.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, replace
@@ -25,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from grad_ext.codec import to_json
 from grad_ext.data.roles import roles_beside
 from grad_ext.errors import InputError, MissingToolkit
-from grad_ext.files import writable_folder, write_atomically
+from grad_ext.files import plain_name, writable_folder, write_atomically
 from grad_ext.trial import Record, Trial, fingerprint
 from grad_ext.versions import versions
 
@@ -389,6 +388,4 @@ def parse_records(content: bytes, name: str) -> list[Record]:
 
 def default_folder(about: Mapping[str, Any], *names: str) -> Path:
     """Return the default folder of a study, whose name holds a hash of its settings."""
-    # Names of attributes may be conditions, with signs that not every file system allows.
-    plain = [re.sub(r"[^\w.,=+ -]+", "_", name) for name in names]
-    return Path("studies") / "-".join([about["kind"], *plain, fingerprint(about)[:6]])
+    return Path("studies") / plain_name(about["kind"], *names, fingerprint(about)[:6])

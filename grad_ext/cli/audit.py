@@ -66,7 +66,7 @@ def audit(
     from grad_ext.auditing.tables import audit_table, audit_training, evaluation_rows
     from grad_ext.cli.studies import interruptible
     from grad_ext.data.split import split as split_rows
-    from grad_ext.files import writable_folder
+    from grad_ext.files import plain_name, writable_folder
     from grad_ext.models.persistence import load
     from grad_ext.models.workflow import rows_for_model
     from grad_ext.trial import Trial, fingerprint
@@ -93,7 +93,7 @@ def audit(
             "folds": probes.folds,
         }
         names = [table.name, *table.attribute_names, method.lower(), fingerprint(parameters)[:6]]
-        out = Path("audits") / "-".join(names)
+        out = Path("audits") / plain_name(*names)
     folder = writable_folder(out)
     try:
         with interruptible():

@@ -185,7 +185,9 @@ def checked_protocol(table: Table, protocol: str) -> str:
 
 
 def _split_rows(table: Table, seed: int, protocol: str) -> tuple[Ints, Ints, Ints]:
-    generator = numpy_generator(seed, "split", table.name)
+    # A user's rows have a name only by chance, such as a file's: the same rows are split the same.
+    name = table.name if table.report is None else ""
+    generator = numpy_generator(seed, "split", name)
     groups, everything = strata(table), np.arange(len(table))
     if protocol == "grouped":
         unit = table.g()

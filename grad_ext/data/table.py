@@ -259,12 +259,16 @@ class Table:
     def label_words(self) -> tuple[Any, Any]:
         """The unfavorable and the favorable label, in the data's words.
 
-        Labels that a condition makes are named by it: ``not income>50000`` and ``income>50000``.
+        Of several values the favorable one, or the condition that makes it, names the other label too:
+        ``yes`` and ``not yes``, ``income>50000`` and ``not income>50000``.
         """
         target = self.target
         if self.report is None or target.column in {each.name for each in self.report.columns}:
             return target.unfavorable, target.favorable
-        return f"not {target.column}", target.column
+        favorable = [label.value for label in self.report.values if label.favorable]
+        others = [label.value for label in self.report.values if not label.favorable]
+        word = favorable[0] if len(favorable) == 1 else target.column
+        return others[0] if len(others) == 1 else f"not {word}", word
 
     def inputs(self, use_protected: bool = False) -> pd.DataFrame:
         """Return the features that are inputs of the network.

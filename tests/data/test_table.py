@@ -1,10 +1,13 @@
 """Roles of columns: inputs, labels, units, and what a table refuses."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from small_table import small
 
 from grad_ext.data.sensitive import SensitiveAttribute
+from grad_ext.data.split import split
+from grad_ext.data.table import Table
 from grad_ext.errors import InputError
 
 
@@ -52,3 +55,29 @@ def test_bad_input(case):
     call, message = BAD[case]
     with pytest.raises(InputError, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    ("favorable", "words"),
+    [
+        ("yes", ("not yes", "yes")),
+        ("yes|late", ("no", "paid is yes or late")),
+        (None, ("no", "yes")),
+    ],
+)
+def test_labels_in_the_datas_words(favorable, words):
+    paid = ["yes", "no", "late", "yes", "no", "late"] if favorable else ["yes", "no"] * 3
+    frame = pd.DataFrame({"x": [1, 5, 2, 4, 3, 6], "sex": list("mfmfmf"), "paid": paid})
+    table = Table.from_frame(frame, label="paid", favorable=favorable or "yes", protected=["sex"])
+    assert table.label_words == words
+
+
+def test_the_same_rows_are_split_the_same_whatever_their_name():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": rng.normal(size=90), "sex": ["m", "f"] * 45})
+    frame["paid"] = rng.integers(0, 2, 90)
+    first, second = (
+        split(Table.from_frame(frame, label="paid", protected=["sex"], name=name)).test.frame.index
+        for name in ("loans", "credit")
+    )
+    np.testing.assert_array_equal(first, second)
