@@ -4,11 +4,13 @@
 import json
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from grad_ext import checks
+from grad_ext.codec import to_json
 from grad_ext.constraints import CONSTRAINTS
 from grad_ext.errors import InputError
 from grad_ext.training.settings import Settings
@@ -210,3 +212,19 @@ def test_settings_that_make_no_sense(changes, message):
 def test_a_seed_is_not_negative():
     with pytest.raises(InputError, match=r"seed must be .* at least 0, got -1"):
         Trial("d", ("a",), seed=-1)
+
+
+def test_numpys_scalars_become_pythons():
+    settings = Settings(
+        trunk=np.array([5, 4]), branch=(np.int64(3),), epochs=np.int64(2),
+        balance_groups=np.bool_(True), use_protected=np.bool_(False),
+        saturation=np.array([40.0, 10.0]), recipe=np.str_("steady"),
+    )  # fmt: skip
+    plain = Settings(
+        trunk=(5, 4), branch=(3,), epochs=2, balance_groups=True, saturation=(40.0, 10.0)
+    )
+    trial = Trial("t", ("sex",), np.float32(1.5), np.int64(3), np.int8(4), settings=settings)
+    assert trial == Trial("t", ("sex",), 1.5, 3, 4, settings=plain)
+    assert json.loads(json.dumps(to_json(trial))) == to_json(
+        Trial("t", ("sex",), 1.5, 3, 4, settings=plain)
+    )

@@ -201,3 +201,23 @@ def test_rows_of_numbers():
     assert as_rows("w", [True, np.float32(0.5)]).tolist() == [1.0, 0.5]
     with pytest.raises(InputError, match=r"w: expected numbers, got \['a', 'b'\]"):
         as_rows("w", ["b", "a"])
+
+
+def test_numpys_scalars_are_arguments_like_pythons():
+    plain = {"level": 0.5, "resamples": 50, "seed": 1}
+    numpys = {"level": np.float32(0.5), "resamples": np.int64(50), "seed": np.int8(1)}
+    pd.testing.assert_frame_equal(
+        intervals(Y, LABELS, sensitive_features=SEX, **numpys),
+        intervals(Y, LABELS, sensitive_features=SEX, **plain),
+    )
+    pd.testing.assert_frame_equal(
+        paired_test(Y, LABELS, Y, sensitive_features=SEX, **numpys),
+        paired_test(Y, LABELS, Y, sensitive_features=SEX, **plain),
+    )
+    settings = {"k": np.int64(2), "include_self": np.bool_(True), "ties": np.str_("share")}
+    expected = consistency(Y, LABELS, X=X, k=2, include_self=True)
+    assert consistency(Y, LABELS, X=X, **settings) == expected
+    ages = [20.5, 30, 40, 50, 60, 70]
+    assert discrimination(
+        None, LABELS, sensitive_features=ages, continuous=[np.int64(0)]
+    ) == discrimination(None, LABELS, sensitive_features=ages, continuous=[0])

@@ -220,6 +220,28 @@ def test_numbers_as_protected_attributes():
     assert scorer(model, X, y) == pytest.approx(-np.mean(expected))
 
 
+@pytest.mark.parametrize("prediction", ["label", "score"])
+def test_the_favorable_label_may_be_the_first(prediction):
+    X, y, w = applicants()
+    model = LogisticRegression().fit(X[["u", "v"]], y)
+    predicted = (
+        (model.predict(X[["u", "v"]]) == "no").astype(float)
+        if prediction == "label"
+        else model.predict_proba(X[["u", "v"]])[:, 0]
+    )
+    sex = X["sex"].sample(frac=1, random_state=0)  # in another order
+    scorer = zemel_scorer("delta", pos_label="no", prediction=prediction)
+    expected = delta(y == "no", predicted, sensitive_features=X["sex"].to_numpy(), sample_weight=w)
+    value = scorer(model, X[["u", "v"]], y, sensitive_features=sex, sample_weight=w)
+    assert value == pytest.approx(expected)
+    with pytest.raises(InputError, match=r"pos_label.*\['no', 'yes'\], got 'maybe'"):
+        zemel_scorer("accuracy", pos_label="maybe")(model, X[["u", "v"]], y)
+    for labels in (np.where(y == "yes", 1, -1), y == "yes"):
+        model = LogisticRegression().fit(X[["u", "v"]], labels)
+        value = zemel_scorer("accuracy")(model, X[["u", "v"]], labels)
+        assert value == pytest.approx((model.predict(X[["u", "v"]]) == labels).mean())
+
+
 def test_fairlearns_mitigators_which_name_no_classes():
     X, y, _ = applicants()
     y = (y == "yes").astype(int)

@@ -901,3 +901,19 @@ def test_names_that_torch_would_not_take():
     attachment = attach(net, "0", {"marital.status": 2, "type": 2, "": 2})
     net(rows())
     assert attachment.loss(dict.fromkeys(attachment.protected, SEX["sex"])).requires_grad
+
+
+def test_numpys_scalars_are_arguments_like_pythons():
+    network = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 1))
+    numpys = attach(
+        network, np.str_("1"), {"sex": np.int64(2), "age": np.str_("continuous")},
+        lam={np.str_("sex"): np.float32(3), "age": np.int64(1)}, hidden=np.array([4]),
+        constraint=np.str_("equalized_odds"), classes=np.int64(2), random_state=np.int64(0),
+    )  # fmt: skip
+    plain = attach(
+        network, "1", {"sex": 2, "age": "continuous"}, lam={"sex": 3.0, "age": 1.0}, hidden=[4],
+        constraint="equalized_odds", classes=2, random_state=0,
+    )  # fmt: skip
+    network(torch.arange(16.0).reshape(8, 2))
+    given = {"sex": torch.tensor([0, 1] * 4), "age": torch.arange(8.0)}, torch.arange(8) % 4 // 2
+    assert numpys.loss(*given).item() == plain.loss(*given).item()
