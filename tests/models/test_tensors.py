@@ -1,4 +1,4 @@
-"""Estimators and pipelines in skops' format, from which nothing is executed."""
+"""Models as text and arrays: estimators and pipelines in skops' format, from which nothing is executed."""
 
 import copy
 import pickle
