@@ -22,12 +22,9 @@ import weakref
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import IO, TYPE_CHECKING, BinaryIO
+from typing import IO, BinaryIO, Protocol
 
-from grad_ext.errors import MissingToolkit
-
-if TYPE_CHECKING:
-    import psutil
+import psutil
 
 # One thread for all numerical libraries, as GRAD is trained; no devices; no chatter.
 ENVIRONMENT = {
@@ -51,6 +48,13 @@ PR_SET_PDEATHSIG = 1
 Outbox = queue.SimpleQueue[bytes | None]
 
 
+class Inbox(Protocol):
+    """Gets a child's messages, and None after the last one."""
+
+    def put(self, item: bytes | None, /) -> None:
+        """Add a message."""
+
+
 class TimeLimit(TimeoutError):
     """A child took too long to answer, and was ended."""
 
@@ -70,6 +74,12 @@ class Child:
     ----------
     module : str
         The module that it runs.
+    inbox : Inbox, optional
+        Gets the child's messages in another thread, where one place waits for many children;
+        `receive` is not used then.
+    by_signal : bool, default True
+        Let the system kill the child the moment its parent is dead, where it can. Otherwise the child
+        notices by itself that its standard input is closed, and can tidy up.
 
     Attributes
     ----------
@@ -79,13 +89,13 @@ class Child:
         Position in what the child has printed from which on it is shown if the child dies.
     """
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str, inbox: Inbox | None = None, by_signal: bool = True) -> None:
         self.most = self.printed_from = 0
         # The parent's death signal comes when the thread that started the child ends.
         is_main = threading.current_thread() is threading.main_thread()
         self._printed = tempfile.TemporaryFile()  # noqa: SIM115  open as long as the child lives
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", module, str(os.getpid()), str(int(is_main))],
+            [sys.executable, "-P", "-m", module, str(os.getpid()), str(int(is_main and by_signal))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._printed,
@@ -100,7 +110,7 @@ class Child:
             threading.Thread(target=target, args=arguments, daemon=True)
             for target, arguments in (
                 (_write_all, (self._process.stdin, self._outbox)),
-                (_read_all, (self._process.stdout, self._inbox)),
+                (_read_all, (self._process.stdout, inbox or self._inbox)),
             )
         ]
         for thread in self._threads:
@@ -136,8 +146,6 @@ class Child:
             If they hold more; the child is ended.
         ProcessDied
             If the child has ended, with its exit code and the end of what it printed.
-        MissingToolkit
-            If there is a limit of memory and psutil is not installed.
         """
         if not self._finalizer.alive:
             raise ProcessDied("the process is closed")
@@ -160,12 +168,13 @@ class Child:
                     raise TimeLimit(f"no answer within {seconds:g} seconds") from None
                 continue
             if message is None:
-                error = self._death()
+                error = self.death()
                 self.close()
                 raise error
             return message
 
-    def _death(self) -> ProcessDied:
+    def death(self) -> ProcessDied:
+        """Return the error of a child that has ended by itself; it is not closed yet."""
         code = self._process.wait()
         self._printed.seek(self.printed_from)
         printed = self._printed.read().decode(errors="replace").strip()[-TAIL:]
@@ -190,10 +199,8 @@ def _end(
     threads: Sequence[threading.Thread],
     grace: float = 0.0,
 ) -> None:
-    started: list[psutil.Process] = []
-    # Without psutil, processes that left the group are not ended.
-    with suppress(ImportError):
-        started = _tree(process.pid)[1:]
+    # Those that left the group, too.
+    started = _tree(process.pid)[1:]
     outbox.put(None)
     with suppress(subprocess.TimeoutExpired):
         process.wait(grace)
@@ -220,7 +227,7 @@ def _write_all(stream: BinaryIO, outbox: Outbox) -> None:
             write_message(stream, message)
 
 
-def _read_all(stream: BinaryIO, inbox: queue.SimpleQueue[bytes | None]) -> None:
+def _read_all(stream: BinaryIO, inbox: Inbox) -> None:
     with suppress(EOFError), stream:
         while True:
             inbox.put(read_message(stream))
@@ -252,8 +259,6 @@ def read_message(stream: BinaryIO) -> bytes:
 
 def _tree(pid: int) -> list[psutil.Process]:
     """Return a process and all that it started, directly or not; nothing if it has ended."""
-    import psutil
-
     with suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
         return [process, *process.children(recursive=True)]
@@ -261,17 +266,7 @@ def _tree(pid: int) -> list[psutil.Process]:
 
 
 def resident_memory(pid: int) -> int:
-    """Return the resident memory (bytes) of a process and all that it started.
-
-    Raises
-    ------
-    MissingToolkit
-        If psutil is not installed.
-    """
-    try:
-        import psutil
-    except ImportError as error:
-        raise MissingToolkit("psutil", "tune") from error
+    """Return the resident memory (bytes) of a process and all that it started."""
     total = 0
     for process in _tree(pid):
         with suppress(psutil.NoSuchProcess):

@@ -21,20 +21,17 @@ from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock, Timeout
+
 from grad_ext.codec import to_json
 from grad_ext.data.roles import roles_beside
-from grad_ext.errors import InputError, MissingToolkit
+from grad_ext.errors import InputError
 from grad_ext.files import plain_name, writable_folder, write_atomically
 from grad_ext.trial import Record, Trial, fingerprint
 from grad_ext.versions import versions
 
 if TYPE_CHECKING:
     from grad_ext.data.table import Table
-
-try:
-    from filelock import FileLock, Timeout
-except ImportError as error:
-    raise MissingToolkit("filelock", "tune") from error
 
 FORMAT = 3
 LOCK = ".lock"
@@ -344,12 +341,14 @@ def _order(trial: Trial) -> tuple[Any, ...]:
     )
 
 
-def write_records(folder: Path, records: Sequence[Record]) -> None:
-    """Write a pack's records to the study's folder, in one step.
+def write_records(folder: Path, records: Sequence[Record]) -> Path:
+    """Write a pack's records to the study's folder, in one step, and return the path of their file.
 
     The file's name is a hash of the trials, so a pack that runs twice has one file.
     """
-    write_atomically(record_file(folder, [record.trial for record in records]), to_lines(records))
+    path = record_file(folder, [record.trial for record in records])
+    write_atomically(path, to_lines(records))
+    return path
 
 
 def record_file(folder: Path, trials: Sequence[Trial]) -> Path:

@@ -156,8 +156,8 @@ def test_help_is_cheap():
 
 def test_a_process_that_trains_packs_loads_what_it_needs():
     """Every study waits for as many of these processes to start as there are CPUs."""
-    code = "import grad_ext.sweeps.run.executors, grad_ext.evaluation"
-    assert loaded_by(code) <= {"torch", "ray", "pandas"}
+    code = "import grad_ext.sweeps.run.pack_worker, grad_ext.sweeps.run.fitting"
+    assert loaded_by(code) <= {"torch", "pandas"}
 
 
 def test_data_and_metrics_need_neither_torch_nor_a_toolkit():
@@ -177,13 +177,25 @@ def test_every_public_name_is_there():
 def test_a_missing_toolkit_is_named_with_its_extra(package):
     call = {
         "aif360": "from grad_ext import GRADInProcessing",
-        "ray": "from grad_ext.cli import main; sys.exit(main(['sweep', 'lambda', '--out', 'x']))",
+        "ray": "from grad_ext.cli import main;"
+        "sys.exit(main('sweep lambda --engine ray --out x'.split()))",
     }[package]
     code = f"import sys; sys.modules[{package!r}] = None; import os, tempfile; os.chdir(tempfile.mkdtemp())\n{call}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     extra = {"aif360": "aif360", "ray": "tune"}[package]
     assert f"{package} is not installed; pip install 'grad-ext[{extra}]'" in done.stderr
     assert done.returncode == {"aif360": 1, "ray": 2}[package]
+
+
+def test_studies_on_this_machine_need_no_ray(tmp_path):
+    code = (
+        "import sys; sys.modules['ray'] = None; from grad_ext import StudyPlan;"
+        "plan = StudyPlan('seed', seeds=2, settings={'epochs': 1}, out='study');"
+        "print(len(plan.run(num_cpus=1).frame))"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout == "2\n"
 
 
 # The kernels' tests are in a process of their own, with what they need: engine/test_kernels.py.

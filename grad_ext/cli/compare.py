@@ -10,6 +10,7 @@ from grad_ext.cli import complete
 from grad_ext.cli.groups import with_options
 from grad_ext.cli.options import (
     DatasetOptions,
+    Engine,
     EvaluationOptions,
     FileOptions,
     NumCpus,
@@ -70,6 +71,7 @@ def compare(
         bool, typer.Option("--retry", help="Run the models again that failed before.")
     ] = False,
     num_cpus: NumCpus = None,
+    engine: Engine = "auto",
 ) -> int:
     """Train and evaluate all methods on the same train/test split, and compare them.
 
@@ -92,6 +94,7 @@ def compare(
     from grad_ext.sweeps.studies.comparison import open_comparison
 
     formats = study.formats()
+    resources = Resources(num_cpus, engine=engine)
     memory = None if memory_limit is None else memory_from_text(memory_limit)
     table = data.table(file)
     show_tables([table])
@@ -112,7 +115,7 @@ def compare(
         file.described(data.dataset),
     )
     progress = output().progress
-    if code := run_study(opened.directory, lambda: opened.run(Resources(num_cpus), progress)):
+    if code := run_study(opened.directory, lambda: opened.run(resources, progress)):
         return code
     comparison = opened.result(formats)
     frame = comparison.frame

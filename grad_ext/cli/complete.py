@@ -8,8 +8,9 @@ from pathlib import Path
 from grad_ext.constraints import CONSTRAINTS
 from grad_ext.training.settings import RECIPES, VARIANTS
 
-# Copies of the names in `grad_ext.data.catalog`, `grad_ext.sweeps.studies.methods` and
-# `grad_ext.sweeps.studies.reproduction`, which take a second to import; a test compares them.
+# Copies of the names in `grad_ext.data.catalog`, `grad_ext.sweeps.studies.methods`,
+# `grad_ext.sweeps.studies.reproduction` and `grad_ext.sweeps.run.resources`, which take a second to
+# import; a test compares them.
 DATA_SETS = (
     *("german", "adult", "diabetes", "health", "compas", "law_school", "bank", "bank_additional"),
     *("credit", "meps19", "meps20", "meps21"),
@@ -22,6 +23,7 @@ FAMILIES = (
 GRAD_METHODS = ("grad-pred", "grad-auto", "nn-pred", "nn-auto")
 RULES = ("paper", "delta", "balanced_delta", "last", "accuracy@0.05")
 TABLES = ("table1", "table2", "figure2")
+ENGINES = ("auto", "local", "ray")
 Complete = Callable[[str], list[str]]
 
 
@@ -85,3 +87,4 @@ methods = _some_of(_methods)
 formats = _some_of(lambda: ("png", "svg", "pdf"))
 rules = _one_of(RULES)
 tables = _one_of(TABLES)
+engine = _one_of(ENGINES)

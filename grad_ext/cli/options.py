@@ -42,6 +42,14 @@ Protocol = Annotated[
 NumCpus = Annotated[
     int | None, typer.Option(help="Number of CPUs, with one process each; all by default.")
 ]
+Engine = Annotated[
+    str,
+    typer.Option(
+        autocompletion=complete.engine,
+        help="What runs the models: local (processes of this machine) or ray; auto is ray with GPUs, "
+        "a cluster, a storage or a search, and local otherwise. The results are the same.",
+    ),
+]
 Format = Annotated[
     str,
     typer.Option(
@@ -456,6 +464,7 @@ class ResourceOptions(Options):
             "s3://bucket/study; needed if they do not share the study's folder."
         ),
     ] = None
+    engine: Engine = "auto"
 
     def resources(self) -> Resources:
         """Return the resources as an object.

@@ -1,4 +1,4 @@
-"""Run studies from the command line, and handle Ctrl-C."""
+"""Run studies from the command line, and handle Ctrl-C and requests to end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REPEAT_SECONDS = 1.0
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Raise KeyboardInterrupt after Ctrl-C, again every second until the block ends.
+    """Raise KeyboardInterrupt after Ctrl-C or SIGTERM, again every second until the block ends.
 
     Python ignores exceptions in destructors and callbacks, and imports run many of them, so that an
     interrupt while libraries are imported can be lost.
@@ -34,7 +34,7 @@ def interruptible() -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, REPEAT_SECONDS)
         raise KeyboardInterrupt
 
-    handled = (signal.SIGINT, signal.SIGALRM)
+    handled = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
     before = [signal.signal(number, interrupt) for number in handled]
     try:
         yield
@@ -59,7 +59,7 @@ def run_study(study: StudyDirectory, train: Callable[[], None], models: int | No
     Returns
     -------
     int
-        0 if the study is complete, 1 if packs failed, 130 after Ctrl-C. In both of these cases the
+        0 if the study is complete, 1 if packs failed, 130 after Ctrl-C or SIGTERM. In both of these cases the
         trained models stay in the study, and the reason is on standard error.
     """
     from grad_ext.sweeps.folder import StudyDirectory

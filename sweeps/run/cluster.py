@@ -7,6 +7,8 @@ import logging
 import os
 import platform
 import socket
+import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -39,6 +41,8 @@ ENVIRONMENT = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
 }
 OBJECT_STORE_BYTES = 512 * 2**20
+# Seconds that Ray is waited for when it is started once more, beside its own 30, and between two looks.
+LONGER_WAIT, NODE_POLL = 120.0, 0.5
 # Seconds to wait for the answer of a node.
 NODE_TIMEOUT = 120.0
 # Seconds to wait for a connection to an address.
@@ -175,13 +179,7 @@ def _start(resources: Resources) -> None:
 
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if resources.address is None:
-        ray.init(
-            address="local",
-            num_cpus=checked_cpus(resources.num_cpus),
-            include_dashboard=False,
-            object_store_memory=OBJECT_STORE_BYTES,
-            **quiet,
-        )
+        _start_here(checked_cpus(resources.num_cpus), quiet)
         return
     try:
         _check_reachable(resources.address)
@@ -193,6 +191,73 @@ def _start(resources: Resources) -> None:
             f"address: cannot join a Ray cluster at {resources.address!r}: {first} Start one with "
             "`ray start --head`, or leave the address out to use this machine alone"
         ) from None
+
+
+def _start_here(cpus: int, quiet: Mapping[str, Any]) -> None:
+    """Start a Ray on this machine, which listens on the loopback interface only.
+
+    A start that fails, as on a busy machine, is tried once more with a longer wait.
+    """
+    import ray
+
+    lines: list[str] = []
+    with _loopback():
+        for wait in (0.0, LONGER_WAIT):
+            try:
+                with _patient(wait):
+                    ray.init(
+                        address="local",
+                        num_cpus=cpus,
+                        include_dashboard=False,
+                        object_store_memory=OBJECT_STORE_BYTES,
+                        **quiet,
+                    )
+                return
+            # Ray raises whatever its parts do, plain exceptions too.
+            except Exception as error:  # noqa: BLE001
+                ray.shutdown()
+                lines = str(error).strip().splitlines() or [type(error).__name__]
+    raise InputError(
+        f"engine: Ray does not start on this machine: {lines[0]} Use --engine local, which needs no Ray"
+    )
+
+
+@contextmanager
+def _loopback() -> Iterator[None]:
+    """Let a Ray that is started here take the loopback address for its own, and no other."""
+    from ray._private import ray_constants
+
+    # Ray itself does so on macOS and Windows. Given an address, it would replace the loopback's.
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+@contextmanager
+def _patient(seconds: float) -> Iterator[None]:
+    """Wait longer for a Ray that is started here: what asks for its node answers later."""
+    from ray._private import services
+
+    before: Any = services.get_node
+    end = time.monotonic() + seconds
+
+    def get_node(*arguments: Any) -> Any:
+        while True:
+            try:
+                return before(*arguments)
+            except RuntimeError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(NODE_POLL)
+
+    services.get_node = get_node
+    try:
+        yield
+    finally:
+        services.get_node = before
 
 
 def _check_reachable(address: str) -> None:
@@ -305,7 +370,9 @@ def assigned_device() -> str:
 
     A process without an assigned GPU sees all of them, so `torch.cuda.is_available` does not tell.
     """
-    import ray
-
+    # A process that Ray started has imported it.
+    ray = sys.modules.get("ray")
+    if ray is None:
+        return "cpu"
     # Ray hides the other GPUs, so the assigned one is the first.
     return "cuda" if ray.is_initialized() and ray.get_gpu_ids() else "cpu"

@@ -14,18 +14,16 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cloudpickle
+import psutil
+
 from grad_ext.adapters.isolation import Child, MemoryLimit, ProcessDied, TimeLimit
-from grad_ext.errors import InputError, MissingToolkit
+from grad_ext.errors import InputError
 from grad_ext.evaluation import EncodedSplit
 from grad_ext.method import Method
 from grad_ext.sweeps.run import worker
 from grad_ext.sweeps.run.packs import WIDTH
 from grad_ext.trial import Record, Trial
-
-try:
-    import psutil
-except ImportError as error:
-    raise MissingToolkit("psutil", "tune") from error
 
 SECONDS = 900.0
 # Seconds until a process must have begun its first fit, beside the limit of a fit.
@@ -121,19 +119,10 @@ def fit(
     width : callable, optional
         Gets a trial, returns how many of its method are fitted together at most; the width of a pack
         if not given.
-
-    Raises
-    ------
-    MissingToolkit
-        If psutil or Ray is not installed.
     """
-    try:
-        from ray import cloudpickle
-    except ImportError as error:
-        raise MissingToolkit("ray", "tune") from error
     left = list(trials)
     while left:
-        task = cloudpickle.dumps(worker.Task(make, tuple(left), encoded, width))  # type: ignore[no-untyped-call]
+        task = cloudpickle.dumps(worker.Task(make, tuple(left), encoded, width))
         done = _run(task, left, on_records, limits or Limits())
         left = [trial for i, trial in enumerate(left) if i not in done]
 

@@ -1,15 +1,41 @@
-"""Packs: trials of one shape that are trained as one tensor program."""
+"""Packs: trials of one shape that are trained as one tensor program, and how they are gathered and run."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 from itertools import groupby, pairwise
+from typing import NamedTuple
 
-from grad_ext.trial import Trial
+from grad_ext.evaluation import EncodedSplit
+from grad_ext.trial import Record, Trial
 
 # On a CPU wider packs save no more time per model (docs/packs.md).
 WIDTH = 16
+
+# Gets the records of a pack as they come.
+OnRecords = Callable[[Sequence[Record]], None]
+# Gets the share of a pack's work that is done.
+OnProgress = Callable[[float], None]
+# Fits a pack: gets its trials, their rows, and two callbacks for records and progress.
+FitPack = Callable[[Sequence[Trial], EncodedSplit, OnRecords, OnProgress], None]
+# Makes packs of trials for a number of workers.
+Gather = Callable[[Sequence[Trial], int], list[list[Trial]]]
+
+
+class PackFailure(NamedTuple):
+    """Why a pack failed.
+
+    Attributes
+    ----------
+    message : str
+        The error in one line.
+    again : bool
+        Whether the pack may succeed if it is run once more.
+    """
+
+    message: str
+    again: bool = False
 
 
 def packs(

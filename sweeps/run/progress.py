@@ -30,7 +30,7 @@ from grad_ext.report.tables import setting
 from grad_ext.report.text_tables.cells import short
 from grad_ext.sweeps.folder import StudyDirectory, is_locked, read_records
 from grad_ext.sweeps.run.loggers import Logger, loggers
-from grad_ext.sweeps.run.storage import RecordStore
+from grad_ext.sweeps.run.storage import RECORDS, RecordStore
 from grad_ext.trial import Record
 
 PROGRESS = "progress.json"
@@ -208,41 +208,15 @@ def _lam(lam: float | tuple[float, ...]) -> str:
     return f"{lam:.4g}" if isinstance(lam, float) else ",".join(f"{one:.4g}" for one in lam)
 
 
-class Observer:
-    """Receives the events of a run; `trial` is Ray Tune's, which trains a pack.
-
-    Ray Tune pickles its observers before `begin`.
-    """
-
-    def begin(self) -> None:
-        """Handle the start of the run."""
-
-    def on_start(self, trial: Any) -> None:
-        """Handle a pack that begins, or begins again after its process was lost."""
-
-    def on_result(self, trial: Any, result: Any) -> None:
-        """Handle a report of a pack."""
-
-    def on_complete(self, trial: Any) -> None:
-        """Handle a pack that is done."""
-
-    def on_recover(self, trial: Any) -> None:
-        """Handle the loss of a pack's process; the pack is tried again."""
-
-    def on_error(self, trial: Any) -> None:
-        """Handle a pack that failed for good."""
-
-    def end(self) -> None:
-        """Handle the end of the run."""
-
-
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
         return Text(f"{task.fields['rate']:.1f} models/s" if task.fields["rate"] else "– models/s")
 
 
-class ProgressMonitor(Observer):
-    """Shows and logs the progress of a run.
+class ProgressMonitor:
+    """Shows and logs the progress of a run, whose packs are numbered from 0 in the order of the plan.
+
+    Files and terminals are opened by `begin`, so that it can be pickled before.
 
     Parameters
     ----------
@@ -270,14 +244,12 @@ class ProgressMonitor(Observer):
         self._shown, self._log = shown, log
         self._varied: Sequence[str] = [n for n in directory.about.get("varied", ()) if n != "lam"]
         self._progress = RunProgress(sum(sizes), len(self._sizes))
-        self._packs: dict[str, int] = {}
-        self._shares: dict[str, float] = {}
-        self._read: set[Path] = set()
+        self._shares: dict[int, float] = {}
+        self._read: set[str] = set()
         self._best = -math.inf
 
     def begin(self) -> None:
         """Open the log and draw the empty bar."""
-        # Files and terminals cannot be pickled, so they are opened here.
         self._begun = self._renewed = time.monotonic()
         self._loggers: list[Logger] = loggers(self._log, self._folder)
         self._file = _log_file(self._folder)
@@ -294,50 +266,48 @@ class ProgressMonitor(Observer):
         self._live = Live(get_renderable=self._render, console=Console(stderr=True))
         if self._shown:
             self._live.start()
-        self._collect()
+        self.collect()
         self._renew(always=True)
 
     def _render(self) -> Group:
         return Group(self._bar, Text(self._progress.summary()))
 
-    def on_start(self, trial: Any) -> None:
-        """Log that a pack begins."""
-        again = trial.trial_id in self._packs
-        number = self._packs.setdefault(trial.trial_id, trial.config.get("pack", len(self._packs)))
-        self._shares[trial.trial_id] = 0.0
-        event = "begins again" if again else "begins"
-        self._file.info("pack %d (%d models) %s", number + 1, self._sizes[number], event)
+    def on_start(self, pack: int) -> None:
+        """Log that a pack begins, or begins again after its process was lost."""
+        event = "begins again" if pack in self._shares else "begins"
+        self._shares[pack] = 0.0
+        self._file.info("pack %d (%d models) %s", pack + 1, self._sizes[pack], event)
 
-    def on_result(self, trial: Any, result: Any) -> None:
-        """Advance the bar to the share of its work that a pack reports."""
-        size = self._sizes[self._packs[trial.trial_id]]
-        self._shares[trial.trial_id] = size * result["share"]
+    def on_share(self, pack: int, share: float) -> None:
+        """Advance the bar to the share of its work that a pack has done."""
+        self._shares[pack] = self._sizes[pack] * share
         self._renew()
 
-    def on_complete(self, trial: Any) -> None:
-        """Count a pack and read its records."""
-        number = self._packs[trial.trial_id]
-        self._shares[trial.trial_id] = self._sizes[number]
+    def on_records(self, name: str) -> None:
+        """Read and log the records that a pack has written to a file of this name."""
+        self._store.fetch(self._folder, name)
+        self._read_records([name])
+
+    def on_complete(self, pack: int) -> None:
+        """Count a pack that is done."""
+        self._shares[pack] = self._sizes[pack]
         self._progress.done += 1
-        self._file.info("pack %d done", number + 1)
-        self._collect()
+        self._file.info("pack %d done", pack + 1)
         self._renew()
 
-    def on_recover(self, trial: Any) -> None:
-        """Log that a pack's process was lost."""
-        number = self._packs.get(trial.trial_id, 0)
-        self._file.warning("pack %d was lost and is tried again: %s", number + 1, _last(trial))
+    def on_recover(self, pack: int, error: str) -> None:
+        """Log the loss of a pack's process; the pack is tried again."""
+        self._file.warning("pack %d was lost and is tried again: %s", pack + 1, error)
 
-    def on_error(self, trial: Any) -> None:
+    def on_error(self, pack: int, error: str) -> None:
         """Count and log a pack that failed for good."""
         self._progress.failed += 1
-        number = self._packs.get(trial.trial_id, 0)
-        self._file.error("pack %d failed: %s", number + 1, _last(trial))
+        self._file.error("pack %d failed: %s", pack + 1, error)
         self._renew(always=True)
 
     def end(self) -> None:
         """Write the last state, and close the log."""
-        self._collect()
+        self.collect()
         self._progress.ended = True
         self._renew(always=True)
         if self._shown:
@@ -350,13 +320,17 @@ class ProgressMonitor(Observer):
             with suppress(OSError):
                 handler.close()
 
-    def _collect(self) -> None:
-        """Read and log the records that are new."""
+    def collect(self) -> None:
+        """Read and log all records that are new."""
         self._store.fetch(self._folder)
-        new = set((self._folder / "records").glob("*.jsonl")) - self._read
-        self._read |= new
-        for path in sorted(new):
-            records = read_records(path)
+        self._read_records(sorted(path.name for path in (self._folder / RECORDS).glob("*.jsonl")))
+
+    def _read_records(self, names: Sequence[str]) -> None:
+        for name in names:
+            if name in self._read:
+                continue
+            self._read.add(name)
+            records = read_records(self._folder / RECORDS / name)
             best, description = best_of(records, self._varied)
             if best > self._best:
                 self._best, self._progress.best = best, description
@@ -376,15 +350,6 @@ class ProgressMonitor(Observer):
             with suppress(OSError):
                 text = json.dumps(asdict(progress), indent=1) + "\n"
                 write_atomically(self._folder / PROGRESS, text)
-
-
-def _last(trial: Any) -> str:
-    """Return the last line of a pack's error."""
-    try:
-        lines = Path(trial.error_file).read_text().strip().splitlines()
-    except (OSError, TypeError):
-        lines = []
-    return lines[-1] if lines else "its process ended"
 
 
 def _log_file(folder: Path) -> logging.Logger:

@@ -11,11 +11,13 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from grad_ext.errors import InputError
+from grad_ext.errors import InputError, unknown
 from grad_ext.sweeps.run.storage import Storage
 
 # Pack size that is chosen from the free memory.
 AUTO = "auto"
+# What runs packs; 'auto' is Ray where only Ray can, and this machine's processes everywhere else.
+ENGINES = (AUTO, "local", "ray")
 # Packages whose versions all nodes must share, since records depend on them or cannot be exchanged
 # otherwise.
 SHARED_PACKAGES = ("grad-ext", "torch", "numpy", "scikit-learn", "ray")
@@ -63,6 +65,9 @@ class Resources:
     storage : str, optional
         URI of a folder that all nodes of the cluster reach, where they do not reach the study's
         own: nodes write records there, and they are copied from there into the study's folder.
+    engine : {'auto', 'local', 'ray'}
+        What runs packs: processes of this machine, or Ray. 'auto' is Ray with GPUs, an address, a
+        storage, or a Ray that this process has started or joined. Results do not depend on it.
 
     Raises
     ------
@@ -81,6 +86,7 @@ class Resources:
     gpus_per_pack: float = 0.0
     address: str | None = None
     storage: str | None = None
+    engine: str = AUTO
 
     def __post_init__(self) -> None:
         size = self.pack_size
@@ -105,6 +111,25 @@ class Resources:
                 check_gpus()
         if self.storage is not None:
             Storage(self.storage)
+        if self.engine not in ENGINES:
+            raise unknown("engine", self.engine, ENGINES)
+        needs = [name for name in ("gpus_per_pack", "address", "storage") if getattr(self, name)]
+        if self.engine == "local" and needs:
+            raise InputError(
+                f"engine: expected 'ray' or 'auto' with {' and '.join(needs)}, got 'local', which is "
+                "for this machine's CPUs"
+            )
+
+    @property
+    def uses_ray(self) -> bool:
+        """Whether Ray runs the packs."""
+        if self.engine != AUTO:
+            return self.engine == "ray"
+        if self.gpus_per_pack or self.address is not None or self.storage is not None:
+            return True
+        # Imported by the user, if at all.
+        ray = sys.modules.get("ray")
+        return ray is not None and bool(ray.is_initialized())
 
 
 def check_gpus() -> None:

@@ -28,14 +28,22 @@ RECORDS = "records"
 class RecordStore(Protocol):
     """Writes the records of packs and returns those of an earlier run."""
 
-    def write(self, records: Sequence[Record]) -> None:
-        """Write a pack's records, in one step."""
+    def write(self, records: Sequence[Record]) -> str:
+        """Write a pack's records, in one step, and return the name of their file."""
 
     def find(self, trials: Sequence[Trial]) -> list[Record] | None:
         """Return the records of a pack of these trials, None if there are none."""
 
-    def fetch(self, folder: Path) -> int:
-        """Copy the record files that a study's folder lacks into it, and return how many."""
+    def fetch(self, folder: Path, name: str | None = None) -> int:
+        """Copy the record files that a study's folder lacks into it, and return how many.
+
+        Parameters
+        ----------
+        folder : pathlib.Path
+            The study's folder.
+        name : str, optional
+            The only file to copy; all of them if not given.
+        """
 
 
 class LocalStore:
@@ -50,16 +58,16 @@ class LocalStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def write(self, records: Sequence[Record]) -> None:
-        """Write a pack's records, in one step."""
-        write_records(self._folder, records)
+    def write(self, records: Sequence[Record]) -> str:
+        """Write a pack's records, in one step, and return the name of their file."""
+        return write_records(self._folder, records).name
 
     def find(self, trials: Sequence[Trial]) -> list[Record] | None:
         """Return the records of a pack of these trials, None if there are none."""
         path = record_file(self._folder, trials)
         return read_records(path) if path.exists() else None
 
-    def fetch(self, folder: Path) -> int:
+    def fetch(self, folder: Path, name: str | None = None) -> int:
         """Return 0: the records are in the folder already."""
         return 0
 
@@ -124,10 +132,11 @@ class Storage:
         self.uri = state["uri"]
         self._open()
 
-    def write(self, records: Sequence[Record]) -> None:
-        """Write a pack's records, in one step."""
+    def write(self, records: Sequence[Record]) -> str:
+        """Write a pack's records, in one step, and return the name of their file."""
         name = record_file(Path(), [record.trial for record in records]).name
         self.put(f"{RECORDS}/{name}", to_lines(records))
+        return name
 
     def find(self, trials: Sequence[Trial]) -> list[Record] | None:
         """Return the records of a pack of these trials, None if there are none."""
@@ -147,17 +156,19 @@ class Storage:
         self._system.pipe_file(unfinished, text.encode())
         self._system.mv(unfinished, path)
 
-    def fetch(self, folder: Path) -> int:
-        """Copy the record files that a study's folder lacks into it, and return how many."""
+    def fetch(self, folder: Path, name: str | None = None) -> int:
+        """Copy the record files that a study's folder lacks into it: see `RecordStore.fetch`."""
         self._system.invalidate_cache()
-        try:
-            stored = self._system.ls(f"{self._root}/{RECORDS}", detail=False)
-        except FileNotFoundError:
-            return 0
+        stored = [f"{self._root}/{RECORDS}/{name}"]
+        if name is None:
+            try:
+                stored = sorted(map(str, self._system.ls(f"{self._root}/{RECORDS}", detail=False)))
+            except FileNotFoundError:
+                return 0
         fetched = 0
-        for name in sorted(map(str, stored)):
-            path = folder / RECORDS / name.rpartition("/")[2]
+        for source in stored:
+            path = folder / RECORDS / source.rpartition("/")[2]
             if path.suffix == ".jsonl" and not path.exists():
-                write_atomically(path, self._system.cat_file(name).decode())
+                write_atomically(path, self._system.cat_file(source).decode())
                 fetched += 1
         return fetched

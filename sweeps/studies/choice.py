@@ -15,7 +15,7 @@ from grad_ext.evaluation import EncodedSplit, evaluate
 from grad_ext.method import GRAD
 from grad_ext.report.statistics.settings import OBJECTIVES
 from grad_ext.sweeps.run.cluster import assigned_device
-from grad_ext.sweeps.run.executors import REPORTS
+from grad_ext.sweeps.run.fitting import REPORTS
 from grad_ext.sweeps.run.memory import Widths, fit_in_parts
 from grad_ext.sweeps.run.storage import RecordStore
 from grad_ext.sweeps.studies.plan import StudyPlan, encoded_split

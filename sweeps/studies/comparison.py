@@ -30,9 +30,8 @@ from grad_ext.files import cache_folder
 from grad_ext.report.figures.style import WRITTEN
 from grad_ext.report.pages.comparison import write_comparison
 from grad_ext.sweeps.folder import StudyDirectory, default_folder
-from grad_ext.sweeps.run.executors import OnProgress, OnRecords
 from grad_ext.sweeps.run.limits import Limits, fit
-from grad_ext.sweeps.run.packs import divide
+from grad_ext.sweeps.run.packs import OnProgress, OnRecords, divide
 from grad_ext.sweeps.run.resources import Resources, checked_cpus
 from grad_ext.sweeps.studies.methods import (
     Makers,
@@ -110,6 +109,7 @@ def compare(
     out: str | Path | None = None,
     num_cpus: int | None = None,
     progress: bool = False,
+    engine: str = "auto",
     **roles: Any,
 ) -> Outcome:
     """Train methods on the same rows and compare them.
@@ -149,6 +149,8 @@ def compare(
         How many fits run side by side; as many as there are CPUs if not given.
     progress : bool, default False
         Show a progress bar on the standard error.
+    engine : {'auto', 'local', 'ray'}
+        What runs the fits: see `grad_ext.sweeps.run.resources.Resources`.
     **roles
         Of a frame or file: ``label``, ``protected``, ``favorable`` and the other parameters of
         `grad_ext.load_table`. Of a data set ``protected``.
@@ -165,10 +167,11 @@ def compare(
     InputError
         If an argument is unknown or out of range, before any work begins.
     MissingToolkit
-        If Ray or psutil is not installed.
+        If Ray is needed and not installed.
     StudyIncomplete
-        If a process of Ray's failed; finished models are kept.
+        If a process failed; finished models are kept.
     """
+    resources = Resources(num_cpus, engine=engine)
     rows = as_table(table, **roles)
     file = None
     if isinstance(table, (str, Path)) and rows.report is not None:
@@ -177,7 +180,7 @@ def compare(
         methods, rows, seeds, splits, hyperparameters, select, settings, evaluation, protocol, limits, retry, out,
         num_cpus, file,
     )  # fmt: skip
-    study.run(Resources(num_cpus), progress)
+    study.run(resources, progress)
     outcome: Outcome = study.result()
     return outcome
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import cloudpickle
 from sklearn.base import clone
 
 from grad_ext.adapters.registry import BASELINES, baseline
@@ -160,11 +161,7 @@ def _own(name: str, value: Any, example: Trial) -> MethodSpec:
 
 def _pickled(name: str, make: Callable[[Trial], Any]) -> bytes:
     try:
-        from ray import cloudpickle
-    except ImportError as error:
-        raise MissingToolkit("ray", "tune") from error
-    try:
-        pickled: bytes = cloudpickle.dumps(make)  # type: ignore[no-untyped-call]
+        pickled: bytes = cloudpickle.dumps(make)
     # An object of the user's may raise anything when it is pickled.
     except Exception as error:  # noqa: BLE001
         raise InputError(f"methods: {name!r} cannot be sent to another process: {error}") from None

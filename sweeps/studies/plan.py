@@ -27,7 +27,7 @@ from grad_ext.errors import InputError, unknown
 from grad_ext.evaluation import EncodedSplit, EvaluationConfig, prepare
 from grad_ext.files import cache_folder
 from grad_ext.sweeps.folder import StudyDirectory, default_folder
-from grad_ext.sweeps.run.executors import train_together
+from grad_ext.sweeps.run.fitting import train_together
 from grad_ext.sweeps.run.loggers import checked_log
 from grad_ext.sweeps.run.memory import Widths
 from grad_ext.sweeps.run.resources import Resources
@@ -332,12 +332,13 @@ class StudyPlan:
         gpus_per_pack: float = 0.0,
         address: str | None = None,
         storage: str | None = None,
+        engine: str = "auto",
     ) -> SettingsOutcome:
         """Train the missing models and return the outcome.
 
         Parameters
         ----------
-        num_cpus, pack_size, gpus_per_pack, address, storage
+        num_cpus, pack_size, gpus_per_pack, address, storage, engine
             What the study may use: see `grad_ext.sweeps.run.resources.Resources`.
         progress : bool, default False
             Show a progress bar on the standard error.
@@ -350,13 +351,13 @@ class StudyPlan:
             If a value is out of range, the study's data have changed, or another process holds the
             study's lock.
         MissingToolkit
-            If Ray or a logger is not installed.
+            If a logger is not installed, or Ray where it is needed.
         KeyboardInterrupt
             If the run was interrupted; finished models are kept.
         StudyIncomplete
             If a pack failed; finished models are kept.
         """
-        resources = Resources(num_cpus, pack_size, gpus_per_pack, address, storage)
+        resources = Resources(num_cpus, pack_size, gpus_per_pack, address, storage, engine)
         checked_log(log)
         study = self.open()
         study.run(resources, progress, log)

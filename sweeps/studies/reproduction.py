@@ -369,7 +369,7 @@ def reproduce(
     InputError
         If a value makes no sense, or the files of a data set are missing.
     MissingToolkit
-        If Ray is not installed.
+        If Ray is needed and not installed.
     StudyIncomplete
         If a pack failed; the trained models stay in the study.
     """

@@ -21,10 +21,11 @@ from grad_ext.evaluation import EncodedSplit
 from grad_ext.report.statistics.settings import OBJECTIVES, PLANE, checked_objectives
 from grad_ext.sweeps.folder import StudyDirectory, delete_partial_files, lock, record_file
 from grad_ext.sweeps.run.cluster import cluster
-from grad_ext.sweeps.run.executors import fit, incomplete
+from grad_ext.sweeps.run.executors import incomplete
 from grad_ext.sweeps.run.loggers import checked_log
 from grad_ext.sweeps.run.memory import Widths
-from grad_ext.sweeps.run.progress import Observer, ProgressMonitor
+from grad_ext.sweeps.run.progress import ProgressMonitor
+from grad_ext.sweeps.run.ray_tune import MonitorObserver, Observer, error_line, fit
 from grad_ext.sweeps.run.resources import Resources
 from grad_ext.sweeps.run.storage import RecordStore, record_store
 from grad_ext.sweeps.studies.choice import STOPPED, choice, only_table, try_choice
@@ -265,6 +266,10 @@ class SearchRun(StudyRun):
         Parameters and errors are those of `StudyRun.run`.
         """
         resources, plan, folder = resources or Resources(), self.plan, self.directory.folder
+        if resources.engine == "local":
+            raise InputError(
+                "engine: expected 'ray' or 'auto', since Ray Tune searches, got 'local'"
+            )
         table, names = only_table(self.tables), checked_log(log)
         settings, seeds = plan.search, len(plan.seeds)
         choices = settings.models // seeds
@@ -280,14 +285,15 @@ class SearchRun(StudyRun):
             rows = encoded_splits[trials[0].rows]
             try_choice(trials, rows, tune.report, every_epoch, store, widths)
 
+        encoded_choices = self.encoded_choices()
         with lock(folder), cluster(resources, folder) as ready:
             delete_partial_files(folder)
             monitor = ProgressMonitor(self.directory, [seeds] * choices, progress, names, store)
             results = fit(
-                tune.with_parameters(train, encoded_splits=self.encoded_choices()),
+                tune.with_parameters(train, encoded_splits=encoded_choices),
                 space(plan.set),
                 ready,
-                [ChoiceRecorder(self.directory, plan, table, store), monitor],
+                [ChoiceRecorder(self.directory, plan, table, store), MonitorObserver(monitor)],
                 num_samples=choices,
                 search_alg=algorithm(settings),
                 scheduler=scheduler(settings, [settings_of(one).epochs for one in plan.samples()]),
@@ -301,7 +307,8 @@ class SearchRun(StudyRun):
         ]
         missing = choices - sum(done)
         if missing and results.errors:
-            raise incomplete(missing * seeds, settings.models, results.errors, choices)
+            errors = [error_line(error) for error in results.errors]
+            raise incomplete(missing * seeds, settings.models, errors, choices)
         if missing:
             raise KeyboardInterrupt
 

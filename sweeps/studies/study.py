@@ -20,8 +20,9 @@ from grad_ext.report.figures.style import WRITTEN
 from grad_ext.report.pages.study import write_report
 from grad_ext.report.statistics.settings import Choices, choices
 from grad_ext.sweeps.folder import StudyDirectory
-from grad_ext.sweeps.run.executors import FitPack, Gather, run
+from grad_ext.sweeps.run.executors import run
 from grad_ext.sweeps.run.loggers import checked_log
+from grad_ext.sweeps.run.packs import FitPack, Gather
 from grad_ext.sweeps.run.resources import Resources
 from grad_ext.sweeps.studies.values import Range, Values
 from grad_ext.training.targets import check_cells
@@ -119,25 +120,26 @@ class StudyRun:
         InputError, MissingToolkit, KeyboardInterrupt, StudyIncomplete
             As `grad_ext.sweeps.run.executors.run` does.
         """
-        names = checked_log(log)
-        missing = self.missing()
-        encoded_splits: dict[RowsKey, EncodedSplit] = {}
-        for trial in missing:
-            if trial.rows not in encoded_splits:
-                encoded_splits[trial.rows] = self.encode(trial)
-        # `encode` checks the constraint of its own trial; trials of the same rows may have another.
-        for rows, constraint in sorted({(t.rows, t.settings.constraint) for t in missing}, key=str):
-            check_cells(constraint, encoded_splits[rows].training)
         run(
             self.directory,
-            encoded_splits,
+            self._encoded_splits,
             resources,
             progress,
             self.fit_pack,
             self.gather,
             self.trials,
-            names,
+            checked_log(log),
         )
+
+    def _encoded_splits(self, trials: Sequence[Trial]) -> dict[RowsKey, EncodedSplit]:
+        encoded_splits: dict[RowsKey, EncodedSplit] = {}
+        for trial in trials:
+            if trial.rows not in encoded_splits:
+                encoded_splits[trial.rows] = self.encode(trial)
+        # `encode` checks the constraint of its own trial; trials of the same rows may have another.
+        for rows, constraint in sorted({(t.rows, t.settings.constraint) for t in trials}, key=str):
+            check_cells(constraint, encoded_splits[rows].training)
+        return encoded_splits
 
     def result(self, formats: Sequence[str] = WRITTEN) -> Any:
         """Write results.csv, the figures and the report from the records, and return the outcome."""

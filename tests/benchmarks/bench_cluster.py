@@ -44,7 +44,7 @@ def main():
             # Joining is timed with the rest, starting the nodes is not.
             begun = time.perf_counter()
             resources = Resources(address=cluster.address, pack_size=1)
-            run(study, {trials[0].rows: encoded}, resources, fit_pack=slept)
+            run(study, lambda missing: {trials[0].rows: encoded}, resources, fit_pack=slept)
             took = time.perf_counter() - begun
             assert not study.missing()
         ideal = PACKS * SECONDS / count

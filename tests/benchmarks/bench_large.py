@@ -49,7 +49,7 @@ def drive(folder):
     ).open()
     encoded = opened.encode(opened.trials[0])
     planned = time.perf_counter() - start
-    run(opened.directory, {opened.trials[0].rows: encoded}, fit_pack=written)
+    run(opened.directory, lambda missing: {opened.trials[0].rows: encoded}, fit_pack=written)
     return {"planned": planned, "run": time.perf_counter() - start - planned, "peak": peak()}
 
 

@@ -19,12 +19,13 @@ from grad_ext.cli import complete, main
 from grad_ext.cli.output import plain
 from grad_ext.cli.sweep import StudyOptions
 from grad_ext.data.catalog import DATA_SETS, FAMILIES
+from grad_ext.sweeps.run.resources import ENGINES
 from grad_ext.sweeps.studies.kinds import BUILT_IN, KINDS, study_kind
 from grad_ext.sweeps.studies.methods import METHODS
 from grad_ext.sweeps.studies.reproduction import TABLES
 from grad_ext.training.checkpoint import rule_named
 
-pytestmark = [pytest.mark.long, pytest.mark.usefixtures("running_ray")]
+pytestmark = pytest.mark.long
 
 ESCAPE = "\x1b"
 # What `data list` lists.
@@ -322,6 +323,7 @@ def test_completed_names_exist():
     assert list(FAMILIES) == list(complete.FAMILIES)
     assert [*METHODS] == [*complete.methods("")]
     assert complete.TABLES == TABLES
+    assert complete.ENGINES == ENGINES
     for rule in complete.RULES:
         rule_named(rule)
 

@@ -3,8 +3,8 @@
 The Python blocks of a page run one after another in one namespace; a ``text`` block after one is
 what it prints; a ``console`` block's lines that begin with ``$ grad-ext`` are handed to the command
 in this process, since starting one takes longer than most of them: `command.grad_ext` has the tests
-of the command in a process of its own. For the same reason studies share one Ray of one CPU here,
-which changes nothing that they show.
+of the command in a process of its own. For the same reason studies have one CPU here, and what needs
+Ray shares one, which changes nothing that they show.
 
 Another processor rounds otherwise, and training multiplies what rounding does until a model differs
 as one of another seed would. A comment before a ``text`` block says by how much its figures may
@@ -23,7 +23,7 @@ import pytest
 
 from grad_ext.cli import main
 
-pytestmark = [pytest.mark.long, pytest.mark.usefixtures("running_ray")]
+pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -40,6 +40,7 @@ NUMBER = re.compile(r"-?\d+\.\d*")
 LAST_DIGITS = 0.011
 CONCLUSION = re.compile(r"; (it can|even from) .*")
 
+NEEDS_RAY = re.compile(r"^from ray|^\$ grad-ext sweep search", re.MULTILINE)
 STUDY = re.compile(r"sweep (?!status)|compare|reproduce")
 
 
@@ -78,10 +79,12 @@ def registries():
 
 @pytest.mark.usefixtures("registries")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_examples(page, tmp_path, monkeypatch):
+def test_examples(page, request, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     namespace, printed = {"__name__": "example"}, ""
     for within, kind, code in BLOCK.findall(page.read_text()):
+        if NEEDS_RAY.search(code):
+            request.getfixturevalue("running_ray")
         if kind == "python":
             out = io.StringIO()
             with contextlib.redirect_stdout(out):

@@ -73,12 +73,12 @@ from grad_ext.data.split import split
 from grad_ext.evaluation import evaluate, prepare
 from grad_ext.method import GRAD
 from grad_ext.sweeps.run.memory import Widths, release
-from grad_ext.sweeps.run.executors import train_together
+from grad_ext.sweeps.run.fitting import train_together
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Trial
 
-import grad_ext.sweeps.run.executors
-grad_ext.sweeps.run.executors.assigned_device = lambda: "cuda"
+import grad_ext.sweeps.run.fitting
+grad_ext.sweeps.run.fitting.assigned_device = lambda: "cuda"
 
 settings = Settings(recipe="paper", epochs=3)
 problem = prepare(split(load_dataset("german", ["age"])), settings)

@@ -21,7 +21,7 @@ from grad_ext.sweeps.run.resources import available_cpus
 pytestmark = pytest.mark.long
 
 WHOLE = (
-    "sweep", "grid", "--set", "lam=1,100", "--set", "hidden=8,16", "--seeds", "3", "--epochs", "15",
+    "sweep", "grid", "--set", "lam=1,100", "--set", "hidden=8,16", "--seeds", "3", "--epochs", "30",
     "--recipe", "paper", "--out", "study",
 )  # fmt: skip
 # Twelve packs of one model, two at a time, so that it is not done before it is interrupted.
@@ -72,13 +72,15 @@ class Driver:
         return started
 
     def workers(self):
-        """Return the processes that train packs."""
+        """Return the processes that train packs, Ray's or our own."""
         started = psutil.Process(self.process.pid).children(recursive=True)
-        return [each for each in started if "".join(each.cmdline()).startswith("ray::Implicit")]
+        commands = {each: " ".join(each.cmdline()) for each in started}
+        names = ("ray::Implicit", "grad_ext.sweeps.run.pack_worker")
+        return [each for each, command in commands.items() if any(n in command for n in names)]
 
 
 @pytest.fixture(scope="module")
-def undisturbed(running_ray, tmp_path_factory):
+def undisturbed(tmp_path_factory):
     """The results of the study, whose packs are as wide as they may be here."""
     folder = tmp_path_factory.mktemp("undisturbed")
     with contextlib.chdir(folder):
@@ -86,19 +88,23 @@ def undisturbed(running_ray, tmp_path_factory):
     return results(folder / "study")
 
 
-def test_killed_interfered_with_and_finished(undisturbed, tmp_path):
+# A study on one CPU has no process that could be killed alone.
+@pytest.mark.skipif(available_cpus() < 2, reason="takes two CPUs")
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_killed_interfered_with_and_finished(engine, undisturbed, tmp_path):
     """The driver killed; then a second driver, a look at it, and a worker killed.
 
     That it may be killed again and again, the slow test of ten times shows.
     """
-    with Driver(tmp_path) as driver:
+    command = (*STUDY, "--engine", engine)
+    with Driver(tmp_path, *command) as driver:
         driver.wait_for(2)
         driver.kill()
     stopped = status(tmp_path / "study")
     assert 2 <= stopped.done < MODELS == stopped.planned
     assert not stopped.running
     assert not stopped.run.ended
-    with Driver(tmp_path) as driver:
+    with Driver(tmp_path, *command) as driver:
         driver.wait_for(driver.done() + 1)
         # Held while others look, however slow they are; the workers die first, in the middle of packs.
         driver.process.send_signal(signal.SIGSTOP)
@@ -119,11 +125,12 @@ def test_killed_interfered_with_and_finished(undisturbed, tmp_path):
 
 
 @pytest.mark.slow
-def test_killed_ten_times_at_random_moments(undisturbed, tmp_path):
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_killed_ten_times_at_random_moments(engine, undisturbed, tmp_path):
     rng = random.Random(0)
     started = []
     for _ in range(10):
-        with Driver(tmp_path) as driver:
+        with Driver(tmp_path, *STUDY, "--engine", engine) as driver:
             # While it starts, or just after a record; then at any moment.
             driver.wait_for(min(driver.done() + rng.randint(0, 1), MODELS))
             time.sleep(rng.uniform(0.0, 2.0))
@@ -188,7 +195,7 @@ def kill():
 
 study = StudyPlan(
     "grid", set={"lam": [1, 100], "hidden": [8, 16]}, seeds=3,
-    settings={"epochs": 15, "recipe": "paper"}, out="study",
+    settings={"epochs": 30, "recipe": "paper"}, out="study",
 )
 opened = study.open()
 killer = threading.Thread(target=kill)

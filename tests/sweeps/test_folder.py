@@ -149,7 +149,7 @@ def test_a_study_belongs_to_one_process_until_that_is_killed(tmp_path):
         for write in (
             lambda: StudyDirectory.open(tmp_path, grid(seeds=range(9)), ABOUT),
             lambda: study.drop_records(grid()),
-            lambda: run(study, {}),
+            lambda: run(study, lambda trials: {}),
         ):
             with pytest.raises(InputError, match=r"another process works on .*; wait for it"):
                 write()

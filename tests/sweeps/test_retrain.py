@@ -17,7 +17,7 @@ from grad_ext.sweeps.studies.comparison import compare
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Record, Trial
 
-pytestmark = [pytest.mark.long, pytest.mark.usefixtures("running_ray")]
+pytestmark = pytest.mark.long
 
 FIGURES = {
     "accuracy": 0.75,

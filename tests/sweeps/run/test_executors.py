@@ -1,25 +1,23 @@
-"""Studies on real Ray, through the command line; in a process of its own where that is what counts."""
+"""Studies through the command line; in a process of its own where that is what counts."""
 
 import json
-import os
 import re
 import signal
 import subprocess
-import sys
-import tempfile
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from command import BIN, PATIENCE, grad_ext, wait_until
 
 from grad_ext import StudyPlan
 from grad_ext.cli import main
 from grad_ext.sweeps.run import executors
-from grad_ext.sweeps.run.executors import delete_stale_folders
-from grad_ext.sweeps.run.resources import Resources
+from grad_ext.sweeps.run.fitting import train_together
+from grad_ext.sweeps.run.resources import Resources, available_cpus
 
-pytestmark = [pytest.mark.long, pytest.mark.usefixtures("running_ray")]
+pytestmark = pytest.mark.long
 
 SMALL = ("sweep", "lambda", "--values", "0,1,100", "--seeds", "3", "--epochs", "3")
 
@@ -94,17 +92,25 @@ def test_the_same_command_again_trains_nothing_and_more_seeds_extend(finished, m
     assert len(kept) == 9
 
 
-LAMBDA = ("lambda", "--seeds", "4", "--pack-size", "1")
+LAMBDA = ("lambda", "--seeds", "40", "--pack-size", "1")
 SEARCH = ("search", "--set", "lam=1:1000:log", "--models", "60", "--seeds", "1", "--epochs", "30")
+# In one process, and in several where there are CPUs for them.
+HERE, SIDE_BY_SIDE = (("--num-cpus", str(cpus)) for cpus in (1, min(2, available_cpus())))
 
 
 @pytest.mark.parametrize(
-    ("arguments", "models"), [(LAMBDA, 44), pytest.param(SEARCH, 60, marks=pytest.mark.slow)]
+    ("arguments", "models", "number"),
+    [
+        ((*LAMBDA, *HERE), 440, signal.SIGINT),
+        ((*LAMBDA, *SIDE_BY_SIDE), 440, signal.SIGINT),
+        ((*LAMBDA, *SIDE_BY_SIDE), 440, signal.SIGTERM),
+        pytest.param((*LAMBDA, *HERE, "--engine", "ray"), 440, signal.SIGINT),
+        pytest.param((*SEARCH, *HERE), 60, signal.SIGINT, marks=pytest.mark.slow),
+    ],
 )
-def test_ctrl_c_says_how_to_go_on(arguments, models, tmp_path):
+def test_an_interrupted_study_says_how_to_go_on(arguments, models, number, tmp_path):
     driver = subprocess.Popen(
-        # One CPU, so that it is not done before the interrupt comes.
-        [BIN, "sweep", *arguments, "--num-cpus", "1", "--out", "study"],
+        [BIN, "sweep", *arguments, "--out", "study"],
         cwd=tmp_path,
         text=True,
         stdout=subprocess.PIPE,
@@ -112,30 +118,35 @@ def test_ctrl_c_says_how_to_go_on(arguments, models, tmp_path):
     )
     records = tmp_path / "study" / "records"
     wait_until(lambda: list(records.glob("*.jsonl")) or driver.poll() is not None)
-    driver.send_signal(signal.SIGINT)
+    started = psutil.Process(driver.pid).children(recursive=True)
+    driver.send_signal(number)
     _, errors = driver.communicate(timeout=PATIENCE)
     assert driver.returncode == 130, errors
     assert "the same command" in errors
     assert "Traceback" not in errors
     assert 0 < len(list(records.glob("*.jsonl"))) < models
+    # Ray takes a while.
+    _, alive = psutil.wait_procs(started, timeout=PATIENCE)
+    assert not alive
 
 
-def test_a_failing_pack_is_reported_and_the_rest_is_kept(tmp_path):
+@pytest.mark.parametrize("cpus", sorted({1, min(2, available_cpus())}))
+def test_a_failing_pack_is_reported_and_the_rest_is_kept(cpus, tmp_path):
     """A worker that fails for good: one of the two packs finds no room for its records."""
 
     def fit_pack(trials, encoded, on_records, on_progress):
         if trials[0].lam == 1.0:
             raise OSError("no space left")
-        executors.train_together(trials, encoded, on_records, on_progress)
+        train_together(trials, encoded, on_records, on_progress)
 
     settings = {"epochs": 2}
     opened = StudyPlan(
         "lambda", set={"lam": [1, 100]}, seeds=2, settings=settings, out=tmp_path
     ).open()
-    encoded_splits = {trial.rows: opened.encode(trial) for trial in opened.trials[:1]}
+    encode = lambda trials: {trials[0].rows: opened.encode(trials[0])}
     failed = "2 of 4 models are missing, because 1 of 2 packs failed.*no space left"
     with pytest.raises(executors.StudyIncomplete, match=failed):
-        executors.run(opened.directory, encoded_splits, Resources(1, 2), fit_pack=fit_pack)
+        executors.run(opened.directory, encode, Resources(cpus, 2), fit_pack=fit_pack)
     assert [(t.lam, t.seed) for t in opened.directory.missing()] == [(1.0, 0), (1.0, 1)]
 
 
@@ -151,6 +162,8 @@ BAD = {
     "--variant prod": "unknown variant 'prod'",
     "--checkpoint best": "unknown rule for the epoch to keep 'best'",
     "--num-cpus 999": "expected 1 to",
+    "--engine dask": "unknown engine 'dask': there are 'auto', 'local', 'ray'",
+    "--engine local --storage memory://x": "engine: expected 'ray' or 'auto' with storage, got 'local'",
     "--pack-size 0": "a pack needs at least one model, got 0",
     "--out occupied": "not empty and holds no study",
     "--out occupied/file/study": "cannot write to the folder",
@@ -243,15 +256,3 @@ def test_a_file_of_ones_own_and_what_becomes_of_it(tmp_path, monkeypatch, capsys
     message = capsys.readouterr().err
     assert re.search(r"its data.people.sex is '\w{64}', this one has '\w{64}'", message)
     assert (tmp_path / "study" / "results.csv").read_bytes() == results
-
-
-def test_what_killed_drivers_left_is_deleted(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    kept = [tmp_path / f"grad-ext-tune-{os.getpid()}-x", tmp_path / "grad-ext-tune-others"]
-    for path in (*kept, tmp_path / f"grad-ext-tune-{ended.pid}-x"):
-        path.mkdir()
-        (path / "file").touch()
-    delete_stale_folders()
-    assert sorted(tmp_path.iterdir()) == sorted(kept)

@@ -7,11 +7,11 @@ import sys
 import time
 from pathlib import Path
 
+import cloudpickle
 import numpy as np
 import psutil
 import pytest
 from command import PATIENCE, wait_until
-from ray import cloudpickle
 from sklearn.linear_model import LogisticRegression
 
 from grad_ext.adapters.sklearn import Estimators

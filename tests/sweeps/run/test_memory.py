@@ -38,7 +38,7 @@ from grad_ext.data.split import split
 from grad_ext.evaluation import evaluate, prepare
 from grad_ext.method import GRAD
 from grad_ext.sweeps.run.memory import Widths
-from grad_ext.sweeps.run.executors import train_together
+from grad_ext.sweeps.run.fitting import train_together
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Trial
 

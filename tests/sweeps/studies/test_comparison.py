@@ -8,12 +8,12 @@ import sys
 import time
 from pathlib import Path
 
+import cloudpickle
 import numpy as np
 import pandas as pd
 import pytest
 from command import BIN, grad_ext, wait_until
 from people import people
-from ray import cloudpickle
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -39,7 +39,7 @@ from grad_ext.sweeps.studies.methods import METHODS, cost, described, method_spe
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Record, Trial
 
-pytestmark = [pytest.mark.long, pytest.mark.usefixtures("running_ray")]
+pytestmark = pytest.mark.long
 
 # The processes cannot import the tests.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])

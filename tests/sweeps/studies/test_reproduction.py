@@ -11,7 +11,7 @@ from grad_ext.sweeps.run.resources import Resources
 from grad_ext.sweeps.studies.reproduction import Reproduction, algorithm, reproduce
 from grad_ext.sweeps.studies.values import LAMBDAS
 
-pytestmark = [pytest.mark.long, pytest.mark.usefixtures("running_ray")]
+pytestmark = pytest.mark.long
 
 
 def test_table1_is_both_networks_in_both_variants():
