@@ -103,8 +103,8 @@ def minibatches(
 
 
 def shared_tensor(values: NDArray[np.floating], dtype: torch.dtype) -> Tensor:
-    """
+    """Return an array as a tensor that shares its memory, or has a copy if it cannot be written to.
 
-    Ray hands out arrays that cannot be written to, which torch would warn of.
+    Processes of a study get arrays that cannot be written to, which torch would warn of.
     """
     return torch.as_tensor(values if values.flags.writeable else values.copy(), dtype=dtype)

@@ -1,1 +1,1 @@
-"""Running a study: packs on Ray, resources, memory and time limits, storage and progress."""
+"""Running a study: packs on this machine or on Ray, resources, memory and time limits, storage and progress."""
