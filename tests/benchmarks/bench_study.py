@@ -4,7 +4,7 @@ The λ study on German credit, 110 models, and 32 models on Adult in minibatches
 
 The second side is what a user of Ray Tune would write: a plain torch model (the tests' oracle), an
 ordinary loop, a trial for each λ and seed, no reuse of actors. Same rows, same settings, same
-number of epochs and minibatches; each side starts and stops Ray of its own.
+number of epochs and minibatches; each side starts and ends processes of its own.
 """
 
 import logging
@@ -33,9 +33,9 @@ def opened(study, folder):
 def packs(study, encoded, trials):
     with tempfile.TemporaryDirectory() as folder:
         there = opened(study, folder)
-        assert list(there.asked) == trials
+        assert list(there.trials) == trials
         there.run()
-        assert not there.study.missing()
+        assert not there.missing()
 
 
 def plain(study, encoded, trials):
@@ -101,8 +101,8 @@ def main():
     for study in STUDIES:
         with tempfile.TemporaryDirectory() as folder:
             there = opened(study, folder)
-        trials = list(there.asked)
-        encoded = there.encoded(trials[0])
+        trials = list(there.trials)
+        encoded = there.encode(trials[0])
         seconds = {}
         for name, side in (("packs", packs), ("one trial a model", plain)):
             start = time.perf_counter()

@@ -1,5 +1,6 @@
 """Studies through the command line; in a process of its own where that is what counts."""
 
+import contextlib
 import json
 import re
 import signal
@@ -94,8 +95,19 @@ def test_the_same_command_again_trains_nothing_and_more_seeds_extend(finished, m
 
 LAMBDA = ("lambda", "--seeds", "40", "--pack-size", "1")
 SEARCH = ("search", "--set", "lam=1:1000:log", "--models", "60", "--seeds", "1", "--epochs", "30")
+LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
 # In one process, and in several where there are CPUs for them.
 HERE, SIDE_BY_SIDE = (("--num-cpus", str(cpus)) for cpus in (1, min(2, available_cpus())))
+
+
+def listening(processes):
+    """Return the addresses on which processes wait for connections."""
+    addresses = set()
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            open_now = process.net_connections()
+            addresses |= {each.laddr.ip for each in open_now if each.status == psutil.CONN_LISTEN}
+    return addresses
 
 
 @pytest.mark.parametrize(
@@ -104,7 +116,7 @@ HERE, SIDE_BY_SIDE = (("--num-cpus", str(cpus)) for cpus in (1, min(2, available
         ((*LAMBDA, *HERE), 440, signal.SIGINT),
         ((*LAMBDA, *SIDE_BY_SIDE), 440, signal.SIGINT),
         ((*LAMBDA, *SIDE_BY_SIDE), 440, signal.SIGTERM),
-        pytest.param((*LAMBDA, *HERE, "--engine", "ray"), 440, signal.SIGINT),
+        ((*LAMBDA, *HERE, "--engine", "ray"), 440, signal.SIGINT),
         pytest.param((*SEARCH, *HERE), 60, signal.SIGINT, marks=pytest.mark.slow),
     ],
 )
@@ -119,12 +131,16 @@ def test_an_interrupted_study_says_how_to_go_on(arguments, models, number, tmp_p
     records = tmp_path / "study" / "records"
     wait_until(lambda: list(records.glob("*.jsonl")) or driver.poll() is not None)
     started = psutil.Process(driver.pid).children(recursive=True)
+    addresses = listening([psutil.Process(driver.pid), *started])
     driver.send_signal(number)
     _, errors = driver.communicate(timeout=PATIENCE)
     assert driver.returncode == 130, errors
     assert "the same command" in errors
     assert "Traceback" not in errors
     assert 0 < len(list(records.glob("*.jsonl"))) < models
+    # Nothing is reached from outside, and without Ray nothing from inside.
+    assert addresses <= LOOPBACK
+    assert bool(addresses) == ("ray" in arguments or "search" in arguments)
     # Ray takes a while.
     _, alive = psutil.wait_procs(started, timeout=PATIENCE)
     assert not alive

@@ -1,4 +1,4 @@
-"""The process that reads the memory of this machine's GPUs while Ray starts."""
+"""What a study may use, what runs it, and the process that reads the memory of this machine's GPUs."""
 
 import os
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from grad_ext.errors import InputError
-from grad_ext.sweeps.run.resources import GpuProbe, checked_cpus, free_memory
+from grad_ext.sweeps.run.resources import GpuProbe, Resources, checked_cpus, free_memory
 
 
 def test_a_process_looks_and_is_done():
@@ -35,3 +35,30 @@ def test_no_more_cpus_than_there_are():
     for bad in (0, -1, there + 1):
         with pytest.raises(InputError, match=f"expected 1 to {there} CPUs .*, got {bad}"):
             checked_cpus(bad)
+
+
+@pytest.mark.parametrize(
+    ("given", "uses_ray"),
+    [
+        ({}, False),
+        ({"num_cpus": 1, "pack_size": "auto"}, False),
+        ({"address": "auto"}, True),
+        ({"storage": "memory://study"}, True),
+        ({"engine": "ray"}, True),
+        ({"engine": "local"}, False),
+    ],
+)
+def test_ray_runs_what_nothing_else_can(given, uses_ray):
+    assert Resources(**given).uses_ray is uses_ray
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"engine": "rai"}, "unknown engine 'rai': did you mean 'ray'"),
+        ({"engine": "local", "address": "auto"}, "'ray' or 'auto' with address, got 'local'"),
+    ],
+)
+def test_an_engine_that_cannot_run_the_study_is_refused(given, message):
+    with pytest.raises(InputError, match=message):
+        Resources(**given)
