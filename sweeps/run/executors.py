@@ -6,11 +6,12 @@ Both run the same packs by the same functions, so that a plan gives the same res
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from grad_ext.errors import InputError
 from grad_ext.evaluation import EncodedSplit
 from grad_ext.sweeps.folder import StudyDirectory, delete_partial_files, lock
 from grad_ext.sweeps.run.cluster import cluster
@@ -146,6 +147,9 @@ def run(
     store.fetch(directory.folder)
     wanted = {trial.key for trial in (directory.trials if trials is None else trials)}
     if not any(trial.key in wanted for trial in directory.missing()):
+        # The last run may have been killed while it wrote results. Another process tidies up itself.
+        with suppress(InputError), lock(directory.folder):
+            delete_partial_files(directory.folder)
         return
     with lock(directory.folder):
         delete_partial_files(directory.folder)

@@ -54,6 +54,8 @@ class Driver:
     def __exit__(self, *_):
         if self.process.poll() is None:
             self.kill()
+        else:
+            self.process.communicate()
 
     def done(self):
         return len(list(self.records.glob("*.jsonl")))

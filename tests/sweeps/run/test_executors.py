@@ -82,7 +82,10 @@ def test_the_same_command_again_trains_nothing_and_more_seeds_extend(finished, m
     folder, _ = finished
     monkeypatch.chdir(folder)
     before = {p: p.stat().st_mtime_ns for p in (folder / "study" / "records").iterdir()}
+    # What a run left that was killed while it wrote results.
+    (folder / "study" / ".results.csv.x1").write_text("lam,")
     assert main([*SMALL, "--out", "study"]) == 0
+    assert not list((folder / "study").glob(".results*"))
     assert {p: p.stat().st_mtime_ns for p in (folder / "study" / "records").iterdir()} == before
     old = rows(folder / "study")
     more = ("sweep", "lambda", "--values", "1,5", "--seeds", "4", "--epochs", "3", "--out", "study")
@@ -257,7 +260,7 @@ def test_a_file_of_ones_own_and_what_becomes_of_it(tmp_path, monkeypatch, capsys
     frame.to_csv(tmp_path / "people.csv", index=False)
     command = (
         "sweep", "seed", "--data", "people.csv", "--label", "income", "--favorable", ">50K",
-        "--protected", "sex", "--lam", "1", "--seeds", "2", "--epochs", "2", "--out", "study",
+        "--protected", "sex", "--lam", "1", "--seeds", "2", "--epochs", "10", "--out", "study",
         "--num-cpus", "1",
     )  # fmt: skip
     assert main([*command]) == 0
