@@ -11,16 +11,14 @@ PRETTIER := $(NODE)/prettier --config .lint/prettier.json
 SCRIPTS := grad_ext/report/web docs/_static
 STYLED := $(SCRIPTS) .lint/eslint.config.js .lint/package.json .lint/prettier.json
 
-.PHONY: study test coverage test-slow install chromium lint format bench docs clean
+.PHONY: study test test-slow install chromium lint format bench docs clean
 
 study: install
 	$(BIN)/grad-ext sweep lambda --dataset german
 
+# With branch coverage of the three packages by the tests that are not marked as long: tracing those
+# costs more time than it finds.
 test: install chromium
-	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder --durations 25
-
-# The same, with branch coverage of the three packages by the tests that are not marked as long.
-coverage: install chromium
 	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder --durations 25 --cov
 
 test-slow: install

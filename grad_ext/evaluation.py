@@ -198,7 +198,8 @@ def evaluate(
     for p, trial in enumerate(trials):
         metrics = {
             name: float("nan")
-            if diverged[p] and not name.startswith("majority")
+            # A ratio to the rate of a group that gets no favorable prediction is not defined.
+            if (diverged[p] and not name.startswith("majority")) or np.isinf(values[p])
             else float(values[p])
             for name, values in by_name.items()
         }

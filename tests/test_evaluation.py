@@ -12,7 +12,7 @@ from grad_ext.evaluation import VALIDATED, EvaluationConfig, evaluate, evaluate_
 from grad_ext.method import GRAD
 from grad_ext.metrics.group import accuracy, balanced_accuracy, consistency, discrimination
 from grad_ext.training.settings import Settings
-from grad_ext.trial import Trial
+from grad_ext.trial import Record, Trial
 
 SETTINGS = Settings(epochs=2)
 
@@ -121,6 +121,30 @@ def test_scores_that_are_not_finite_are_recorded(parts):
     assert [record.diverged for record in records] == [False, True, True]
     for name in ("accuracy", *VALIDATED):
         assert [bool(np.isnan(r.metrics[name])) for r in records] == [False, True, True]
+
+
+class OneSided:
+    """Predicts the favorable label for rows of the unprivileged group alone."""
+
+    epochs = np.array([1])
+
+    def __init__(self, groups):
+        self.groups = groups
+
+    def fit(self, trials, training, validation, on_epoch=None):
+        return self
+
+    def scores(self, X):
+        return 1.0 - self.groups[None, None]
+
+
+def test_a_ratio_to_a_rate_of_zero_is_recorded_as_undefined(parts):
+    encoded = prepare(parts, SETTINGS)
+    trial = Trial("german", ("age",), 1.0, 0, settings=SETTINGS)
+    (record,) = evaluate(OneSided(encoded.test.a[:, 0]), [trial], encoded)
+    assert record.metrics["statistical_parity_difference_age"] == 1.0
+    assert np.isnan(record.metrics["disparate_impact_age"])
+    assert Record.from_json(record.to_json()).metrics.keys() == record.metrics.keys()
 
 
 def test_an_attribute_that_is_not_protected_is_evaluated_and_not_trained_on(german, parts):

@@ -31,14 +31,14 @@ STUDIES = ("sweep lambda", "sweep seed", "sweep grid", "sweep search")
 # Commands that take each group.
 COMMANDS = {
     FileOptions: (
-        *(*STUDIES, "compare", "train", "audit", "card"),
+        *(*STUDIES, "compare", "train", "fit", "evaluate", "audit", "card"),
         *("data info", "data describe"),
     ),
-    DatasetOptions: ("compare", "audit", "card"),
+    DatasetOptions: ("compare", "fit", "evaluate", "audit", "card"),
     StudyDatasetOptions: STUDIES,
     StudyOptions: STUDIES,
-    TrainingOptions: (*STUDIES, "audit"),
-    SplitOptions: (*STUDIES, "audit", "card"),
+    TrainingOptions: (*STUDIES, "fit", "audit"),
+    SplitOptions: (*STUDIES, "fit", "evaluate", "audit", "card"),
     EvaluationOptions: ("compare", "reproduce"),
     AuditOptions: ("audit", "card"),
     ResourceOptions: (*STUDIES, "sweep plan", "reproduce"),
@@ -48,7 +48,7 @@ COMMANDS = {
     PrintOptions: (
         *("", "sweep", "data", *STUDIES, "sweep plan", "sweep status", "compare", "train"),
         *("audit", "card", "report", "reproduce", "data list", "data info", "data fetch"),
-        "data describe",
+        *("data describe", "fit", "predict", "evaluate", "export"),
     ),
 }
 

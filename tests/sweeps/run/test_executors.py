@@ -260,7 +260,7 @@ def test_a_file_of_ones_own_and_what_becomes_of_it(tmp_path, monkeypatch, capsys
     frame.to_csv(tmp_path / "people.csv", index=False)
     command = (
         "sweep", "seed", "--data", "people.csv", "--label", "income", "--favorable", ">50K",
-        "--protected", "sex", "--lam", "1", "--seeds", "2", "--epochs", "10", "--out", "study",
+        "--protected", "sex", "--lam", "1", "--seeds", "2", "--epochs", "2", "--out", "study",
         "--num-cpus", "1",
     )  # fmt: skip
     assert main([*command]) == 0
