@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from grad_ext.data.values import NUMBER, shown, spelling
+from grad_ext.data.values import NUMBER, read_column, shown, spelling
 from grad_ext.errors import InputError, unknown
 
 SIGN = re.compile(r"<=|>=|==|<|>|=")
@@ -154,6 +154,8 @@ def parse_condition(text: str, columns: Collection[str]) -> Condition:
     >>> parse_condition("a=b", ["a", "a=b"]).column
     'a=b'
     """
+    if not isinstance(text, str):
+        raise InputError(f"expected the name of a column or a condition, got {text!r}")
     if text in columns:
         return Condition(text, text)
     bare = text.strip()
@@ -240,6 +242,8 @@ def several(wanted: Any) -> tuple[Any, ...]:
     """Return one value or several as a tuple; an empty one for None."""
     if wanted is None:
         return ()
+    if isinstance(wanted, (np.ndarray, pd.Series, pd.Index)):
+        return tuple(wanted.tolist())
     return tuple(wanted) if isinstance(wanted, (list, tuple, set, frozenset)) else (wanted,)
 
 
@@ -284,7 +288,16 @@ def _same(value: Any, values: Sequence[Any]) -> list[Hashable]:
         exact = [v for v in values if isinstance(v, str) and spelling(v) == spelling(value)]
     if exact:
         return exact
+    others = [v for v in values if not isinstance(v, str)]
     try:
-        return [v for v in values if not isinstance(v, str) and float(v) == float(value)]
-    except (TypeError, ValueError):
+        # As a column reads it: '1,000', '5 %', '2020-01-31', 'true'.
+        read = read_column(pd.Series([value], dtype=object))
+    except InputError:
         return []
+    present = read.values.dropna()
+    if read.kind == "category" or not len(present):
+        try:
+            return [v for v in others if float(v) == float(value)]
+        except (TypeError, ValueError):
+            return []
+    return [v for v in others if float(v) == float(present.iloc[0])]

@@ -23,8 +23,9 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from grad_ext.data.values import MISSING_WORDS, NUMBER
+from grad_ext.data.values import MISSING_WORDS, NUMBER, stripped
 from grad_ext.errors import InputError, MissingToolkit
 
 TEXT = (".csv", ".tsv", ".txt", ".data")
@@ -51,11 +52,35 @@ ROWS = 100_000
 # A byte order mark, and the encoding that it stands for.
 MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
+    # Before UTF-16, whose marks these begin with.
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+# First bytes of files that are no text, and first characters of text that has no rows.
+GZIP_MARK = b"\x1f\x8b"
+OTHER_FILES = {
+    GZIP_MARK: "a gzip file: give it a name that ends with .csv.gz",
+    b"PK\x03\x04": "a zip file or a workbook: name it .zip, or save the sheet as CSV",
+    b"PAR1": "a Parquet file: give it a name that ends with .parquet",
+    b"ARROW1": "a Feather file: give it a name that ends with .feather",
+    b"\xd0\xcf\x11\xe0": "a workbook of Excel: save the sheet as CSV",
+    b"\x89HDF": "an HDF5 file: save the table as Parquet or CSV",
+    b"%PDF": "a PDF",
+    b"SQLite format 3": "a database: save the table as CSV",
+}
+OTHER_TEXTS = {
+    "<": "a page of HTML or XML",
+    "{": "JSON: save the rows as CSV",
+    "[{": "JSON: save the rows as CSV",
+    "@relation": "an ARFF file: save the rows as CSV",
+    "version https://git-lfs": "a pointer of Git LFS: fetch the file itself (git lfs pull)",
+}
 # The code page of Excel's CSV files in Western Europe and America.
 OFFICE = "cp1252"
+# What a blank line may hold, the end of a file of DOS included.
+BLANK = " \t\x1a"
 NEWLINE, RETURN, QUOTE = b'\n\r"'
 UNNAMED = "Unnamed: "
 
@@ -181,6 +206,7 @@ def read_file(path: str | Path, sep: str | None = None, encoding: str | None = N
     """
     path = known_path(path)
     with _reading(path):
+        _check_regular(path)
         checksum = _checksum(path)
         if path.suffix.lower() in (*PARQUET, *FEATHER):
             blocks, notes = [_arrow_frame(path)], tuple[str, ...]()
@@ -188,6 +214,11 @@ def read_file(path: str | Path, sep: str | None = None, encoding: str | None = N
             form = text_form(path, sep, encoding)
             blocks, notes = list(_text_frames(path, form, ROWS)), form.notes
     frame = _with_names(pd.concat(blocks, ignore_index=True) if blocks else pd.DataFrame(), path)
+    repeated = _repeats_names(frame)
+    if repeated.any():
+        frame = frame[~repeated].reset_index(drop=True)
+        lines = f"{int(repeated.sum()):,} more line{'s' if repeated.sum() > 1 else ''}"
+        notes = (*notes, f"{lines} of names left out")
     if not len(frame):
         raise InputError(f"{path}: expected rows, got none")
     frame, more = _without_nameless(frame)
@@ -225,6 +256,7 @@ def iterate_frames(
     """
     path = known_path(path)
     with _reading(path):
+        _check_regular(path)
         if path.suffix.lower() in (*PARQUET, *FEATHER):
             frames = _arrow_frames(path, rows)
         else:
@@ -232,6 +264,7 @@ def iterate_frames(
         first = 0
         for frame in frames:
             frame = _with_names(frame, path)
+            frame = frame[~_repeats_names(frame)]
             frame.index = pd.RangeIndex(first, first + len(frame))
             first += len(frame)
             yield frame
@@ -249,7 +282,14 @@ def _reading(path: Path) -> Iterator[None]:
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from None
     except (ValueError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError) as error:
-        raise InputError(f"cannot read {path}: {error}") from None
+        # Arrow's errors go on with the schema of the file.
+        raise InputError(f"cannot read {path}: {str(error).partition(chr(10))[0]}") from None
+
+
+def _check_regular(path: Path) -> None:
+    """Raise if a path is that of a pipe or a device, which might never end."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise InputError(f"cannot read {path}: expected a file, got a pipe or a device")
 
 
 def _checksum(path: Path) -> str:
@@ -259,7 +299,7 @@ def _checksum(path: Path) -> str:
 
 def _with_names(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     """Return a frame with names as texts, which must differ."""
-    names = [str(name).strip() for name in frame.columns]
+    names = [stripped(str(name)) for name in frame.columns]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise InputError(
@@ -267,6 +307,16 @@ def _with_names(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
             f"{', '.join(map(repr, repeated))} more than once; rename or remove the copies"
         )
     return frame.set_axis(names, axis=1)
+
+
+def _repeats_names(frame: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return which rows repeat the names, as where files were joined, shape (N,)."""
+    rows = np.zeros(len(frame), dtype=bool)
+    if len(frame.columns) < 2 or not len(frame):
+        return rows
+    candidates = np.flatnonzero((frame.iloc[:, 0] == frame.columns[0]).to_numpy(dtype=bool))
+    rows[[k for k in candidates.tolist() if [*frame.iloc[k]] == [*frame.columns]]] = True
+    return rows
 
 
 def _without_nameless(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -330,9 +380,16 @@ def text_form(path: Path, sep: str | None = None, encoding: str | None = None) -
     whole = len(sample) < SAMPLE_BYTES
     if not sample.strip():
         raise InputError(f"cannot read {path}: the file is empty")
+    other = next((what for mark, what in OTHER_FILES.items() if sample.startswith(mark)), None)
+    if other is not None:
+        raise InputError(f"cannot read {path}: expected text, got {other}")
     chosen = _encoding(path, sample, encoding)
     decoder = codecs.getincrementaldecoder(chosen)()
     text = _decoded(path, decoder, sample, chosen, whole)
+    start = text[:200].lstrip("\ufeff \r\n\t").lower()
+    other = next((what for mark, what in OTHER_TEXTS.items() if start.startswith(mark)), None)
+    if other is not None:
+        raise InputError(f"cannot read {path}: expected a line of names and rows, got {other}")
     old_newlines = "\r" in text and "\n" not in text
     if old_newlines:
         text = text.replace("\r", "\n")
@@ -348,7 +405,7 @@ def text_form(path: Path, sep: str | None = None, encoding: str | None = None) -
     rows, lines, position = _sample_rows(path, first, separator)
     if not rows:
         raise InputError(f"cannot read {path}: the file has no line of names")
-    names = tuple(name.strip() or f"{UNNAMED}{k}" for k, name in enumerate(rows[0]))
+    names = tuple(stripped(name) or f"{UNNAMED}{k}" for k, name in enumerate(rows[0]))
     _check_names(path, rows)
     before = len(text) - len(first)
     return TextForm(
@@ -419,8 +476,16 @@ def _separator(path: Path, text: str) -> str:
         if width > 1 and (round(same, 1), width) > (round(agreement, 1), fields):
             best, fields, agreement = separator, width, same
     if fields == 1:
-        line = text.split("\n", 1)[0]
-        if len(line.split()) > 2:
+        lines = text.split("\n", SAMPLE_ROWS)
+        line = lines[0].strip()
+        if len(line.split()) > 2 or line.startswith("#"):
+            for separator in SEPARATORS:
+                counts = [other.count(separator) for other in lines[1:-1]]
+                if counts and min(counts[-5:]) == max(counts[-5:]) > 0:
+                    raise InputError(
+                        f"cannot read {path}: the first line must hold the columns' names, got "
+                        f"{line[:60]!r}; remove the lines before the names"
+                    )
             raise InputError(
                 f"cannot read {path}: its first line has no comma, semicolon, tab or pipe; if "
                 "blanks separate its fields, say so with sep (--sep space on the command line)"
@@ -463,8 +528,13 @@ def _csv_reader(lines: Iterator[str], separator: str) -> Any:
 
 
 def _check_names(path: Path, rows: Sequence[Sequence[str]]) -> None:
-    """Raise if the first line looks like a row, not like names."""
-    first = [name.strip() for name in rows[0]]
+    """Raise if the first line looks like a row or a title, not like names."""
+    first = [stripped(name) for name in rows[0]]
+    if len(first) > 2 and sum(map(bool, first)) == 1 and any(all(row) for row in rows[1:]):
+        raise InputError(
+            f"{path}: the first line must hold the columns' names, but has only one: "
+            f"{max(first)!r}; remove the lines before the names"
+        )
     # A line of names may be repeated within the file, where files were joined.
     others = [[v.strip() for v in row] for row in rows[1:] if len(row) == len(first)]
     columns = list(zip(*(row for row in others if row != first), strict=True))
@@ -498,6 +568,13 @@ def _unpacked(path: Path) -> Iterator[BinaryIO]:
     """Open a text file, or what is packed in it, as bytes."""
     suffix = path.suffix.lower()
     if suffix == ".gz":
+        with path.open("rb") as file:
+            mark = file.read(2)
+        if mark and mark != GZIP_MARK:
+            raise InputError(
+                f"cannot read {path}: it is not a gzip file; if it is text, name it "
+                f"{path.name[: -len(suffix)]}"
+            )
         with gzip.open(path, "rb") as packed:
             yield cast(BinaryIO, _Bounded(cast(BinaryIO, packed), path))
     elif suffix == ".zip":
@@ -514,12 +591,17 @@ def _member(path: Path, archive: zipfile.ZipFile) -> str:
         for entry in archive.infolist()
         if not entry.is_dir() and not entry.filename.startswith("__MACOSX/")
     ]
-    if len(names) != 1 or not names[0].lower().endswith(TEXT):
+    texts = [
+        name
+        for name in names
+        if name.lower().endswith(TEXT) and not name.rpartition("/")[2].startswith(".")
+    ]
+    if len(texts) != 1:
         raise InputError(
             f"{path}: expected one file named {', '.join(TEXT)} in it, got "
             f"{', '.join(map(repr, names[:5])) or 'none'}; unpack the one to read"
         )
-    return names[0]
+    return texts[0]
 
 
 class _Bounded:
@@ -660,6 +742,8 @@ def _exact_frames(
         for row in reader:
             if not row and width == 1:
                 row = [""]
+            if len(row) == 1 < width and not row[0].strip(BLANK):
+                row = []
             if row and len(row) != width:
                 raise InputError(f"cannot read {path}: {_ragged(row, form, start)}")
             if row:
@@ -669,9 +753,10 @@ def _exact_frames(
                 rows = []
             start = line + reader.line_num + 1
     except csv.Error as error:
-        raise InputError(
-            f"cannot read {path}: line {start}: {error}; see the quotes in this line"
-        ) from None
+        problem = f"{error}; see the quotes in this line"
+        if "new-line" in str(error):
+            problem = "it ends with a carriage return alone; end all lines alike"
+        raise InputError(f"cannot read {path}: line {start}: {problem}") from None
     if rows:
         yield pd.DataFrame(rows, columns=form.names, dtype=object)
 

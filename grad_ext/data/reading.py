@@ -294,7 +294,8 @@ class _Reader:
         name, levels = condition.column, distinct_values(column.values)
         if len(levels) < 2:
             found = f"only the value {levels[0]!r}" if levels else "none"
-            self.problems.add(f"label {name!r}: expected two values or more, got {found}")
+            notes = "".join(f"; {note}" for note in column.notes)
+            self.problems.add(f"label {name!r}: expected two values or more, got {found}{notes}")
             return None
         known = column.values.notna().to_numpy()
         favorable, chosen = self._favorable(condition, column, levels)
@@ -330,7 +331,7 @@ class _Reader:
             )
             return None, ()
         if plain and favorable is None:
-            if {*levels} != {0, 1}:
+            if {*levels} not in ({0, 1}, {"0", "1"}):
                 self.problems.add(
                     f"label {name!r} has {len(levels):,} values ({_counts(column)}); name the "
                     "favorable one with favorable (--favorable on the command line)"
@@ -364,6 +365,12 @@ class _Reader:
         for value in several(wanted):
             interval = parse_interval(value)
             if interval is not None and value not in levels:
+                if condition.values is not None:
+                    sign = str(value).strip()[0]
+                    raise InputError(
+                        f"{condition.text!r}: expected a condition such as age>=25, got "
+                        f"'={sign}'; write '{sign}=' or '{sign}'"
+                    )
                 intervals.append(interval)
             else:
                 chosen += matching_values(value, levels, condition.column)
@@ -396,7 +403,8 @@ class _Reader:
         found = []
         for level in levels:
             rows = (column.values == level).to_numpy(dtype=bool)
-            found.append((value_text(level), rows, bool(favorable[rows].any())))
+            name = str(bool(level)) if column.kind == "boolean" else value_text(level)
+            found.append((name, rows, bool(favorable[rows].any())))
         return found
 
     def _check_classes(self, y: NDArray[np.bool_]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -148,9 +148,18 @@ def table_from_frame(
     **options: Any,
 ) -> Table:
     """Return a table of a frame; see `grad_ext.data.table.Table.from_frame`."""
+    # polars' frames and Arrow's tables.
+    to_pandas: Callable[[], Any] | None = getattr(frame, "to_pandas", None)
+    if to_pandas is not None:
+        frame = to_pandas()
     if not isinstance(frame, pd.DataFrame):
         raise InputError(f"expected a pandas.DataFrame, got {type(frame).__name__}")
-    roles = {name: value for name, value in options.items() if value is not None}
+    label, protected = _as_texts(label, frame.columns), _as_texts(protected, frame.columns)
+    roles = {
+        name: _as_texts(value, frame.columns)
+        for name, value in options.items()
+        if value is not None
+    }
     _check_options({**roles, "label": label, "protected": protected}, "a frame needs")
     names = [str(column) for column in frame.columns]
     repeated = sorted({each for each in names if names.count(each) > 1})
@@ -164,6 +173,15 @@ def table_from_frame(
     return build_table(frame.reset_index(drop=not index), request)
 
 
+def _as_texts(names: Any, columns: pd.Index) -> Any:
+    """Return names with the columns' names among them as texts, which a table's columns have."""
+    if isinstance(names, Mapping):
+        return {_as_texts(name, columns): value for name, value in names.items()}
+    if not isinstance(names, (str, SensitiveAttribute)) and names in [*columns]:
+        return str(names)
+    return [_as_texts(name, columns) for name in names] if isinstance(names, list) else names
+
+
 def _check_options(options: Mapping[str, Any], needs: str) -> None:
     """Check what does not depend on the rows."""
     lacking = [each for each in ("label", "protected") if options.get(each) is None]
@@ -173,6 +191,9 @@ def _check_options(options: Mapping[str, Any], needs: str) -> None:
             f"({' and '.join(f'--{each}' for each in lacking)} on the command line)"
         )
     for name in LISTS:
-        if isinstance(options.get(name), str):
-            raise InputError(f"{name} must be a list, got the text {options[name]!r}")
+        value = options.get(name)
+        if isinstance(value, str):
+            raise InputError(f"{name} must be a list, got the text {value!r}")
+        if value is not None and not isinstance(value, Iterable):
+            raise InputError(f"{name} must be a list, got {value!r}")
     checks.choice("missing", options.get("missing", "use"), MISSING)

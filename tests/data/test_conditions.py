@@ -1,5 +1,6 @@
 """Conditions on columns: what they name, and which values and numbers meet them."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -58,6 +59,8 @@ def test_conditions(text):
         ("25<=age>=60", "bound"),
         ("25<=age=60", "'25<=age=60'"),
         ("age>=", "''"),
+        (25, "25"),
+        (None, "None"),
     ],
 )
 def test_conditions_that_are_none(text, facts):
@@ -110,10 +113,26 @@ VALUES = ["Male", "Female", "a|b", 1, 2.5]
         ("1.0", (1,)),
         (1, (1,)),
         ("2.5|1", (2.5, 1)),
+        (np.array(["Male"]), ("Male",)),
+        (pd.Series(["Male", "Female"]), ("Male", "Female")),
     ],
 )
 def test_values_are_matched(wanted, found):
     assert matching_values(wanted, VALUES, "sex") == found
+
+
+@pytest.mark.parametrize(
+    ("wanted", "values", "found"),
+    [
+        ("true", [False, True], (True,)),
+        ("True", [0.0, 1.0], (1.0,)),
+        ("1,000", [500, 1000], (1000,)),
+        ("5 %", [5, 10], (5,)),
+        ("2000-01-01", [3652, 10957], (10957,)),
+    ],
+)
+def test_values_are_matched_as_they_are_written_in_the_file(wanted, values, found):
+    assert matching_values(wanted, values, "x") == found
 
 
 def test_an_unknown_value_is_named_beside_the_values_there_are():

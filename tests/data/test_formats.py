@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import os
 import zipfile
 
 import pandas as pd
@@ -42,6 +43,11 @@ FORMS = {
     "a byte order mark": ("t.csv", b"\xef\xbb\xbf" + ROWS.encode(), {}),
     "UTF-16": ("t.csv", ROWS.encode("utf-16"), {}),
     "UTF-16 without a mark": ("t.csv", ROWS.encode("utf-16-be"), {}),
+    "UTF-32": ("t.csv", ROWS.encode("utf-32"), {}),
+    "blanks in the last line": ("t.csv", ROWS + "  \t\n", {}),
+    "the end of a file of DOS": ("t.csv", ROWS + "\x1a", {}),
+    "marks within the line of names": ("t.csv", ROWS.replace("income", "\ufeffincome\u200b"), {}),
+    "other files in a zip": ("t.zip", zipped(t_csv=ROWS, README_md="x", _hidden_csv="y"), {}),
     "Windows' lines, and blank ones": ("t.csv", ROWS.replace("\n", "\r\n\r\n"), {}),
     "old Macintosh lines": ("t.csv", ROWS.replace("\n", "\r"), {}),
     "no end of the last line": ("t.csv", ROWS.rstrip(), {}),
@@ -145,6 +151,23 @@ REFUSED = {
     "cut gzip": ("t.csv.gz", gzip.compress(ROWS.encode())[:30], {}, "ended"),
     "not zip": ("t.zip", b"a,b\n", {}, "zip"),
     "two files in a zip": ("t.zip", zipped(a_csv=ROWS, b_csv=ROWS), {}, "'a.csv', 'b.csv'"),
+    "gzip by another name": ("t.csv", gzip.compress(ROWS.encode()), {}, r"\.csv\.gz"),
+    "gzip twice": ("t.csv.gz", gzip.compress(gzip.compress(b"a,b\n1,2\n")), {}, "gzip"),
+    "a workbook": ("t.csv", zipped(sheet_xml="x"), {}, "as CSV"),
+    "Parquet by another name": ("t.csv", b"PAR1" + b"\0" * 99, {}, r"\.parquet"),
+    "JSON": ("t.csv", '[{"a": 1, "b": 2}]', {}, "JSON"),
+    "a page": ("t.csv", "<!DOCTYPE html>\n<p>Not found, sorry</p>\n", {}, "HTML"),
+    "ARFF": ("t.csv", "@RELATION x\n@DATA\n1,2\n", {}, "ARFF"),
+    "a pointer": ("t.csv", "version https://git-lfs.github.com/spec/v1\n", {}, "git lfs pull"),
+    "a title": ("t.csv", "Loans of 2020\n" + ROWS, {}, "'Loans of 2020'.*before the names"),
+    "a title in a sheet": ("t.csv", "Loans,,,\n" + ROWS, {}, "'Loans'.*before the names"),
+    "a comment": ("t.csv", "# loans\n" + ROWS, {}, "'# loans'.*before the names"),
+    "a carriage return alone": (
+        "t.csv",
+        ROWS.replace("f\n", "f\r", 1),
+        {},
+        "line 2.*carriage return",
+    ),
     "not Parquet": ("t.parquet", b"PAR1", {}, "[Pp]arquet"),
     "an unknown separator": ("t.csv", ROWS, {"sep": "ab"}, "'ab'"),
     "an unknown encoding": ("t.csv", ROWS, {"encoding": "utf-9"}, "'utf-9'"),
@@ -179,3 +202,31 @@ def test_an_error_far_into_a_file_names_its_line(tmp_path, monkeypatch):
     monkeypatch.setattr("grad_ext.data.formats.MOST_BYTES", 300)
     with pytest.raises(InputError, match="300"):
         read_file(packed)
+
+
+def test_lines_of_names_within_a_file_are_left_out(tmp_path):
+    path = written(tmp_path, "t.csv", ROWS + ROWS)
+    raw = read_file(path)
+    assert raw.frame.to_numpy().tolist() == FIELDS * 2
+    assert "1 more line" in raw.notes[0]
+    assert sum(len(frame) for frame in iterate_frames(path, rows=4)) == 6
+    # One column may have its own name as a value.
+    assert len(read_file(written(tmp_path, "t.csv", "a\nb\na\n")).frame) == 2
+
+
+def test_pipes_are_refused(tmp_path):
+    os.mkfifo(tmp_path / "t.csv")
+    for read in (read_file, lambda path: next(iterate_frames(path))):
+        with pytest.raises(InputError, match="pipe"):
+            read(tmp_path / "t.csv")
+
+
+def test_an_error_is_one_line(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet
+
+    table = pa.Table.from_arrays([pa.array([1, 2])] * 2, names=["a", "a"])
+    pyarrow.parquet.write_table(table, tmp_path / "t.parquet")
+    with pytest.raises(InputError) as raised:
+        read_file(tmp_path / "t.parquet")
+    assert "\n" not in str(raised.value)

@@ -15,6 +15,7 @@ from grad_ext.data import load_dataset, load_table
 from grad_ext.data.encoding import Encoder, arrays
 from grad_ext.data.options import table_from_options
 from grad_ext.data.sensitive import SensitiveAttribute
+from grad_ext.data.table import Table
 from grad_ext.errors import InputError
 
 LOANS = """\
@@ -122,6 +123,8 @@ LABELS = {
     "text of a number of another type": ("1.0", "2.5", "1", 1.0, 2.5),
     "booleans": ("True", "False", None, True, False),
     "booleans by text": ("True", "False", "False", False, True),
+    "booleans in lower case": ("True", "False", "true", True, False),
+    "numbers with a sign": ("5%", "10%", "5%", 5, 10),
     "a sign": ("<=50K", ">50K", ">50K", ">50K", "<=50K"),
 }
 
@@ -197,6 +200,10 @@ BAD = {
     "protected twice": (lambda p: load(p, protected=["sex", "sex"]), "must differ"),
     "the label protected": (lambda p: load(p, protected=["paid"]), "'paid' cannot be protected"),
     "no such value": (lambda p: load(p, protected=["sex=x"]), "'sex' has no value 'x'.*'f', 'm'"),
+    "signs in the wrong order": (
+        lambda p: load(p, label="amount=>4", favorable=None),
+        "'amount=>4'.*'=>'.*'>='",
+    ),
     "no number": (lambda p: load(p, protected=["age>old"]), "'age>old': .*number.*'old'"),
     "a cut of text": (lambda p: load(p, protected=["sex>1"]), "'sex': expected numbers"),
     "a number of text": (lambda p: load(p, continuous=["sex"]), "'sex': expected numbers"),
@@ -381,3 +388,66 @@ def test_german_and_adult_through_a_file_are_the_same_rows(german, tmp_path):
     assert table.protected[0].values == ("Male",)
     assert set(table.protected[1].levels) == set(adult.protected[1].levels)
     pd.testing.assert_frame_equal(table.inputs(), adult.inputs())
+
+
+PEOPLE = pd.DataFrame(
+    {
+        "x": [3, 1, 2, 5, 4, 6],
+        "sex": ["f", "m", "f", "m", "m", "f"],
+        "paid": [True, False, None, True, False, True],
+    }
+)
+
+
+def test_truth_values_keep_their_names_where_some_are_missing():
+    table = Table.from_frame(PEOPLE, "paid", ["sex"], "true")
+    values = [(value.value, value.rows, value.favorable) for value in table.report.values]
+    assert values == [("False", 2, False), ("True", 3, True)]
+    assert table.y().tolist() == [True, False, True, False, True]
+
+
+def test_categories_of_0_and_1_need_no_favorable_value():
+    frame = PEOPLE.assign(paid=pd.Categorical([0, 1, 1, 0, 1, 0]))
+    assert Table.from_frame(frame, "paid", ["sex"]).y().tolist() == [0, 1, 1, 0, 1, 0]
+
+
+def test_a_label_that_is_read_as_missing_is_named():
+    frame = PEOPLE.assign(paid=["None", "late"] * 3)
+    with pytest.raises(InputError, match=r"only the value 'late'.*'None' \(3 rows\)"):
+        Table.from_frame(frame, "paid", ["sex"], "None")
+
+
+def test_columns_that_have_numbers_or_tuples_as_names():
+    numbered = PEOPLE.set_axis([0, 1, 2], axis=1)
+    table = Table.from_frame(numbered, 2, [1], True, features=[0])
+    assert (table.features, table.protected[0].name, table.target.column) == (("0",), "1", "2")
+    nested = PEOPLE.set_axis(pd.MultiIndex.from_product([["a"], PEOPLE.columns]), axis=1)
+    table = Table.from_frame(nested, ("a", "paid"), {("a", "sex"): "m"}, True)
+    assert table.protected[0].values == ("m",)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"label": 7}, {"protected": [7]}, {"drop": 7}], ids=lambda c: next(iter(c))
+)
+def test_names_of_no_column(changes):
+    with pytest.raises(InputError, match="7"):
+        Table.from_frame(
+            PEOPLE, **{"label": "paid", "protected": ["sex"], "favorable": True, **changes}
+        )
+
+
+def test_other_frames():
+    pa = pytest.importorskip("pyarrow")
+    given = Table.from_frame(pa.Table.from_pandas(PEOPLE), "paid", ["sex"], True)
+    assert given.digest() == Table.from_frame(PEOPLE, "paid", ["sex"], True).digest()
+
+
+def test_numbers_that_stand_for_a_missing_value(tmp_path):
+    frame = PEOPLE.assign(x=[3, -999, 2, 5, -999, 6])
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    for table in (
+        Table.from_frame(frame, "paid", ["sex"], True, missing_values=[-999]),
+        load_table(tmp_path / "t.csv", "paid", ["sex"], True, missing_values=["-999"]),
+    ):
+        column = next(each for each in table.report.columns if each.name == "x")
+        assert (column.kind, column.missing) == ("number", 2)
