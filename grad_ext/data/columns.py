@@ -27,16 +27,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from grad_ext.data.values import (
-    MISSING_WORDS,
-    Column,
-    Kind,
-    category_texts,
-    read_numbers,
-    shown,
-    spelling,
-    unused_reason,
-)
+from grad_ext.data.scalars import MISSING_WORDS, Column, Kind, shown, spelling
+from grad_ext.data.values import category_texts, read_numbers, unused_reason
 from grad_ext.errors import InputError
 
 # A column of text with more values than this is probably a name or an identifier.

@@ -21,7 +21,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from grad_ext.data.values import NUMBER, read_column, shown, spelling
+from grad_ext.data.scalars import NUMBER, shown, spelling
+from grad_ext.data.values import read_column
 from grad_ext.errors import InputError, unknown
 
 SIGN = re.compile(r"<=|>=|==|<|>|=")

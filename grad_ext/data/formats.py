@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from grad_ext.data.values import MISSING_WORDS, NUMBER, stripped
+from grad_ext.data.scalars import MISSING_WORDS, NUMBER, stripped
 from grad_ext.errors import InputError, MissingToolkit
 
 TEXT = (".csv", ".tsv", ".txt", ".data")

@@ -25,6 +25,7 @@ from grad_ext.data.conditions import (
 from grad_ext.data.formats import UNNAMED
 from grad_ext.data.problems import Problems
 from grad_ext.data.roles import Roles
+from grad_ext.data.scalars import Column, shown
 from grad_ext.data.sensitive import MOST_GROUPS, SensitiveAttribute, group_names
 from grad_ext.data.table import Table, Target
 from grad_ext.data.table_report import (
@@ -34,7 +35,7 @@ from grad_ext.data.table_report import (
     RowsLeftOut,
     TableReport,
 )
-from grad_ext.data.values import Column, read_column, shown, unused_reason
+from grad_ext.data.values import read_column, unused_reason
 from grad_ext.errors import InputError, unknown
 
 # Fewer rows cannot be split into a training, a validation and a test set.

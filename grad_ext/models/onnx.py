@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from grad_ext import __version__
 from grad_ext.data.columns import Categorical, Numeric, Unused
-from grad_ext.data.values import MISSING_WORDS
+from grad_ext.data.scalars import MISSING_WORDS
 from grad_ext.engine.dense import EPS
 from grad_ext.errors import InputError, MissingToolkit
 from grad_ext.method import FittedGRAD

@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 from grad_ext.data.catalog import known_data_set
 from grad_ext.data.formats import iterate_frames, known_path
 from grad_ext.data.options import as_table
+from grad_ext.data.scalars import Column
 from grad_ext.data.split import split
 from grad_ext.data.table import Table
-from grad_ext.data.values import Column, read_column
+from grad_ext.data.values import read_column
 from grad_ext.errors import InputError, UnseenValuesWarning, unknown
 from grad_ext.files import writing_atomically
 from grad_ext.models.held_out import HeldOut, held_out
