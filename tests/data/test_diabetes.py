@@ -215,7 +215,8 @@ def test_the_real_file_has_the_published_counts(real):
     for group, share in published.items():
         assert first[group] == pytest.approx(share, abs=0.01)
     inputs = real.protecting(["race", "gender"]).inputs()
-    assert len(Encoder().fit(inputs).names) == 269
+    # Among the rows of known race and gender metformin-rosiglitazone is constant, so left out.
+    assert len(Encoder().fit(inputs).names) == 268
     assert not inputs.isna().any().any()
 
 
