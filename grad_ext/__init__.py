@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from grad_ext.metrics.metric_frame import zemel_metrics as zemel_metrics
     from grad_ext.metrics.metric_frame import zemel_params as zemel_params
     from grad_ext.metrics.neighbors import neighbor_graph as neighbor_graph
+    from grad_ext.metrics.score_distances import ks_distance as ks_distance
+    from grad_ext.metrics.score_distances import wasserstein_distance as wasserstein_distance
     from grad_ext.metrics.scorers import zemel_scorer as zemel_scorer
     from grad_ext.models.attachment import attach as attach
     from grad_ext.models.onnx import export_onnx as export_onnx
@@ -71,9 +73,11 @@ _HOMES = {
     "discrimination": "grad_ext.metrics.group",
     "chance_level": "grad_ext.metrics.group",
     "intervals": "grad_ext.metrics.bootstrap",
+    "ks_distance": "grad_ext.metrics.score_distances",
     "neighbor_graph": "grad_ext.metrics.neighbors",
     "paired_test": "grad_ext.metrics.bootstrap",
     "trainable": "grad_ext.sweeps.studies.choice",
+    "wasserstein_distance": "grad_ext.metrics.score_distances",
     "zemel_metrics": "grad_ext.metrics.metric_frame",
     "zemel_params": "grad_ext.metrics.metric_frame",
     "zemel_scorer": "grad_ext.metrics.scorers",

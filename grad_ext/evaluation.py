@@ -287,8 +287,9 @@ def evaluate_predictions(
         Whether ŷ is the label or the score.
     """
     labels = replace(predictions_for(scores >= 0.5, test), target_weight=None, graph=graph)
-    means = labels
+    numbers = scores.astype(np.float64)
+    means = replace(labels, scores=numbers)
     if (evaluation or EvaluationConfig()).prediction == "score":
-        means = replace(labels, predicted=scores.astype(np.float64), label_predictions=labels)
+        means = replace(means, predicted=numbers, label_predictions=labels)
     shape = scores.shape[:1]
     return {name: np.broadcast_to(v, shape) for name, v in evaluate_means(means).items()}

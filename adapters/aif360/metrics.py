@@ -111,12 +111,12 @@ class ZemelMetric(ClassificationMetric):  # type: ignore[misc]
         copied = np.array_equal(self.classified_dataset.scores, self.dataset.scores)
         if copied and not np.array_equal(self._labels, self._true):
             raise InputError(
-                "prediction='score': expected scores of the classifier's own, got those of the "
-                "data set with the true labels"
+                "expected scores of the classifier's own, got those of the data set with the true "
+                "labels"
             )
         bad = ~((scores >= 0) & (scores <= 1))
         if bad.any():
-            raise InputError(f"prediction='score': expected scores in [0, 1], got {scores[bad][0]}")
+            raise InputError(f"expected scores in [0, 1], got {scores[bad][0]}")
         return scores
 
     def _to_condition(self, privileged: bool | None) -> Groups | None:
@@ -205,6 +205,40 @@ class ZemelMetric(ClassificationMetric):  # type: ignore[misc]
     def balanced_delta(self) -> float:
         """Return balanced accuracy minus (mean) Discrimination; 0.5 for a constant label."""
         return float(registry.balanced_delta(self._means))
+
+    @dont_decorate  # type: ignore[untyped-decorator]
+    def ks_distance_by_attribute(self) -> dict[str, float]:
+        """Return the Kolmogorov-Smirnov distance between the groups' scores, of each attribute.
+
+        See `grad_ext.metrics.score_distances.ks_distance_by_attribute`.
+
+        Raises
+        ------
+        InputError
+            If the data set has no scores of the classifier's own, or one is outside [0, 1].
+        """
+        means = replace(self._label_means, scores=self._scores())
+        return {n: float(registry.ks_distance(means, k)) for k, n in enumerate(self._pairs)}
+
+    def ks_distance(self) -> float:
+        """Return the Kolmogorov-Smirnov distance between the groups' scores, averaged."""
+        return float(np.mean(list(self.ks_distance_by_attribute().values())))
+
+    @dont_decorate  # type: ignore[untyped-decorator]
+    def wasserstein_distance_by_attribute(self) -> dict[str, float]:
+        """Return the Wasserstein-1 distance between the groups' scores, of each attribute.
+
+        See `grad_ext.metrics.score_distances.wasserstein_distance_by_attribute`; raises as
+        `ks_distance_by_attribute`.
+        """
+        means = replace(self._label_means, scores=self._scores())
+        return {
+            n: float(registry.wasserstein_distance(means, k)) for k, n in enumerate(self._pairs)
+        }
+
+    def wasserstein_distance(self) -> float:
+        """Return the Wasserstein-1 distance between the groups' scores, averaged."""
+        return float(np.mean(list(self.wasserstein_distance_by_attribute().values())))
 
     def balanced_accuracy(self) -> float:
         """Return the mean of the accuracies among the rows of either true label."""

@@ -23,6 +23,7 @@ from grad_ext.models.tables import (
     audit_arguments,
     continuous_names,
     favorable_predictions,
+    favorable_scores,
     group_frame,
 )
 from grad_ext.models.workflow import loaded, rows_for_model
@@ -193,6 +194,7 @@ def predictions_on(model: Any, table: Table, rows: str) -> Predictions | None:
         continuous_names(table),
         None if (table.w() == 1.0).all() else table.w(),
         None if table.groups is None else table.g(),
+        favorable_scores(model, table),
     )
 
 

@@ -11,6 +11,7 @@ Discrimination, a magnitude, has intervals of its own: `grad_ext.metrics.error_b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,10 +32,11 @@ from grad_ext.metrics.error_bounds import (
     second_less_first,
     upper_quantile,
 )
-from grad_ext.metrics.inputs import as_predictions, as_weights, continuous_columns
+from grad_ext.metrics.inputs import as_predictions, as_rows, as_weights, continuous_columns
 from grad_ext.metrics.neighbors import NeighborGraph, neighbor_graph
 from grad_ext.metrics.registry import METRICS, Metric
 from grad_ext.metrics.resampling import Units, cell_weights, resampled, swapped
+from grad_ext.metrics.score_resampling import resampled_errors, swapped_distances
 from grad_ext.metrics.sums import Groups, Predictions
 
 Floats = NDArray[np.float64]
@@ -53,6 +55,7 @@ def intervals(
     y_pred: ArrayLike,
     *,
     sensitive_features: Any,
+    y_score: ArrayLike | None = None,
     X: ArrayLike | None = None,
     graph: NeighborGraph | None = None,
     sample_weight: ArrayLike | None = None,
@@ -75,11 +78,12 @@ def intervals(
       hold at once (Beran, 1988, "Balanced Simultaneous Confidence Sets", JASA 83).
     - Discrimination of a continuous attribute, and the mean over several attributes: the value
       plus and minus the quantile of a bound of its error (see the module).
+    - Distances between the groups' distributions of scores: likewise.
     - Delta and balanced Delta: likewise. If two groups clearly differ, the error is that of the
       accuracy less that of the difference; otherwise their magnitudes are added. The high end is at
       most that of the accuracy.
 
-    The last two, and those of more than two groups, are conservative.
+    The last three, and those of more than two groups, are conservative.
 
     A constant prediction has Discrimination 0 for any rows, and the interval [0, 0], so read balanced
     accuracy too. Likewise the bootstrap shows no uncertainty for a group whose rows all have the same
@@ -94,6 +98,9 @@ def intervals(
     sensitive_features : array, Series, frame, list or mapping, of N rows
         A column for each attribute; rows where it is missing are ignored for it. Floats of many
         values are continuous, as for the estimators.
+    y_score : array of shape (N,) or (P, N), optional
+        Scores in [0, 1] of the favorable label, whose distributions are compared; `y_pred` if that
+        holds scores. Of labels alone the distances between distributions are left out.
     X : array of shape (N, D), optional
         Features that Consistency measures distances in; without `X` and `graph` it is left out.
     graph : NeighborGraph, optional
@@ -145,13 +152,15 @@ def intervals(
     rows = _predictions(
         true, predicted, index, sensitive_features, X, graph, sample_weight, continuous
     )
+    rows = replace(rows, scores=_scores("y_score", y_score, index, rows.predicted))
     units = Units.of(aligned("groups", groups, index, "y"), len(rows.weight))
     sample, drawn = resampled(rows, units, resamples, seed)
     errors = [
         discrimination_errors(group, once, again, tail)
         for group, once, again in zip(rows.groups, sample.vectors, drawn.vectors, strict=True)
     ]
-    low, high = _ends(rows, units, sample.metrics, drawn.metrics, errors, tail)
+    bounds = resampled_errors(rows, units, resamples, seed).metrics if rows.has_scores else {}
+    low, high = _ends(rows, units, sample.metrics, drawn.metrics, errors, bounds, tail)
     for k, group in enumerate(rows.groups):
         name = f"discrimination_{group.name}"
         several = not group.continuous and len(group.values) > 2
@@ -160,7 +169,7 @@ def intervals(
         if len(rows.groups) == 1:
             low["discrimination"], high["discrimination"] = low[name], high[name]
     for name in sample.metrics:
-        if name.startswith("discrimination"):
+        if name.startswith("discrimination") or name in bounds:
             low[name], high[name] = np.maximum(low[name], 0.0), np.minimum(high[name], 1.0)
     high["delta"] = np.minimum(high["delta"], high["accuracy"])
     high["balanced_delta"] = np.minimum(high["balanced_delta"], high["balanced_accuracy"])
@@ -185,6 +194,8 @@ def paired_test(
     second: ArrayLike,
     *,
     sensitive_features: Any,
+    first_score: ArrayLike | None = None,
+    second_score: ArrayLike | None = None,
     X: ArrayLike | None = None,
     graph: NeighborGraph | None = None,
     sample_weight: ArrayLike | None = None,
@@ -216,6 +227,8 @@ def paired_test(
     ----------
     first, second : array of shape (N,)
         Labels, or scores in [0, 1], of the two models.
+    first_score, second_score : array of shape (N,), optional
+        Both models' scores, whose distributions are compared; as `y_score` of `intervals`.
     y_true, sensitive_features, X, graph, sample_weight, continuous, groups, level, resamples, seed, \
     pos_label
         As for `intervals`; rows of one unit change places together.
@@ -251,6 +264,12 @@ def paired_test(
         )
     both, index = np.stack([one, other]), index_of(y_true, first, second)
     rows = _predictions(true, both, index, sensitive_features, X, graph, sample_weight, continuous)
+    if (first_score is None) != (second_score is None):
+        raise InputError("expected both or neither of first_score and second_score, got one")
+    parts = ((first_score, "first_score", one), (second_score, "second_score", other))
+    scores = [_scores(name, given, index, labels) for given, name, labels in parts]
+    if scores[0] is not None and scores[1] is not None:
+        rows = replace(rows, scores=np.stack([scores[0], scores[1]]))
     units = Units.of(aligned("groups", groups, index, "y"), len(rows.weight))
     sample, drawn = resampled(rows, units, resamples, seed)
     errors = [
@@ -262,7 +281,15 @@ def paired_test(
         {name: second_less_first(values) for name, values in resamples_of.metrics.items()}
         for resamples_of in (sample, drawn, swaps_of)
     )
-    low, high = _ends(rows, units, differ, again, errors, tail)
+    bounds: dict[str, Floats] = {}
+    observed = dict(differ)
+    if rows.has_scores:
+        both_errors = resampled_errors(rows, units, resamples, seed).metrics
+        bounds = {name: v.sum(axis=1, keepdims=True) for name, v in both_errors.items()}
+        for name, values in swapped_distances(rows, units, resamples, seed).metrics.items():
+            # At the points of the swaps, where the functions of the sample are compared too.
+            observed[name], swaps[name] = np.split(second_less_first(values), [1])
+    low, high = _ends(rows, units, differ, again, errors, bounds, tail)
     return pd.DataFrame(
         {
             "first": {name: values[0, 0] for name, values in sample.metrics.items()},
@@ -270,7 +297,7 @@ def paired_test(
             "difference": {name: values[0, 0] for name, values in differ.items()},
             "low": {name: values[0] for name, values in low.items()},
             "high": {name: values[0] for name, values in high.items()},
-            "p_value": {name: _p_value(differ[name][0, 0], swaps[name][:, 0]) for name in differ},
+            "p_value": {n: _p_value(observed[n][0, 0], swaps[n][:, 0]) for n in differ},
         }
     ).rename_axis("metric")
 
@@ -328,6 +355,33 @@ def _predictions(
     return Predictions(np.atleast_2d(predicted), true, weight, groups, graph=graph)
 
 
+def _scores(
+    name: str, given: ArrayLike | None, index: pd.Index | None, predicted: Any
+) -> Floats | None:
+    """Return scores of the shape of the predictions, which they are if they are no labels.
+
+    Raises
+    ------
+    InputError
+        If their shape is another, or one is outside [0, 1].
+    """
+    predicted = np.asarray(predicted)
+    if given is None:
+        return None if np.isin(predicted, (0.0, 1.0)).all() else predicted
+    scores = as_rows(name, aligned(name, given, index, "y"), predicted.shape[-1])
+    if predicted.ndim == 2:
+        scores = np.atleast_2d(scores)
+    if scores.shape != predicted.shape:
+        raise InputError(
+            f"{name}: expected a score for each prediction, shape {predicted.shape}, "
+            f"got {scores.shape}"
+        )
+    within = (scores >= 0) & (scores <= 1)
+    if not within.all():
+        raise InputError(f"{name}: expected values in [0, 1], got {scores[~within][0]}")
+    return scores
+
+
 def _groups(
     sensitive_features: Any, continuous: Sequence[str | int], n: int, index: pd.Index | None
 ) -> tuple[Groups, ...]:
@@ -364,18 +418,29 @@ def _smallest_cells(rows: Predictions, units: Units) -> dict[str, int]:
                 "class and group": smallest(both),
                 "favorable class and group": smallest(both[1]),
             }
+        if rows.has_scores:
+            every = np.ones(len(rows.weight))
+            parts = [rows.in_groups(groups, part) for part in (every, 1.0 - rows.true, rows.true)]
+            whole, *compared = map(smallest, parts)
+            sizes |= {
+                "compared group": whole,
+                "class and compared group": min(compared),
+                "favorable class and compared group": compared[1],
+            }
         by_attribute.append(cells | sizes)
-    overall = cells | {"group": min(sizes["group"] for sizes in by_attribute)}
+    shared = ("group", "compared group") if rows.has_scores else ("group",)
+    overall = cells | {cell: min(sizes[cell] for sizes in by_attribute) for cell in shared}
 
     def fewest(metric: Metric, sizes: Mapping[str, int]) -> int:
         return min(sizes[cell] for cell in metric.cells)
 
     counts = {}
-    for metric in METRICS.values():
-        if metric.cells and (not metric.attributes or metric.averaged):
+    known = [m for m in METRICS.values() if m.cells and (rows.has_scores or not m.scores)]
+    for metric in known:
+        if not metric.attributes or metric.averaged:
             counts[metric.name] = fewest(metric, overall)
         for groups, sizes in zip(rows.groups, by_attribute, strict=True):
-            if metric.cells and metric.applies_to(groups):
+            if metric.applies_to(groups):
                 counts[f"{metric.name}_{groups.name}"] = fewest(metric, sizes)
     return counts
 
@@ -386,11 +451,12 @@ def _ends(
     sample: Mapping[str, Floats],
     drawn: Mapping[str, Floats],
     errors: Sequence[Errors],
+    bounds: Mapping[str, Floats],
     tail: float,
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """Return the low and the high ends, each of shape (P,).
 
-    Metrics that include Discrimination lie around the value, at a quantile of their errors; the
+    Metrics that include Discrimination, and those with bounds of their error, lie around the value, at a quantile of their errors; the
     others between percentiles.
     """
     involved: dict[str, tuple[Floats | float, int, Sequence[Errors]]]
@@ -399,6 +465,9 @@ def _ends(
         involved[f"discrimination_{groups.name}"] = 0.0, 1, [e]
     for name, part in (("delta", "accuracy"), ("balanced_delta", "balanced_accuracy")):
         involved[name] = drawn[part] - sample[part], -1, errors
+    for name, bound in bounds.items():
+        unclear = np.zeros(bound.shape[1], dtype=np.bool_)
+        involved[name] = 0.0, 1, [Errors(np.zeros_like(bound), (), bound, unclear)]
     low, high, fewest = {}, {}, _smallest_cells(rows, units)
     for name, (value,) in sample.items():
         if name in involved:

@@ -68,20 +68,35 @@ def _attributes(
     continuous: Sequence[str | int],
     needed: bool = True,
 ) -> Predictions:
+    features = one_of(sensitive_features, protected)
+    rows = _predictions(y_true, y_pred, sample_weight, pos_label, needed)
+    index = index_of(y_true, y_pred)
+    return replace(rows, groups=groups_of(features, len(rows.weight), index, continuous))
+
+
+def one_of(sensitive_features: Any, protected: Any) -> Any:
+    """Return the sensitive features, which have two names.
+
+    Raises
+    ------
+    InputError
+        If they are given under neither name, or under both.
+    """
     if (sensitive_features is None) == (protected is None):
         raise InputError(
             "expected exactly one of sensitive_features and protected, got "
             f"{'neither' if protected is None else 'both'}"
         )
-    rows = _predictions(y_true, y_pred, sample_weight, pos_label, needed)
-    features = protected if sensitive_features is None else sensitive_features
-    index = index_of(y_true, y_pred)
-    return replace(rows, groups=_groups(features, len(rows.weight), index, continuous))
+    return protected if sensitive_features is None else sensitive_features
 
 
-def _groups(
+def groups_of(
     sensitive_features: Any, n: int, index: pd.Index | None, continuous: Sequence[str | int]
 ) -> tuple[Groups, ...]:
+    """Return the groups of each column of sensitive features of N rows.
+
+    Raises as `grad_ext.metrics.inputs.named_columns` and `continuous_columns`.
+    """
     columns = named_columns(sensitive_features, n, index)
     numbers = continuous_columns(continuous, list(columns))
     return tuple(
@@ -408,7 +423,7 @@ def chance_level(
     array of shape (K, ...)
         nan where fewer than two groups have rows.
     """
-    groups = _groups(sensitive_features, row_count(sensitive_features), None, continuous)
+    groups = groups_of(sensitive_features, row_count(sensitive_features), None, continuous)
     return registry.chance_levels(np.asarray(positive, dtype=np.float64), groups)
 
 

@@ -27,6 +27,7 @@ from grad_ext.metrics.group import (
 from grad_ext.metrics.inputs import row_count
 from grad_ext.metrics.neighbors import NEIGHBORS, TIES
 from grad_ext.metrics.points import points_of
+from grad_ext.metrics.score_distances import ks_distance, wasserstein_distance
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,8 @@ zemel_metrics: dict[str, Callable[..., Any]] = {
     "delta": _Comparing(delta),
     "balanced_delta": _Comparing(balanced_delta),
     "consistency": _consistency,
+    "ks_distance": _Comparing(ks_distance),
+    "wasserstein_distance": _Comparing(wasserstein_distance),
 }
 """Metrics for Fairlearn's MetricFrame, by name.
 
@@ -102,9 +105,9 @@ Labels are 0 and 1, booleans, or -1 and 1; for other labels give each metric its
 ``{name: functools.partial(metric, pos_label="yes") for name, metric in zemel_metrics.items()}``.
 
 MetricFrame calls a metric with the rows of one group. The difference of ``positive_rate`` between
-its groups is their Discrimination. ``discrimination``, ``delta`` and ``balanced_delta`` compare by
-*another* attribute within the group, and ``consistency`` uses the group's own rows as neighbours;
-they need `zemel_params`, and are nan without them or if a group has too few rows.
+its groups is their Discrimination. ``discrimination``, ``delta``, ``balanced_delta``, ``ks_distance``
+and ``wasserstein_distance`` compare by *another* attribute within the group (the last two are for
+scores), and ``consistency`` uses the group's own rows as neighbours; they need `zemel_params`, and are nan without them or if a group has too few rows.
 """
 
 
@@ -123,8 +126,8 @@ def zemel_params(
     Parameters
     ----------
     sensitive_features : array, Series, frame, list or mapping of N rows, optional
-        Groups, by number or name, that ``discrimination``, ``delta`` and ``balanced_delta`` compare
-        within each of MetricFrame's groups; rows with a missing value are ignored.
+        Groups, by number or name, that the metrics which compare groups do so by within each of
+        MetricFrame's groups; rows with a missing value are ignored.
     X : array or frame of shape (N, D), optional
         Features that ``consistency`` measures distances in, standardised or one-hot encoded over all
         rows, see `grad_ext.data.encoding.metric_space`.

@@ -45,10 +45,13 @@ class Metric:
         Whether there also is a column of the mean over the attributes.
     neighbors : bool
         Whether it needs a graph of neighbours, without which it is left out.
+    scores : bool
+        Whether it needs the scores behind the labels, without which it is left out.
     cells : tuple of str
         The means that it is a function of, by cells of rows: 'all', 'class', 'group',
-        'class and group' or 'favorable class and group'. The smallest cell decides whether there are
-        enough rows for an interval; a metric without cells gets none.
+        'class and group' or 'favorable class and group'; 'compared group' where the groups of a
+        continuous attribute are its fifths. The smallest cell decides whether there are enough rows
+        for an interval; a metric without cells gets none.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Metric:
     attributes: tuple[str, ...] = ()
     averaged: bool = False
     neighbors: bool = False
+    scores: bool = False
     cells: tuple[str, ...] = ()
 
     def applies_to(self, groups: Groups) -> bool:
@@ -154,6 +158,46 @@ def equalized_odds_difference(means: Means, attribute: int) -> Floats:
     return np.asarray(np.maximum(by_class[..., 0], by_class[..., 1]))
 
 
+def ks_distance(means: Means, attribute: int) -> Floats:
+    """Return the largest difference of the groups' shares of scores above any threshold."""
+    return means.score_distances[attribute].ks
+
+
+def wasserstein_distance(means: Means, attribute: int) -> Floats:
+    """Return the integral over thresholds of the difference of the groups' shares above them."""
+    return means.score_distances[attribute].wasserstein
+
+
+def ks_chance_level(means: Means) -> Floats:
+    """Return the mean over the attributes of the Kolmogorov-Smirnov distance expected by chance."""
+    return averaged(lambda m, k: m.chance_distances[k].ks, means)
+
+
+def wasserstein_chance_level(means: Means) -> Floats:
+    """Return the mean over the attributes of the Wasserstein distance expected by chance."""
+    return averaged(lambda m, k: m.chance_distances[k].wasserstein, means)
+
+
+def equalized_odds_ks_distance(means: Means, attribute: int) -> Floats:
+    """Return the larger of the Kolmogorov-Smirnov distances among the rows of either label."""
+    return means.score_distances_by_class[attribute].largest().ks
+
+
+def equalized_odds_wasserstein_distance(means: Means, attribute: int) -> Floats:
+    """Return the larger of the Wasserstein distances among the rows of either label."""
+    return means.score_distances_by_class[attribute].largest().wasserstein
+
+
+def equal_opportunity_ks_distance(means: Means, attribute: int) -> Floats:
+    """Return the Kolmogorov-Smirnov distance among the rows of the favorable label."""
+    return np.asarray(means.score_distances_by_class[attribute].ks[..., 1])
+
+
+def equal_opportunity_wasserstein_distance(means: Means, attribute: int) -> Floats:
+    """Return the Wasserstein distance among the rows of the favorable label."""
+    return np.asarray(means.score_distances_by_class[attribute].wasserstein[..., 1])
+
+
 def _signed_difference(rates: Floats) -> Floats:
     """Return unprivileged less privileged, from rates of shape (..., 2)."""
     return np.asarray(-(rates[..., 1] - rates[..., 0]))
@@ -234,6 +278,14 @@ METRICS: dict[str, Metric] = {
             "discrimination", "Discrimination", discrimination, False, 0.0,
             attributes=ANY_GROUPS, averaged=True, cells=("group",),
         ),
+        Metric(
+            "ks_distance", "Kolmogorov-Smirnov distance", ks_distance, False, 0.0,
+            attributes=ANY_GROUPS, averaged=True, scores=True, cells=("compared group",),
+        ),
+        Metric(
+            "wasserstein_distance", "Wasserstein distance", wasserstein_distance, False, 0.0,
+            attributes=ANY_GROUPS, averaged=True, scores=True, cells=("compared group",),
+        ),
         Metric("delta", "Delta", delta, True, cells=("group",)),
         Metric(
             "balanced_delta", "balanced Delta", balanced_delta, True, 0.5, cells=("group", "class")
@@ -245,6 +297,14 @@ METRICS: dict[str, Metric] = {
         Metric("majority_accuracy", "accuracy of the majority class", majority_accuracy, None),
         Metric("majority_favorable", "majority class is favorable", majority_favorable, None),
         Metric("chance_level", "chance level", chance_level, None, 0.0),
+        Metric(
+            "ks_chance_level", "chance level of the Kolmogorov-Smirnov distance",
+            ks_chance_level, None, 0.0, scores=True,
+        ),
+        Metric(
+            "wasserstein_chance_level", "chance level of the Wasserstein distance",
+            wasserstein_chance_level, None, 0.0, scores=True,
+        ),
         Metric(
             "statistical_parity_difference", "statistical parity difference",
             statistical_parity_difference, None, 0.0, attributes=("binary",), cells=("group",),
@@ -267,6 +327,26 @@ METRICS: dict[str, Metric] = {
         Metric(
             "equalized_odds_difference", "equalized odds difference",
             equalized_odds_difference, False, 0.0, attributes=("binary", "categorical"),
+        ),
+        Metric(
+            "equalized_odds_ks_distance", "equalized odds Kolmogorov-Smirnov distance",
+            equalized_odds_ks_distance, False, 0.0,
+            attributes=ANY_GROUPS, scores=True, cells=("class and compared group",),
+        ),
+        Metric(
+            "equalized_odds_wasserstein_distance", "equalized odds Wasserstein distance",
+            equalized_odds_wasserstein_distance, False, 0.0,
+            attributes=ANY_GROUPS, scores=True, cells=("class and compared group",),
+        ),
+        Metric(
+            "equal_opportunity_ks_distance", "equal opportunity Kolmogorov-Smirnov distance",
+            equal_opportunity_ks_distance, False, 0.0,
+            attributes=ANY_GROUPS, scores=True, cells=("favorable class and compared group",),
+        ),
+        Metric(
+            "equal_opportunity_wasserstein_distance", "equal opportunity Wasserstein distance",
+            equal_opportunity_wasserstein_distance, False, 0.0,
+            attributes=ANY_GROUPS, scores=True, cells=("favorable class and compared group",),
         ),
     )
 }  # fmt: skip
@@ -301,7 +381,13 @@ def evaluate_means(
     """
     values: dict[str, Floats] = {}
     for single, metrics in groupby(METRICS.values(), lambda metric: not metric.attributes):
-        listed = [m for m in metrics if chosen(m) and (means.has_neighbors or not m.neighbors)]
+        listed = [
+            metric
+            for metric in metrics
+            if chosen(metric)
+            and (means.has_neighbors or not metric.neighbors)
+            and (means.has_scores or not metric.scores)
+        ]
         for metric in listed:
             if metric.averaged:
                 values[metric.name] = averaged(metric.formula, means)

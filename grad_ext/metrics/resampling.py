@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from grad_ext.errors import InputError
+from grad_ext.metrics.distributions import Distances
 from grad_ext.metrics.registry import METRICS, deviations, evaluate_means
 from grad_ext.metrics.sums import Cells, Groups, Means, Predictions
 from grad_ext.seeds import numpy_generator
@@ -97,13 +98,18 @@ class Resamples(Means):
     Attributes
     ----------
     sums : mapping of str to array
-        Sums over rows, of shape (B, ...) if of weights and (B, ..., P) if of predictions.
+        Sums over rows, of shape (B, ...) if of weights and (B, ..., P) if of predictions; empty if
+        only distances are resampled.
     groups : tuple of Groups
         The protected attributes.
+    distances : tuple of pairs of Distances, optional
+        Those between the groups' scores for each attribute: of all rows, (B, P), and of the rows of
+        either class, (B, P, 2).
     """
 
     sums: Mapping[str, Floats]
     groups: tuple[Groups, ...]
+    distances: tuple[tuple[Distances, Distances], ...] | None = None
 
     @cached_property
     def error(self) -> Floats:
@@ -149,6 +155,21 @@ class Resamples(Means):
         return _ratio(self.sums["gap"], self._total)
 
     @property
+    def has_scores(self) -> bool:
+        """Whether there are distances between the groups' scores."""
+        return self.distances is not None
+
+    @property
+    def score_distances(self) -> tuple[Distances, ...]:
+        """Distances between the groups' scores for each attribute, shape (B, P)."""
+        return tuple(every for every, _ in self.distances or ())
+
+    @property
+    def score_distances_by_class(self) -> tuple[Distances, ...]:
+        """The same among the rows of class 0 and of class 1, shape (B, P, 2)."""
+        return tuple(by_class for _, by_class in self.distances or ())
+
+    @property
     def _total(self) -> Floats:
         """Weight of all rows, shape (B, 1)."""
         return np.asarray(self.sums["class"].sum(axis=1)[:, None])
@@ -161,7 +182,7 @@ class Resamples(Means):
     @cached_property
     def metrics(self) -> dict[str, Floats]:
         """Every metric that has an interval, of shape (B, P)."""
-        return evaluate_means(self, lambda metric: bool(metric.cells))
+        return evaluate_means(self, lambda m: bool(m.cells) and (m.scores or bool(self.sums)))
 
     @cached_property
     def vectors(self) -> list[Floats]:
@@ -188,7 +209,7 @@ def cell_weights(rows: Predictions) -> dict[str, Floats]:
     crossed = [
         metric
         for metric in METRICS.values()
-        if any("class and group" in cell for cell in metric.cells)
+        if any(cell.endswith("class and group") for cell in metric.cells)
     ]
     classes = np.stack([1.0 - rows.true, rows.true])
     weights = {"class": rows.weight * classes}
@@ -238,7 +259,21 @@ def resampled(
     stacked = _stacked(quantities, units)
     drawn = np.concatenate([counts @ stacked for counts in units.draws(resamples, seed)])
     once, again = (_named(t, quantities) for t in (stacked.sum(axis=0, keepdims=True), drawn))
-    return Resamples(once, rows.groups), Resamples(again, rows.groups)
+    return Resamples(once, rows.groups, _distances(rows)), Resamples(again, rows.groups)
+
+
+def _distances(rows: Predictions) -> tuple[tuple[Distances, Distances], ...] | None:
+    """Return the distances of the sample as one resample."""
+    if not rows.has_scores:
+        return None
+    both = zip(rows.score_distances, rows.score_distances_by_class, strict=True)
+    return tuple(
+        (
+            Distances(every.ks[None], every.wasserstein[None]),
+            Distances(by_class.ks[None], by_class.wasserstein[None]),
+        )
+        for every, by_class in both
+    )
 
 
 def swapped(rows: Predictions, units: Units, resamples: int, seed: int) -> Resamples:

@@ -27,18 +27,22 @@ from grad_ext.metrics.inputs import PREDICTIONS, as_weights
 from grad_ext.metrics.neighbors import NEIGHBORS, TIES
 from grad_ext.metrics.points import as_frame, points_of
 from grad_ext.metrics.registry import METRICS
+from grad_ext.metrics.score_distances import ks_distance, wasserstein_distance
 
-# Names of scores; greater is better, so metrics of which lower values are better are negated.
-_SCORES: dict[str, Callable[..., Any]] = {
+# Names of scorers; greater is better, so metrics of which lower values are better are negated.
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "accuracy": accuracy,
+    "balanced_accuracy": balanced_accuracy,
+    "discrimination": discrimination,
+    "delta": delta,
+    "balanced_delta": balanced_delta,
+    "consistency": consistency,
+    "ks_distance": ks_distance,
+    "wasserstein_distance": wasserstein_distance,
+}
+_SCORES = {
     name if METRICS[name].higher_is_better else f"neg_{name}": metric
-    for name, metric in {
-        "accuracy": accuracy,
-        "balanced_accuracy": balanced_accuracy,
-        "discrimination": discrimination,
-        "delta": delta,
-        "balanced_delta": balanced_delta,
-        "consistency": consistency,
-    }.items()
+    for name, metric in _FUNCTIONS.items()
 }
 
 
@@ -143,13 +147,13 @@ class ZemelScorer(BaseEstimator):  # type: ignore[misc]
     def _predicted(
         self, estimator: Any, X: Any, classes: NDArray[Any], favorable: int
     ) -> NDArray[np.float64]:
-        if self.prediction == "label":
+        of_scores = METRICS[self.metric.removeprefix("neg_")].scores
+        if self.prediction == "label" and not of_scores:
             labels = np.asarray(estimator.predict(X)).ravel()
             return np.asarray(labels == classes[favorable], dtype=np.float64)
         if not hasattr(estimator, "predict_proba"):
-            raise InputError(
-                f"prediction='score' needs predict_proba, {type(estimator).__name__} has none"
-            )
+            needing = self.metric if of_scores else "prediction='score'"
+            raise InputError(f"{needing} needs predict_proba, {type(estimator).__name__} has none")
         return np.asarray(estimator.predict_proba(X), dtype=np.float64)[:, favorable]
 
     def _sensitive(
@@ -213,13 +217,15 @@ def zemel_scorer(
     ----------
     metric : str, default 'delta'
         ``accuracy``, ``balanced_accuracy``, ``neg_discrimination`` (the negative of
-        Discrimination), ``delta``, ``balanced_delta`` or ``consistency``. With all but the balanced
-        ones a search may select a constant prediction, which has Discrimination 0 and Consistency 1.
+        Discrimination), ``delta``, ``balanced_delta``, ``consistency``, ``neg_ks_distance`` or
+        ``neg_wasserstein_distance``. With all but the balanced ones a search may select a constant
+        prediction, which has Discrimination 0, Consistency 1 and no distance between groups.
     protected : str or sequence of str, optional
         Names of columns of X, or of levels of its index (AIF360's scikit-learn convention), that
         hold the protected attributes.
     prediction : {'label', 'score'}, default 'label'
-        What ŷ is: the label of `predict`, or the second class's `predict_proba`.
+        What ŷ is: the label of `predict`, or the second class's `predict_proba`. The distances
+        between distributions are always those of the scores.
     k, include_self, ties
         Of Consistency, as `grad_ext.metrics.group.consistency`.
     use_protected : bool, default False

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grad_ext.errors import InputError
+from grad_ext.metrics.distributions import Distances, chance_draws, distances, stacked
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-# Bins of a continuous attribute.
+# Bins of a continuous attribute, and the fewer ones that are compared in pairs.
 BINS = 10
+FIFTHS = 5
 # Rows of predictions on a device that are converted to float64 at once.
 BLOCK_ROWS = 4096
 
@@ -62,26 +64,35 @@ class Groups:
         Group of each row, nan where it is missing.
     values : array of shape (G,)
         Codes of the groups.
+    fifths : Groups, optional
+        Of a continuous attribute, five groups of equally many rows by size.
     """
 
     name: str
     kind: Literal["binary", "categorical", "continuous"]
     codes: Floats
     values: Floats
+    fifths: Groups | None = None
 
     @classmethod
     def of(cls, name: str, kind: str, column: Floats) -> Groups:
         """Return the groups of a column of group codes, or of numbers, of shape (N,)."""
         if kind == "binary":
             return cls(name, "binary", column, np.array([0.0, 1.0]))
-        codes = bins(column) if kind == "continuous" else column
-        values = np.unique(codes[~np.isnan(codes)])
-        return cls(name, "continuous" if kind == "continuous" else "categorical", codes, values)
+        if kind == "continuous":
+            codes, fifths = bins(column), cls.of(name, "categorical", bins(column, FIFTHS))
+            return cls(name, "continuous", codes, _values(codes), fifths)
+        return cls(name, "categorical", column, _values(column))
 
     @property
     def continuous(self) -> bool:
         """Whether the groups are bins of a number."""
         return self.kind == "continuous"
+
+    @property
+    def compared(self) -> Groups:
+        """The groups that are compared in pairs: of a continuous attribute its fifths."""
+        return self.fifths or self
 
     @property
     def has_sign(self) -> bool:
@@ -99,12 +110,16 @@ class Groups:
         return np.unique(self.codes[~np.isnan(self.codes)], return_counts=True)[1]
 
 
-def bins(column: Floats) -> Floats:
-    """Return the number of each row's bin, `BINS` of equally many rows; nan stays nan."""
+def _values(codes: Floats) -> Floats:
+    return np.unique(codes[~np.isnan(codes)])
+
+
+def bins(column: Floats, count: int = BINS) -> Floats:
+    """Return the number of each row's bin, `count` of equally many rows; nan stays nan."""
     present = ~np.isnan(column)
     if not present.any():
         return column
-    edges = np.unique(np.quantile(column[present], np.linspace(0, 1, BINS + 1)[1:-1]))
+    edges = np.unique(np.quantile(column[present], np.linspace(0, 1, count + 1)[1:-1]))
     return np.where(present, np.searchsorted(edges, column, side="right"), np.nan)
 
 
@@ -164,6 +179,26 @@ class Means(ABC):
     def neighbor_gap(self) -> Floats:
         """Mean |ŷ - mean ŷ of the neighbours|, shape (...), if these are known."""
 
+    @property
+    @abstractmethod
+    def has_scores(self) -> bool:
+        """Whether the scores behind the predicted labels are known."""
+
+    @property
+    @abstractmethod
+    def score_distances(self) -> tuple[Distances, ...]:
+        """Distances between the groups' scores for each attribute, shape (...), if these are known."""
+
+    @property
+    @abstractmethod
+    def score_distances_by_class(self) -> tuple[Distances, ...]:
+        """The same among the rows of class 0 and of class 1, shape (..., 2)."""
+
+    @property
+    def chance_distances(self) -> tuple[Distances, ...]:
+        """Distances expected by chance for each attribute, shape (...), if the rows are known."""
+        raise InputError("expected rows, got sums over them")
+
 
 @dataclass(frozen=True)
 class Predictions(Means):
@@ -187,6 +222,8 @@ class Predictions(Means):
         Weights in Consistency, 1 each if not given.
     label_predictions : Predictions, optional
         The labels where `predicted` are scores and some metrics are those of labels.
+    scores : array of shape (..., N), optional
+        Scores, or predicted numbers, whose distributions are compared.
     """
 
     predicted: Floats | Tensor
@@ -197,6 +234,7 @@ class Predictions(Means):
     graph: NeighborGraph | None = None
     neighbor_weight: Floats | None = None
     label_predictions: Predictions | None = None
+    scores: Floats | None = None
 
     @property
     def labels(self) -> Means:
@@ -252,6 +290,48 @@ class Predictions(Means):
         weight = np.ones(len(self.weight)) if self.neighbor_weight is None else self.neighbor_weight
         predicted = np.asarray(self.predicted)
         return cell_means(abs(predicted - self.graph.mean(predicted)), weight[None]).mean[..., 0]
+
+    @property
+    def has_scores(self) -> bool:
+        """Whether there are scores."""
+        return self.scores is not None
+
+    @cached_property
+    def score_distances(self) -> tuple[Distances, ...]:
+        """Distances between the groups' scores for each attribute, shape (...)."""
+        scores, every = self._known_scores, np.ones(len(self.weight))
+        return tuple(distances(scores, self.in_groups(g, every)) for g in self.groups)
+
+    @cached_property
+    def score_distances_by_class(self) -> tuple[Distances, ...]:
+        """The same among the rows of class 0 and of class 1, shape (..., 2)."""
+        scores = self._known_scores
+        return tuple(
+            stacked([distances(scores, self.in_groups(g, rows)) for rows in self._classes])
+            for g in self.groups
+        )
+
+    @cached_property
+    def chance_distances(self) -> tuple[Distances, ...]:
+        """Distances expected by chance for each attribute, shape (...)."""
+        scores, every = self._known_scores, np.ones(len(self.weight))
+        models = scores.reshape(-1, scores.shape[-1])
+        expected = []
+        for g in self.groups:
+            draws = [chance_draws(one, self.in_groups(g, every)) for one in models]
+            means = ([d.ks.mean() for d in draws], [d.wasserstein.mean() for d in draws])
+            expected.append(Distances(*(np.array(m).reshape(scores.shape[:-1]) for m in means)))
+        return tuple(expected)
+
+    def in_groups(self, groups: Groups, rows: Floats) -> Floats:
+        """Return the weight of each row in each group that is compared, 0 outside `rows`: (G, N)."""
+        return np.asarray(self.weight * rows * groups.compared.member)
+
+    @property
+    def _known_scores(self) -> Floats:
+        if self.scores is None:
+            raise InputError("expected scores, got none")
+        return self.scores
 
     @property
     def true(self) -> Floats:

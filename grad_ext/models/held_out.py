@@ -14,9 +14,20 @@ from grad_ext.errors import InputError
 from grad_ext.metrics.bootstrap import intervals
 from grad_ext.metrics.group import chance_level
 from grad_ext.metrics.registry import METRICS, attribute_metric
-from grad_ext.models.tables import continuous_names, favorable_predictions, group_frame
+from grad_ext.metrics.score_distances import distance_chance_levels
+from grad_ext.models.tables import (
+    continuous_names,
+    favorable_predictions,
+    favorable_scores,
+    group_frame,
+)
 
-SHOWN = ("accuracy", "balanced_accuracy", "discrimination", "balanced_delta", "positive_rate")
+SHOWN = (
+    *("accuracy", "balanced_accuracy", "discrimination", "ks_distance", "wasserstein_distance"),
+    *("balanced_delta", "positive_rate"),
+)
+# Expected of random labels, and of scores that do not depend on the group.
+CHANCE = ("chance_level", "ks_chance_level", "wasserstein_chance_level")
 # Fewer rows of a group do not tell its rates.
 FEW_ROWS = 30
 
@@ -32,7 +43,9 @@ class HeldOut:
     metrics : pandas.DataFrame
         A row for each metric, by the names of results.csv: ``estimate``, the ends ``low`` and ``high``
         of its 95 % interval, and ``majority``, its value if the most frequent label is predicted for
-        every row. ``chance_level`` is the Discrimination of random labels with this positive rate.
+        every row. ``chance_level`` is the Discrimination of random labels with this positive rate,
+        ``ks_chance_level`` and ``wasserstein_chance_level`` are the distances between the groups'
+        scores if these do not depend on the group.
     groups : pandas.DataFrame
         A row for each group: ``attribute``, ``group``, ``rows``, ``favorable`` (the share of favorable
         labels), ``selected`` (the share of favorable predictions), ``true_positive_rate``,
@@ -56,7 +69,7 @@ class HeldOut:
     def lines(self) -> tuple[list[str], list[list[str]]]:
         """Return heading and rows of the table of metrics, as text."""
         heading = ["metric", "this model", "95 % interval", "majority class"]
-        chosen = [name for name in self.metrics.index if name in (*SHOWN, "chance_level")]
+        chosen = [name for name in self.metrics.index if name in (*SHOWN, *CHANCE)]
         chosen += [n for n in self.metrics.index if n.startswith("discrimination_")]
         body = []
         for name in chosen:
@@ -127,6 +140,7 @@ def held_out(model: Any, table: Table, rows: str = "", seed: int = 0) -> HeldOut
     predicted = favorable_predictions(model, table)
     if predicted is None:
         raise InputError(f"expected a model that predicts labels, got {type(model).__name__}")
+    scores = favorable_scores(model, table)
     y, w = table.y(), table.w()
     trained = getattr(model, "training_data_", None)
     groups = group_frame(table, None if trained is None else trained.names_by_attribute)
@@ -135,6 +149,7 @@ def held_out(model: Any, table: Table, rows: str = "", seed: int = 0) -> HeldOut
         y,
         predicted,
         sensitive_features=groups,
+        y_score=scores,
         continuous=continuous,
         sample_weight=w,
         groups=None if table.groups is None else table.g(),
@@ -142,6 +157,13 @@ def held_out(model: Any, table: Table, rows: str = "", seed: int = 0) -> HeldOut
     )
     levels = chance_level(float(np.average(predicted, weights=w)), groups, continuous=continuous)
     metrics.loc["chance_level", "estimate"] = float(np.mean(levels))
+    if scores is not None:
+        by_chance = distance_chance_levels(
+            y, scores, sensitive_features=groups, sample_weight=w, continuous=continuous
+        )
+        for name, of_attributes in by_chance.items():
+            level = name.replace("distance", "chance_level")
+            metrics.loc[level, "estimate"] = float(of_attributes.mean())
     share = float(np.average(y, weights=w))
     right = max(share, 1.0 - share)
     metrics["majority"] = pd.Series(
@@ -149,6 +171,8 @@ def held_out(model: Any, table: Table, rows: str = "", seed: int = 0) -> HeldOut
             "accuracy": right,
             "balanced_accuracy": 0.5,
             "discrimination": 0.0,
+            "ks_distance": 0.0,
+            "wasserstein_distance": 0.0,
             "balanced_delta": 0.5,
             "delta": right,
             "positive_rate": float(share >= 0.5),

@@ -75,17 +75,45 @@ def favorable_predictions(model: Any, table: Table) -> NDArray[np.bool_] | None:
     if not hasattr(model, "n_features_in_"):
         predictions = model.predict(table.to_aif360())
         return np.asarray(predictions.labels.ravel() == predictions.favorable_label)
-    X, classes = model_inputs(model, table), getattr(model, "classes_", None)
-    if classes is None or not hasattr(model, "predict"):
+    label = favorable_label(model, table)
+    if label is None or not hasattr(model, "predict"):
+        return None
+    return np.asarray(model.predict(model_inputs(model, table)) == label)
+
+
+def favorable_scores(model: Any, table: Table) -> NDArray[np.float64] | None:
+    """Return a model's probabilities of the favorable label, shape (N,).
+
+    Parameters, return value and errors as `favorable_predictions`.
+    """
+    if not hasattr(model, "n_features_in_"):
+        return np.asarray(model.predict(table.to_aif360()).scores.ravel(), dtype=np.float64)
+    label = favorable_label(model, table)
+    if label is None or not hasattr(model, "predict_proba"):
+        return None
+    column = list(model.classes_).index(label)
+    return np.asarray(model.predict_proba(model_inputs(model, table))[:, column], np.float64)
+
+
+def favorable_label(model: Any, table: Table) -> Any:
+    """Return what an estimator calls the favorable label of a table; None if it has no labels.
+
+    Raises
+    ------
+    InputError
+        If the model has other labels.
+    """
+    classes = getattr(model, "classes_", None)
+    if classes is None:
         return None
     if getattr(model, "training_data_", None) is not None:
         # The table may name the same labels otherwise, such as by a condition.
-        return np.asarray(model.predict(X) == model.training_data_.favorable)
+        return model.training_data_.favorable
     labels = {table.target.favorable, table.target.unfavorable}
     if set(classes) <= labels:
-        return np.asarray(model.predict(X) == table.target.favorable)
+        return table.target.favorable
     if set(classes) <= {0, 1}:
-        return np.asarray(model.predict(X) == 1)
+        return 1
     raise InputError(f"expected a model of the labels {labels} or 0 and 1, got {list(classes)}")
 
 

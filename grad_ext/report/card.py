@@ -26,7 +26,10 @@ from grad_ext.report.text_tables.cells import TextTable
 
 # The card warns of groups with fewer rows.
 FEW = 50
-CARD_METRICS = ("accuracy", "balanced_accuracy", "discrimination", "delta", "positive_rate")
+CARD_METRICS = (
+    *("accuracy", "balanced_accuracy", "discrimination", "ks_distance", "wasserstein_distance"),
+    *("delta", "positive_rate"),
+)
 # Characters with a meaning in Markdown, as entities, which it shows as they are.
 SPECIAL = str.maketrans({c: f"&#{ord(c)};" for c in "&<>*`[]|\\"} | {"\n": " ", "\r": " "})
 
@@ -59,6 +62,8 @@ class Predictions:
         Those that are numbers.
     sample_weight, groups : array of shape (N,), optional
         As for `grad_ext.metrics.bootstrap.intervals`.
+    y_score : array of shape (N,), optional
+        Scores of the favorable label, whose distributions are compared between groups.
     """
 
     rows: str
@@ -68,6 +73,7 @@ class Predictions:
     continuous: Sequence[str] = field(default=())
     sample_weight: ArrayLike | None = None
     groups: ArrayLike | None = None
+    y_score: ArrayLike | None = None
 
 
 def model_card(
@@ -216,6 +222,7 @@ def _performance(predictions: Predictions | None, seed: int) -> list[str]:
         y,
         labels,
         sensitive_features=predictions.sensitive_features,
+        y_score=predictions.y_score,
         sample_weight=predictions.sample_weight,
         continuous=predictions.continuous,
         groups=predictions.groups,
@@ -230,6 +237,7 @@ def _performance(predictions: Predictions | None, seed: int) -> list[str]:
     share = float(np.average(y, weights=w))
     right = max(share, 1.0 - share)
     constant = {"accuracy": right, "balanced_accuracy": 0.5, "discrimination": 0.0, "delta": right}
+    constant |= {"ks_distance": 0.0, "wasserstein_distance": 0.0}
     constant["positive_rate"] = float(share >= 0.5)
     body = [
         [label(n), _interval(*table.loc[n]), f"{constant[n]:.3f}"]

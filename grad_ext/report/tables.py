@@ -30,6 +30,9 @@ MAIN = (
     "balanced_accuracy",
     "discrimination",
     "chance_level",
+    "ks_distance",
+    "ks_chance_level",
+    "wasserstein_distance",
     "delta",
     "consistency",
     "positive_rate",
@@ -39,14 +42,15 @@ HEADINGS = {
     name: METRICS[name].label
     for name in (
         *("accuracy", "balanced_accuracy", "discrimination", "delta", "balanced_delta"),
-        *("consistency", "positive_rate"),
+        *("ks_distance", "consistency", "positive_rate"),
     )
-} | {"balanced_accuracy": "balanced acc."}
+} | {"balanced_accuracy": "balanced acc.", "ks_distance": "KS distance"}
 # The metrics in the tables of a study.
 TABLE_METRICS = (
     "accuracy",
     "balanced_accuracy",
     "discrimination",
+    "ks_distance",
     "delta",
     "consistency",
     "positive_rate",

@@ -114,6 +114,9 @@ def test_metric_frame_judges_each_group_as_the_functions_do(attributes):
             "delta": delta(**at, sensitive_features=by),
             "balanced_delta": balanced_delta(**at, sensitive_features=by),
             "consistency": consistency(**at, X=space[rows]),
+            # Of labels and two groups.
+            "ks_distance": discrimination(**at, sensitive_features=by),
+            "wasserstein_distance": discrimination(**at, sensitive_features=by),
         }
         assert got.to_dict() == pytest.approx(expected)
         assert got.notna().all()

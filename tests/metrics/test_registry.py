@@ -84,6 +84,16 @@ def test_columns_are_in_the_order_of_results():
         "equalized_odds_difference_sex",
     ]  # fmt: skip
     assert "consistency" not in evaluate_means(rows())
+    scores = evaluate_means(Predictions(LABELS, Y, np.ones(6), groups, scores=LABELS * 0.8))
+    assert [name for name in scores if name not in evaluate_means(means)] == [
+        "ks_distance", "wasserstein_distance", "ks_distance_sex", "wasserstein_distance_sex",
+        "ks_distance_age", "wasserstein_distance_age",
+        "ks_chance_level", "wasserstein_chance_level",
+        "equalized_odds_ks_distance_sex", "equalized_odds_wasserstein_distance_sex",
+        "equal_opportunity_ks_distance_sex", "equal_opportunity_wasserstein_distance_sex",
+        "equalized_odds_ks_distance_age", "equalized_odds_wasserstein_distance_age",
+        "equal_opportunity_ks_distance_age", "equal_opportunity_wasserstein_distance_age",
+    ]  # fmt: skip
 
 
 def test_the_majority_class_by_hand():

@@ -68,6 +68,9 @@ def test_scores_by_hand():
         "neg_discrimination": -1 / 2,
         "delta": 0.0,
         "balanced_delta": 1 / 3 - 1 / 2,
+        # Of the scores: at least .6 are all men and half of the women; .2 to .6 and .7 to .9.
+        "neg_ks_distance": -1 / 2,
+        "neg_wasserstein_distance": -(0.4 + 0.2) / 2,
     }.items():
         assert zemel_scorer(metric, protected="sex")(predicted, X, y) == pytest.approx(expected)
     # Nearest in x: 0 -> 1, 1 -> 0, 2 -> 1, 3 -> 2.

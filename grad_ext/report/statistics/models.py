@@ -18,6 +18,7 @@ from grad_ext.report.tables import (
     label,
     majority_row,
     value_text,
+    with_metrics,
 )
 from grad_ext.trial import Record
 
@@ -53,6 +54,7 @@ class Row:
 
 def by_lambda(frame: pd.DataFrame) -> list[Row]:
     """Return the majority class, then a row for each λ in ascending order."""
+    frame = with_metrics(frame)
     rows = [_row(value_text(lam), group) for lam, group in frame.groupby("lam", sort=True)]
     return [_majority(frame), *rows]
 
@@ -67,6 +69,7 @@ def by_setting(frame: pd.DataFrame, records: Sequence[Record]) -> list[Row]:
     records : sequence of Record
         The models; the first 60 settings have a row.
     """
+    frame = with_metrics(frame)
     differing = {n: v for n, v in independently_varying(records).items() if n not in REPEATS}
     methods = frame["method"].tolist()
     if len(set(methods)) > 1 and not determines(frame["lam"].tolist(), methods):
@@ -88,7 +91,7 @@ def by_setting(frame: pd.DataFrame, records: Sequence[Record]) -> list[Row]:
 def by_study(frame: pd.DataFrame) -> list[Row]:
     """Return a row for each value of the column ``study``, each below its majority class."""
     rows = []
-    for study, group in frame.groupby("study", sort=False):
+    for study, group in with_metrics(frame).groupby("study", sort=False):
         rows += [_majority(group, f", {study}"), _row(str(study), group)]
     return rows
 

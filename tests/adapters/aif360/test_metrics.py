@@ -87,6 +87,12 @@ def test_four_rows_by_hand(labels):
     assert scored.discrimination_by_attribute()["race"] == pytest.approx(2.7 / 4 - 1.8 / 4)
     assert scored.delta_by_attribute()["race"] == pytest.approx(3.9 / 8 - 0.9 / 4)
     assert scored.of("race").discrimination() == pytest.approx(0.9 / 4)
+    # Race: shares at most .2, .6, .7 are 0, 3/4, 3/4 and 1/2, 1/2, 1.
+    assert metric.ks_distance_by_attribute() == pytest.approx({"race": 1 / 2, "sex": 1.0})
+    areas = {"race": 0.4 / 2 + 0.1 / 4 + 0.2 / 4, "sex": 0.9 - 3.6 / 7}
+    assert metric.wasserstein_distance_by_attribute() == pytest.approx(areas)
+    assert scored.ks_distance() == pytest.approx(3 / 4)
+    assert scored.wasserstein_distance() == pytest.approx(sum(areas.values()) / 2)
     assert scored.accuracy() == metric.accuracy() == 3 / 8
 
 
