@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 # Width of tables in a file or a pipe, which have none of their own.
-PIPE_WIDTH = 160
+PIPE_WIDTH = 180
 STDOUT = 1
 
 
