@@ -28,7 +28,7 @@ trials = st.builds(
     split_seed=st.integers(0, 100),
     settings=st.builds(
         Settings,
-        recipe=st.sampled_from(["paper", "steady"]),
+        recipe=st.sampled_from(["paper", "steady", "smooth"]),
         constraint=st.sampled_from(sorted(CONSTRAINTS)),
         trunk=st.lists(st.integers(1, 99), min_size=1).map(tuple),
         epochs=st.none() | st.integers(1, 99),
@@ -63,19 +63,31 @@ RESOLVED = {
     "paper": {
         "encoding": "standard", "epochs": 50, "batch_size": 64, "learning_rate": 1e-3,
         "attribute_learning_rate": 1e-3, "beta1": 0.9, "final_lr_fraction": 1.0, "dropout": 0.0,
-        "adversary_input": "representation", "lam_scales": "loss", "saturation": [], "warmup": 0.0, "extrapolation": 0.0, "balance_groups": False, "checkpoint": "paper",
+        "adversary_input": "representation", "lam_scales": "loss", "saturation": [], "warmup": 0.0, "extrapolation": 0.0, "balance_groups": False, "score_penalty": 0.0, "checkpoint": "paper",
     },
     "steady": {
         "encoding": "quantile", "epochs": 30, "batch_size": 256, "learning_rate": 3e-3,
         "attribute_learning_rate": 1e-2, "beta1": 0.0, "final_lr_fraction": 0.02, "dropout": 0.2,
         "adversary_input": "prediction", "lam_scales": "reversal", "saturation": [35.0, 1.0],
         "warmup": 10.0, "extrapolation": 0.6,
-        "balance_groups": True, "checkpoint": "last",
+        "balance_groups": True, "score_penalty": 0.0, "checkpoint": "last",
+    },
+    "smooth": {
+        "encoding": "quantile", "epochs": 30, "batch_size": 256, "learning_rate": 3e-3,
+        "attribute_learning_rate": 1e-2, "beta1": 0.0, "final_lr_fraction": 0.02, "dropout": 0.2,
+        "adversary_input": "representation", "lam_scales": "reversal", "saturation": [3.0, 100.0],
+        "warmup": 10.0, "extrapolation": 0.0,
+        "balance_groups": True, "score_penalty": 0.01, "checkpoint": "last",
     },
 }  # fmt: skip
 
 
-FOR_AUTO = {"paper": {}, "steady": {"encoding": "standard", "dropout": 0.0}}
+STANDARD = {"encoding": "standard", "dropout": 0.0}
+FOR_AUTO = {
+    "paper": {},
+    "steady": STANDARD,
+    "smooth": {**STANDARD, "saturation": [35.0, 1.0], "score_penalty": 0.0},
+}
 
 
 @pytest.mark.parametrize("recipe", RESOLVED)

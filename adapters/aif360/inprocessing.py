@@ -47,7 +47,7 @@ class GRADInProcessing(Transformer):  # type: ignore[misc]
         The target branch predicts the label, or the features without the protected ones. With
         'auto', a logistic regression on the trunk's output classifies, and `transform` returns that
         output.
-    recipe : {'paper', 'steady'}
+    recipe : {'paper', 'steady', 'smooth'}
         The training recipe. It decides the settings from `encoding` to `checkpoint` that are None.
     constraint : str, default 'demographic_parity'
         The rows among which predictions must be independent of the groups, a name in
@@ -58,7 +58,7 @@ class GRADInProcessing(Transformer):  # type: ignore[misc]
     use_protected : bool, default False
         Whether the protected columns are features of the network.
     encoding, epochs, batch_size, learning_rate, attribute_learning_rate, beta1, final_lr_fraction, \
-dropout, adversary_input, lam_scales, saturation, warmup, extrapolation, balance_groups : optional
+dropout, adversary_input, lam_scales, saturation, warmup, extrapolation, balance_groups, score_penalty : optional
         See `grad_ext.training.settings.Settings`; the recipe's if None.
     checkpoint : str or callable, optional
         The rule for the epoch to keep; see `grad_ext.training.checkpoint`. The recipe's if None: the
@@ -120,6 +120,7 @@ dropout, adversary_input, lam_scales, saturation, warmup, extrapolation, balance
         warmup: float | None = None,
         extrapolation: float | None = None,
         balance_groups: bool | None = None,
+        score_penalty: float | None = None,
         checkpoint: str | CheckpointRule | None = None,
         lr_schedule: str = Settings.lr_schedule,
         warmup_schedule: str = Settings.warmup_schedule,
@@ -149,6 +150,7 @@ dropout, adversary_input, lam_scales, saturation, warmup, extrapolation, balance
             "warmup": warmup,
             "extrapolation": extrapolation,
             "balance_groups": balance_groups,
+            "score_penalty": score_penalty,
             "checkpoint": checkpoint,
             "lr_schedule": lr_schedule,
             "warmup_schedule": warmup_schedule,

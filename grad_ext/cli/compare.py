@@ -58,7 +58,7 @@ def compare(
         str,
         typer.Option(
             autocompletion=complete.recipe,
-            help="Training recipe of GRAD, paper or steady; all methods use its encoding.",
+            help="Training recipe of GRAD, paper, steady or smooth; all methods use its encoding.",
         ),
     ] = Settings.recipe,
     protocol: Protocol = "auto",

@@ -354,7 +354,7 @@ class TrainingOptions(Options):
         str | None,
         typer.Option(
             autocompletion=complete.recipes,
-            help="Training recipe: paper (exactly as published) or steady; "
+            help="Training recipe: paper (exactly as published), steady, or smooth; "
             f"{Settings.recipe} by default.",
         ),
     ] = None

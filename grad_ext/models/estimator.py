@@ -80,6 +80,7 @@ class GRADEstimator(BaseEstimator):  # type: ignore[misc]
     warmup: float | None = None
     extrapolation: float | None = None
     balance_groups: bool | None = None
+    score_penalty: float | None = None
     checkpoint: str | CheckpointRule | None = None
     lr_schedule: str = Settings.lr_schedule
     warmup_schedule: str = Settings.warmup_schedule

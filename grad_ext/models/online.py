@@ -15,7 +15,7 @@ from grad_ext.engine.network import Network
 from grad_ext.errors import InputError
 from grad_ext.method import FittedGRAD
 from grad_ext.models.fit import Model, Samples, constant
-from grad_ext.training.loop import history_of, shape_of
+from grad_ext.training.loop import history_of, penalty_of, shape_of
 from grad_ext.training.settings import Settings
 from grad_ext.training.targets import targets_of
 from grad_ext.training.trainer import Trainer
@@ -53,7 +53,9 @@ class Online:
         self._encoder = Encoder(settings.encoding).fit(rows.frame, constants=True)
         shape = shape_of(settings, rows.arrays(self._encoder), self._trial.reversing)
         self._network = Network(shape, [seed])
-        self._trainer = Trainer(self._network, [self._trial.lams], [seed], settings)
+        lams = [self._trial.lams]
+        penalty = penalty_of(self._network, lams, settings, rows.task)
+        self._trainer = Trainer(self._network, lams, [seed], settings, penalty=penalty)
         self._losses: list[Floats] = []
         self._metrics: list[dict[str, Floats]] = []
 

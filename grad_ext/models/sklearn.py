@@ -42,7 +42,7 @@ class GRADClassifier(ClassifierMixin, GRADEstimator):  # type: ignore[misc]
     trunk, branch : sequence of int, default (40, 40)
         Hidden units of each layer of the trunk and of the branches. `trunk` may also be a function
         that takes the number of features and returns a `torch.nn.Module` to use as the trunk.
-    recipe : {'paper', 'steady'}
+    recipe : {'paper', 'steady', 'smooth'}
         The training recipe. It determines the settings from `encoding` to `checkpoint` that are
         None; `grad_ext.training.settings.Settings` describes them and lists each recipe's values.
     constraint : str, default 'demographic_parity'
@@ -75,6 +75,9 @@ class GRADClassifier(ClassifierMixin, GRADEstimator):  # type: ignore[misc]
         How far the weights behind the reversed gradient are extrapolated, which damps oscillation.
     balance_groups : bool, optional
         Weight the attribute losses so that all groups have the same total weight.
+    score_penalty : float, optional
+        Strength, for each unit of λ, of the penalty on the distance between the groups'
+        distributions of predictions.
     checkpoint : str or callable, optional
         Rule that selects the epoch: ``paper`` (lowest Discrimination on validation rows, then accuracy),
         ``delta``, ``balanced_delta``, ``last``, ``accuracy@0.05`` (highest accuracy at a

@@ -22,7 +22,7 @@ NAMES = {
     "reconstructs the features, on which a logistic regression then predicts.",
     "NN-Pred, NN-Auto": "the same networks without attribute branches, λ = 0.",
     "λ": "how strongly the attribute branches' gradients are reversed into the trunk.",
-    "Recipe": "how a network is trained: the paper's, or grad-ext's own, steady.",
+    "Recipe": "how a network is trained: the paper's, or one of grad-ext's own, steady and smooth.",
 }
 
 

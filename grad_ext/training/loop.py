@@ -23,8 +23,9 @@ from grad_ext.engine.network import Network
 from grad_ext.engine.shape import Shape
 from grad_ext.outputs import Branch, Features, Task
 from grad_ext.training.checkpoint import CheckpointRule, History, best_epoch
+from grad_ext.training.score_penalty import ScorePenalty
 from grad_ext.training.settings import Settings
-from grad_ext.training.targets import targets_of
+from grad_ext.training.targets import groups_of, targets_of
 from grad_ext.training.trainer import Trainer
 from grad_ext.training.validation import last_readout, validation_metrics
 
@@ -135,7 +136,8 @@ class _Pack:
         visible = training.visible
         self._visible = None if visible is None else torch.from_numpy(visible).to(device)
         steps = settings.epochs * len(minibatches(len(self.X), settings.batch_size))
-        self.trainer = Trainer(network, lams, seeds, settings, steps)
+        penalty = penalty_of(network, lams, settings, training.task)
+        self.trainer = Trainer(network, lams, seeds, settings, steps, penalty)
         self.readout: Readout | None = None
 
     def epoch(self) -> Floats:
@@ -199,6 +201,22 @@ def train(
     with one_thread():
         readout = last_readout(best, pack.X.cpu(), training, pack.readout)
     return best, readout, history, epochs
+
+
+def penalty_of(
+    network: Network, lams: Sequence[Sequence[float]], settings: Settings, task: Task
+) -> ScorePenalty | None:
+    """Return the penalty of a pack on its scores; None if the settings have none, or it has no λ."""
+    target, *attributes = network.shape.branches
+    if not settings.score_penalty or not attributes or target.reconstructs:
+        return None
+    heads = constraint_named(settings.constraint).heads(task.target.classes)
+    strength = torch.tensor(
+        [[settings.score_penalty * lam for lam in member[: len(attributes)]] for member in lams],
+        dtype=network.flat.dtype,
+        device=network.device,
+    )
+    return ScorePenalty(target, [(heads, groups_of(branch)) for branch in attributes], strength)
 
 
 def shape_of(settings: Settings, arrays: Arrays, reversing: bool) -> Shape:

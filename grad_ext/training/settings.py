@@ -36,6 +36,7 @@ BY_RECIPE: Mapping[str, Mapping[str, Any]] = {
         "warmup": 0.0,
         "extrapolation": 0.0,
         "balance_groups": False,
+        "score_penalty": 0.0,
         "checkpoint": "paper",
     },
     "steady": {
@@ -53,6 +54,25 @@ BY_RECIPE: Mapping[str, Mapping[str, Any]] = {
         "warmup": 10.0,
         "extrapolation": 0.6,
         "balance_groups": True,
+        "score_penalty": 0.0,
+        "checkpoint": "last",
+    },
+    "smooth": {
+        "encoding": "quantile",
+        "epochs": 30,
+        "batch_size": 256,
+        "learning_rate": 3e-3,
+        "attribute_learning_rate": 1e-2,
+        "beta1": 0.0,
+        "final_lr_fraction": 0.02,
+        "dropout": 0.2,
+        "adversary_input": "representation",
+        "lam_scales": "reversal",
+        "saturation": (3.0, 100.0),
+        "warmup": 10.0,
+        "extrapolation": 0.0,
+        "balance_groups": True,
+        "score_penalty": 0.01,
         "checkpoint": "last",
     },
 }
@@ -61,6 +81,12 @@ BY_RECIPE: Mapping[str, Mapping[str, Any]] = {
 FOR_AUTO: Mapping[str, Mapping[str, Any]] = {
     "paper": {},
     "steady": {"encoding": "standard", "dropout": 0.0},
+    "smooth": {
+        "encoding": "standard",
+        "dropout": 0.0,
+        "saturation": (35.0, 1.0),
+        "score_penalty": 0.0,  # there is no score
+    },
 }
 RECIPES = tuple(BY_RECIPE)
 # Settings that each recipe has a value for.
@@ -81,9 +107,11 @@ class Settings:
     ----------
     variant : {'pred', 'auto'}
         What the target branch predicts: the label, or the features without the protected ones.
-    recipe : {'paper', 'steady'}
-        The training recipe: exactly the paper's (GRAD, section 2), or one whose last epoch can be
-        kept, for every λ. The following defaults are given as paper | steady.
+    recipe : {'paper', 'steady', 'smooth'}
+        The training recipe: exactly the paper's (GRAD, section 2); one whose last epoch can be kept,
+        for every λ; or one whose λ moves the gap between the groups smoothly, from the plain
+        network's at 0 to about chance at 100 or more. The following defaults are given as
+        paper | steady | smooth, or as paper | both others.
     constraint : str, default 'demographic_parity'
         The rows among which predictions must be independent of the attributes, a name in
         `grad_ext.constraints.CONSTRAINTS`: all rows (demographic_parity), the rows of each label
@@ -116,7 +144,7 @@ class Settings:
     dropout : float, 0 | 0.2, for Auto 0
         Share of the units dropped after each layer of the trunk and the target branch (Srivastava
         et al. 2014, "Dropout"). The attribute branches have no dropout.
-    adversary_input : {'representation', 'prediction'}, representation | prediction
+    adversary_input : {'representation', 'prediction'}, representation | prediction | representation
         What the attribute branches get: the trunk's output, or the prediction, as a probability and
         as nearly the label (`grad_ext.engine.score_view`). With the prediction each is one linear
         layer, and its gradient is reversed into the target branch and through it into the trunk
@@ -127,7 +155,7 @@ class Settings:
         What the strength s(λ) multiplies: the attribute losses, and so the attribute branches' own
         steps too, or only the gradient that is reversed into the trunk (Ganin et al. 2016,
         "Domain-Adversarial Training of Neural Networks").
-    saturation : tuple of float, none | (35, 1)
+    saturation : tuple of float, none | (35, 1) | (3, 100)
         A limit and a midpoint: s(λ) = limit · λ / (λ + midpoint); without them s(λ) = λ. The noise of
         the reversed gradient grows with λ and beyond some strength exceeds the target's gradient. By
         construction, results hardly change between λ = 100 and 1000.
@@ -135,13 +163,17 @@ class Settings:
         How fast the reversal grows to its strength, by default by 2 / (1 + exp(-warmup · p)) - 1 at a
         share p of all steps (Ganin et al. 2016), so that the target is learned first; 0 is the full
         strength from the first step on.
-    extrapolation : float, 0 | 0.6
+    extrapolation : float, 0 | 0.6 | 0
         For attribute branches that get the prediction: the reversed gradient is computed with their
         weights plus this many times their difference from the average over about the last ten
         steps. This damps the oscillation of the game, above all if groups and labels are correlated
         (Daskalakis et al. 2018, "Training GANs with Optimism").
     balance_groups : bool, False | True
         Weight the attribute losses so that each group has the same weight, also a rare one.
+    score_penalty : float, 0 | 0 | 0.01, for Auto 0
+        The strength, for each unit of λ, of a penalty on the Wasserstein-1 distance between the
+        groups' distributions of predictions (`grad_ext.training.score_penalty`; Jiang et al. 2020,
+        "Wasserstein Fair Classification"), so that they agree at every threshold.
     checkpoint : str, paper | last
         The rule for the epoch to keep: paper, delta, balanced_delta, last, or accuracy@0.05 for the
         highest accuracy at a Discrimination of at most 0.05.
@@ -185,6 +217,7 @@ class Settings:
     warmup: float = _RECIPES
     extrapolation: float = _RECIPES
     balance_groups: bool = _RECIPES
+    score_penalty: float = _RECIPES
     checkpoint: str = _RECIPES
     lr_schedule: str = "cosine"
     warmup_schedule: str = "logistic"
@@ -252,6 +285,7 @@ _NUMBERS: Mapping[str, Callable[[str, object], float]] = {
     ),
     "dropout": checks.share,
     "warmup": checks.at_least_0,
+    "score_penalty": checks.at_least_0,
     "extrapolation": checks.at_least_0,
 }
 

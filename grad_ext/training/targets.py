@@ -17,6 +17,8 @@ from grad_ext.errors import InputError
 from grad_ext.outputs import Branch
 
 Floats = NDArray[np.float64]
+# The groups that a protected number is divided into where groups are compared, by its quantiles.
+FIFTHS = 5
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,16 @@ class Targets:
     strata : int64 Tensor of shape (N,), optional
         The stratum of each row, whose head of the attribute branches predicts it, if the constraint
         has several.
+    cells : int64 Tensor of shape (K, N), optional
+        The stratum and group of each row for each of the K attributes, ``stratum * groups + group``,
+        which `grad_ext.training.score_penalty` compares; -1 if it is not compared. A number is
+        divided into `FIFTHS` groups.
     """
 
     values: list[Tensor | None]
     weights: Tensor
     strata: Tensor | None = None
+    cells: Tensor | None = None
 
     def on(self, device: torch.device) -> Targets:
         """Return a copy on a device."""
@@ -45,6 +52,7 @@ class Targets:
             [None if values is None else values.to(device) for values in self.values],
             self.weights.to(device),
             None if self.strata is None else self.strata.to(device),
+            None if self.cells is None else self.cells.to(device),
         )
 
 
@@ -82,7 +90,47 @@ def targets_of(
             values.append(None)
     several = len(branches) > 1 and rule.heads(arrays.task.target.classes) > 1
     heads = torch.from_numpy(np.maximum(strata, 0)) if several else None
-    return Targets(values, torch.tensor(np.stack(weights), dtype=dtype), heads)
+    cells = [
+        cells_of(branch, column, strata, arrays.w)
+        for branch, column in zip(branches[1:], columns[1:], strict=True)
+    ]
+    return Targets(
+        values,
+        torch.tensor(np.stack(weights), dtype=dtype),
+        heads,
+        torch.from_numpy(np.stack(cells)) if cells else None,
+    )
+
+
+def groups_of(branch: Branch) -> int:
+    """Return how many groups of an attribute are compared."""
+    return branch.classes or FIFTHS
+
+
+def cells_of(
+    branch: Branch, column: Floats, strata: NDArray[np.int64], weight: Floats
+) -> NDArray[np.int64]:
+    """Return each row's ``stratum * groups + group``, -1 if it is not compared.
+
+    Parameters
+    ----------
+    branch : Branch
+        What the attribute is.
+    column : array of shape (N,)
+        Its values; nan if missing.
+    strata : int64 array of shape (N,)
+        Stratum of each row, -1 for none.
+    weight : array of shape (N,)
+        Rows of weight 0 are not compared.
+    """
+    known = branch.present(column) & (strata >= 0) & (weight > 0.0)
+    group = np.zeros(len(column), np.int64)
+    if branch.classes:
+        group[known] = column[known].astype(np.int64)
+    elif known.any():
+        edges = np.quantile(column[known], np.arange(1, FIFTHS) / FIFTHS)
+        group[known] = np.searchsorted(edges, column[known], side="left")
+    return np.where(known, strata * groups_of(branch) + group, -1)
 
 
 def balanced(weight: Floats, groups: Floats, strata: NDArray[np.int64]) -> Floats:

@@ -24,6 +24,7 @@ from grad_ext.engine.dropout import Dropout
 from grad_ext.engine.network import Network
 from grad_ext.engine.optim import Adam
 from grad_ext.engine.schedules import LR_SCHEDULES, WARMUP_SCHEDULES
+from grad_ext.training.score_penalty import ScorePenalty
 from grad_ext.training.settings import Settings
 from grad_ext.training.targets import Targets
 
@@ -47,6 +48,8 @@ class Trainer:
         Minibatches and learning rates, shared by the pack.
     steps : int, optional
         The number of steps, for the schedules; learning rate and reversal are constant without it.
+    penalty : ScorePenalty, optional
+        The penalty on the target's scores, whose strength grows as the reversal does.
     """
 
     def __init__(
@@ -56,7 +59,9 @@ class Trainer:
         seeds: Sequence[int],
         settings: Settings,
         steps: int | None = None,
+        penalty: ScorePenalty | None = None,
     ) -> None:
+        self._penalty = penalty
         self._network, self._settings = network, settings
         branches = len(network.shape.branches)
         strength = torch.tensor(
@@ -187,6 +192,10 @@ class Trainer:
                 total[:, m] += (loss * weight).sum(1)
                 scale = weight * (self._weights[:, m : m + 1] / size)
                 gradients.append(gradient * scale.unsqueeze(1))
+            if self._penalty is not None and targets.cells is not None:
+                gradients[0] += self._penalty.gradient(
+                    logits[0], index, targets.cells, targets.weights[1:], self._growth()
+                )
         self._passes.backward(gradients)
         self._optimiser.step(self._rate)
 
@@ -214,6 +223,10 @@ class Trainer:
             return 1.0
         schedule = WARMUP_SCHEDULES[self._settings.warmup_schedule]
         return schedule(self._done, self._steps, self._settings.warmup)
+
+    def _growth(self) -> Tensor | float:
+        """Return the share of the strength in this step: 1 without a warm-up."""
+        return self._share if self._settings.warmup and self._steps is not None else 1.0
 
     def _scaled_reversal(self) -> Tensor:
         """Return the factors of the step's gradients on their way into the trunk."""

@@ -351,6 +351,7 @@ def test_a_file_without_the_newer_parameters_has_its_recipes(saved):
         "beta1",
         "final_lr_fraction",
         "balance_groups",
+        "score_penalty",
     )
 
     def older(document):
