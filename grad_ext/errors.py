@@ -55,6 +55,10 @@ class ConstantPredictionWarning(UserWarning):
     """A model predicts the same label for all rows, so that a Discrimination of 0 means nothing."""
 
 
+class NearlyConstantWarning(ConstantPredictionWarning):
+    """A model's labels are as good as constant: see `grad_ext.metrics.constant.nearly_constant`."""
+
+
 class UnusedColumnWarning(UserWarning):
     """A column of the training rows tells nothing about other rows and is left out."""
 

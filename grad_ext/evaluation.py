@@ -14,6 +14,7 @@ from grad_ext.data.split import Split
 from grad_ext.errors import InputError, unknown
 from grad_ext.files import cache_folder
 from grad_ext.method import Method
+from grad_ext.metrics.constant import nearly_constant
 from grad_ext.metrics.graph_cache import cached_graph
 from grad_ext.metrics.inputs import PREDICTIONS
 from grad_ext.metrics.neighbors import NEIGHBORS, TIES, NeighborGraph
@@ -191,8 +192,7 @@ def evaluate(
         by_name |= _validated(scores_of(held_out.X, held_out.a), held_out)
     unknown_rows = (~np.isfinite(scores)).sum(axis=1)
     diverged = unknown_rows > 0
-    share = np.asarray(scores >= 0.5).mean(axis=1)
-    constant = (share == 0.0) | (share == 1.0)
+    constant = nearly_constant(np.asarray(scores >= 0.5), test.y, test.w)
     histories = recorded_history(getattr(fitted, "history", None), len(trials))
     records = []
     for p, trial in enumerate(trials):

@@ -162,7 +162,8 @@ class Record:
     epoch : int
         The selected epoch, counted from 1; 0 if the fit failed.
     constant : bool
-        Whether the model predicts the same label for all test rows.
+        Whether the predicted labels are constant on the test rows, or as good as constant: see
+        `grad_ext.metrics.constant.nearly_constant`.
     diverged : bool
         Whether a score was not a number.
     seconds : float

@@ -114,7 +114,9 @@ class Retrained:
         """Return a comparison with the study in sentences."""
         sentences = [self._agreement()]
         if self.record.constant:
-            sentences.append("The model predicts the same label for every test row.")
+            sentences.append(
+                "The labels predicted for the test rows are constant, or as good as constant."
+            )
         if self.same_labels is not None:
             same, rows = self.same_labels
             favorable = self.model.training_data_.favorable

@@ -75,7 +75,8 @@ dropout, adversary_input, lam_scales, saturation, warmup, extrapolation, balance
     model_ : Model
         Encoder, network and history.
     constant_ : bool
-        Whether the predicted label is the same for all training rows.
+        Whether the labels predicted for the training rows are constant, or as good as constant: see
+        `grad_ext.metrics.constant.nearly_constant`.
     seed_ : int
         The seed that was used.
 
@@ -199,7 +200,8 @@ dropout, adversary_input, lam_scales, saturation, warmup, extrapolation, balance
         Warns
         -----
         ConstantPredictionWarning
-            If the predicted label is the same for all rows.
+            If the predicted label is the same for all rows; `NearlyConstantWarning`, a subclass, if the
+            labels are as good as constant.
         """
         rows = self._rows(dataset)
         held_out = self.validation if validation is None else self._rows(validation)

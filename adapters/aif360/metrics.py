@@ -13,6 +13,7 @@ from grad_ext.data.encoding import metric_space
 from grad_ext.data.sensitive import CROSS
 from grad_ext.errors import InputError, MissingToolkit, unknown
 from grad_ext.metrics import registry
+from grad_ext.metrics.constant import nearly_constant
 from grad_ext.metrics.graph_cache import cached_graph
 from grad_ext.metrics.inputs import PREDICTIONS
 from grad_ext.metrics.neighbors import NEIGHBORS
@@ -251,6 +252,14 @@ class ZemelMetric(ClassificationMetric):  # type: ignore[misc]
     def constant(self) -> bool:
         """Return whether every row has the same predicted label."""
         return bool((self._labels == self._labels[0]).all())
+
+    def nearly_constant(self) -> bool:
+        """Return whether the predicted labels are constant, or as good as constant.
+
+        See `grad_ext.metrics.constant.nearly_constant`.
+        """
+        weights = self.dataset.instance_weights.ravel()
+        return bool(nearly_constant(self._labels, self._true, weights))
 
     def zemel_consistency(
         self,

@@ -150,7 +150,7 @@ class Document:
     epoch : int
         The selected epoch, counted from 1.
     constant : bool
-        Whether the model predicts the same label for all rows that it was fitted on.
+        Whether the labels predicted for the rows that it was fitted on are as good as constant.
     location, scale : float
         Mean and standard deviation of a predicted number; 0 and 1 for labels.
     data : TrainingData, optional

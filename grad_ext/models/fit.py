@@ -23,8 +23,14 @@ from grad_ext.data.table import Table
 from grad_ext.data.values import content_hash
 from grad_ext.engine.module_trunk import Factory
 from grad_ext.engine.network import Network
-from grad_ext.errors import ConstantPredictionWarning, InputError, UnusedColumnWarning
+from grad_ext.errors import (
+    ConstantPredictionWarning,
+    InputError,
+    NearlyConstantWarning,
+    UnusedColumnWarning,
+)
 from grad_ext.method import GRAD, FittedGRAD
+from grad_ext.metrics.constant import nearly_constant
 from grad_ext.models.tensors import core_state, restored_core
 from grad_ext.outputs import Binary, Task
 from grad_ext.seeds import numpy_generator
@@ -36,6 +42,8 @@ Floats = NDArray[np.float64]
 
 # Share of the training rows held out to select the epoch, if no validation rows are given.
 VALIDATION = 0.2
+# Whole weights are repetitions if they do not make more rows than so many times those given.
+MOST_REPEATED = 10
 
 
 @dataclass(frozen=True)
@@ -67,33 +75,39 @@ class Samples:
     def __len__(self) -> int:
         return len(self.y)
 
-    def merged(self) -> tuple[Samples, NDArray[np.intp]]:
-        """Return these rows with weights summed over equal rows, and the positions to train on.
+    def canonical(self) -> tuple[Samples, NDArray[np.intp]]:
+        """Return these rows as they are trained on, whatever their order and with weights as repetition.
 
-        Rows that are equal in all columns, label and attributes become one with the sum of their
-        weights, in an order that depends only on their content; rows with weight 0 are dropped. So a
-        weight of two equals a repeated row, and the order of the rows does not matter.
+        The weights of rows that are equal in all columns, label and attributes are summed. If all sums
+        are whole numbers, and together at most `MOST_REPEATED` times the number of rows, a row with the
+        sum W becomes W rows of weight 1: a weight of two equals a repeated row, and minibatches are
+        those of the repeated rows. Otherwise each row occurs as often as it is given, with its share of
+        the sum. The order depends only on the content; rows with weight 0 are dropped.
 
         Returns
         -------
         rows : Samples
             The same rows, with other weights.
         positions : array of int
-            One position for each distinct row.
+            The positions of the rows to train on; equal rows have one, several times.
         """
         content = content_hash(self.frame)
         for column in (self.y, *self.a.T):
             content = content * np.uint64(3) + pd.util.hash_array(column)
         weighted = np.flatnonzero(self.w > 0)
-        _, first, which = np.unique(content[weighted], return_index=True, return_inverse=True)
-        positions = weighted[first]
+        _, first, which, given = np.unique(
+            content[weighted], return_index=True, return_inverse=True, return_counts=True
+        )
+        distinct, total = weighted[first], np.bincount(which, weights=self.w[weighted])
+        whole = (total == np.round(total)).all() and total.sum() <= MOST_REPEATED * len(weighted)
+        times = total.astype(np.intp) if whole else given
         w = self.w.copy()
-        w[positions] = np.bincount(which, weights=self.w[weighted])
+        w[distinct] = total / times
         target_w = self.target_w
         if self.target_w is not None:
             target_w = self.target_w.copy()
-            target_w[positions] = np.bincount(which, weights=self.target_w[weighted])
-        return replace(self, w=w, target_w=target_w), positions
+            target_w[distinct] = np.bincount(which, weights=self.target_w[weighted]) / times
+        return replace(self, w=w, target_w=target_w), np.repeat(distinct, times)
 
     def arrays(self, encoder: Encoder, positions: NDArray[np.intp] | None = None) -> Arrays:
         """Return all rows, or those at the given positions, encoded."""
@@ -122,7 +136,8 @@ class Model:
         A pack of one. It predicts in float64, so that a row's score does not depend on the other
         rows of the call.
     constant : bool
-        Whether it predicts the same label for all training and validation rows.
+        Whether the labels it predicts for the training and validation rows are constant, or as good as
+        constant: see `grad_ext.metrics.constant.nearly_constant`.
     """
 
     encoder: Encoder
@@ -199,12 +214,13 @@ def fit_rows(
     Warns
     -----
     ConstantPredictionWarning
-        If the model predicts the same label for all rows.
+        If the model predicts the same label for all rows; `NearlyConstantWarning`, a subclass, if its
+        labels are as good as constant.
     UnusedColumnWarning
         If columns are left out, since they tell nothing about other rows.
     """
     checks.sample_weights(rows.w, "sample_weight")
-    rows, positions = rows.merged()
+    rows, positions = rows.canonical()
     check_rows(rows, positions)
     encoder = Encoder(settings.encoding)
     if isinstance(validation, Samples):
@@ -251,9 +267,10 @@ def check_rows(rows: Samples, positions: NDArray[np.intp]) -> None:
     InputError
         If there are fewer than two rows, one class, or one group of a protected attribute.
     """
-    if len(positions) < 2:
+    distinct = len(np.unique(positions))
+    if distinct < 2:
         raise InputError(
-            f"expected at least 2 samples that differ and have weight, got {len(positions)} sample"
+            f"expected at least 2 samples that differ and have weight, got {distinct} sample"
         )
     if rows.task.target.classes:
         present = np.unique(rows.y[positions])
@@ -289,7 +306,7 @@ def _hold_out_rows(
 
 
 def constant(fitted: FittedGRAD, used: list[Arrays], lam: float | tuple[float, ...]) -> bool:
-    """Return whether a pack of one predicts the same label for all rows, and warn if so.
+    """Return whether a pack of one predicts a constant, or nearly, and warn if so.
 
     Raises
     ------
@@ -306,12 +323,25 @@ def constant(fitted: FittedGRAD, used: list[Arrays], lam: float | tuple[float, .
     if not used[0].task.target.classes:
         return False
     labels = scores[0] >= 0.5 if len(scores) == 1 else scores.argmax(axis=0)
-    if len(np.unique(labels)) > 1:
+    advice = f"try a smaller lam (now {lam}), more epochs or another random_state"
+    if len(np.unique(labels)) == 1:
+        warnings.warn(
+            f"the model gives all {len(labels)} rows the same label: its Discrimination of 0 means "
+            f"nothing; {advice}",
+            ConstantPredictionWarning,
+            stacklevel=4,
+        )
+        return True
+    y, w = (np.concatenate([getattr(arrays, name) for arrays in used]) for name in "yw")
+    if not nearly_constant(labels, y, w):
         return False
+    balanced = np.mean([np.average(labels[y == c] == c, weights=w[y == c]) for c in np.unique(y)])
+    most = np.bincount(labels.astype(np.intp)).argmax()
     warnings.warn(
-        f"the model gives all {len(labels)} rows the same label: its Discrimination of 0 means "
-        f"nothing; try a smaller lam (now {lam}), more epochs or another random_state",
-        ConstantPredictionWarning,
+        f"the model is as good as constant: its balanced accuracy is {balanced:.3f}, and it gives "
+        f"{np.average(labels == most, weights=w):.2%} of {len(labels)} rows the same label, which "
+        f"{np.average(y == most, weights=w):.2%} have; a low Discrimination means nothing; {advice}",
+        NearlyConstantWarning,
         stacklevel=4,
     )
     return True

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from grad_ext.data.table import Table
 from grad_ext.errors import InputError
 from grad_ext.metrics.bootstrap import intervals
+from grad_ext.metrics.constant import nearly_constant
 from grad_ext.metrics.group import chance_level
 from grad_ext.metrics.registry import METRICS, attribute_metric
 from grad_ext.metrics.score_distances import distance_chance_levels
@@ -51,7 +52,8 @@ class HeldOut:
         labels), ``selected`` (the share of favorable predictions), ``true_positive_rate``,
         ``false_positive_rate`` and ``accuracy``, weighted by the instance weights.
     constant : bool
-        Whether the prediction is the same for all rows.
+        Whether the predicted labels are constant, or as good as constant: see
+        `grad_ext.metrics.constant.nearly_constant`.
     """
 
     rows: str
@@ -95,8 +97,8 @@ class HeldOut:
         metrics, sentences = self.metrics["estimate"], []
         if self.constant:
             sentences.append(
-                "The model predicts the same label for every row: its Discrimination of 0 means "
-                "nothing. Do not use it; try a smaller λ or more epochs."
+                f"{self._constant()}: its low Discrimination means nothing. Do not use it; try a "
+                "smaller λ or more epochs."
             )
         elif metrics["accuracy"] <= self.metrics["majority"]["accuracy"]:
             sentences.append(
@@ -115,6 +117,16 @@ class HeldOut:
                 f"Fewer than {FEW_ROWS} rows, too few for the rates of a group: {', '.join(names)}."
             )
         return sentences
+
+    def _constant(self) -> str:
+        """Return in what way the model is constant."""
+        rate, balanced = self.metrics.loc[["positive_rate", "balanced_accuracy"], "estimate"]
+        if rate in (0.0, 1.0):
+            return "The model predicts the same label for every row"
+        return (
+            f"The model is nearly constant, favorable for {rate:.2%} of the rows with a balanced "
+            f"accuracy of {balanced:.3f}"
+        )
 
 
 def held_out(model: Any, table: Table, rows: str = "", seed: int = 0) -> HeldOut:
@@ -182,7 +194,7 @@ def held_out(model: Any, table: Table, rows: str = "", seed: int = 0) -> HeldOut
         rows or f"all rows of {table.name}",
         metrics,
         rates_by_group(table, groups, y, predicted, w),
-        bool(predicted.all() or not predicted.any()),
+        bool(nearly_constant(predicted, y, w)),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copyreg
+import warnings
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from grad_ext.data.encoding import Encoder
 from grad_ext.engine.batches import one_thread
 from grad_ext.engine.network import Network
-from grad_ext.errors import InputError
+from grad_ext.errors import InputError, NearlyConstantWarning
 from grad_ext.method import FittedGRAD
 from grad_ext.models.fit import Model, Samples, constant
 from grad_ext.training.loop import history_of, penalty_of, shape_of
@@ -95,4 +96,8 @@ class Online:
         network = Network.from_state(self._network.shape, self._network.state(), torch.float64)
         calls = np.array([len(self._losses)])
         fitted = FittedGRAD(network, None, history, calls)
-        return Model(self._encoder, fitted, constant(fitted, [arrays], self._trial.lam))
+        with warnings.catch_warnings():
+            # Training goes on, and few steps leave most models so; `constant_` tells.
+            warnings.simplefilter("ignore", NearlyConstantWarning)
+            is_constant = constant(fitted, [arrays], self._trial.lam)
+        return Model(self._encoder, fitted, is_constant)

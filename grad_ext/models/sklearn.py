@@ -32,8 +32,8 @@ class GRADClassifier(ClassifierMixin, GRADEstimator):  # type: ignore[misc]
     """A neural network classifier whose predictions are independent of protected attributes.
 
     Gradient Reversal Against Discrimination (Raff and Sylvester), the Pred variant. Frames may have
-    columns of numbers and of categories; the encoding is learned from the training rows. Equal rows
-    are merged into one with the sum of their weights, and the order of the rows does not matter.
+    columns of numbers and of categories; the encoding is learned from the training rows. A weight of
+    two equals a row given twice, and the order of the rows does not matter.
 
     Parameters
     ----------
@@ -113,7 +113,8 @@ class GRADClassifier(ClassifierMixin, GRADEstimator):  # type: ignore[misc]
     best_epoch_ : int
         The selected epoch, counted from 1.
     constant_ : bool
-        Whether the model predicts the same label for all rows that it was fitted on.
+        Whether the labels that the model predicts for the rows it was fitted on are constant, or as
+        good as constant: see `grad_ext.metrics.constant.nearly_constant`.
     attributes_ : tuple of grad_ext.data.sensitive.SensitiveAttribute
         The protected attributes and their groups.
     n_features_in_, feature_names_in_
@@ -178,7 +179,8 @@ class GRADClassifier(ClassifierMixin, GRADEstimator):  # type: ignore[misc]
         Warns
         -----
         ConstantPredictionWarning
-            If the model predicts the same label for all rows.
+            If the model predicts the same label for all rows; `NearlyConstantWarning`, a subclass, if
+            its labels are as good as constant.
         """
         frame = self._frame(X, reset=True)
         labels = checked_labels(y, len(frame), self)

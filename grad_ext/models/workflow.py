@@ -103,7 +103,8 @@ def fit(
     Warns
     -----
     ConstantPredictionWarning
-        If the model predicts the same label for all rows.
+        If the model predicts the same label for all rows; `NearlyConstantWarning`, a subclass, if its
+        labels are as good as constant.
 
     Examples
     --------

@@ -21,6 +21,7 @@ from grad_ext.data.columns import Categorical, Numeric
 from grad_ext.data.sensitive import attributes_of
 from grad_ext.errors import InputError
 from grad_ext.metrics.bootstrap import LEVEL, intervals
+from grad_ext.metrics.constant import nearly_constant
 from grad_ext.report.tables import MAJORITY_LABEL, label, value_text
 from grad_ext.report.text_tables.cells import TextTable
 
@@ -306,8 +307,8 @@ def _limits(model: Any, predictions: Predictions | None, audit: AuditResult | No
     sentences = []
     if model.model_.constant:
         sentences.append(
-            "Constant on its training rows: it predicts the same label for all of them, so a "
-            "Discrimination of 0 and a Consistency of 1 are meaningless. Do not use it."
+            "Constant on its training rows, or as good as constant: a low Discrimination and a "
+            "Consistency near 1 are meaningless. Do not use it."
         )
     if not model.model_.fitted.network.shape.attributes:
         sentences.append("No attribute branch: no attribute is protected.")
@@ -315,6 +316,13 @@ def _limits(model: Any, predictions: Predictions | None, audit: AuditResult | No
         sentences.append("Not evaluated on held-out rows: do not use it before.")
     else:
         y, labels = (np.asarray(v).astype(float) for v in (predictions.y_true, predictions.y_pred))
+        weight = predictions.sample_weight
+        w = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=np.float64)
+        if nearly_constant(labels, y, w):
+            sentences.append(
+                "Constant on the rows of the evaluation, or as good as constant: its low "
+                "Discrimination is meaningless."
+            )
         share = max(y.mean(), 1.0 - y.mean())
         right = (y == labels).mean()
         if right <= share:

@@ -57,6 +57,27 @@ def test_a_constant_model_is_named():
     assert "same label" in result.sentences()[0]
 
 
+def test_a_nearly_constant_model_is_named_with_its_figures():
+    frame = pd.DataFrame(
+        {"x": np.arange(200) < 2, "sex": ["f", "m"] * 100, "y": ["yes", "no"] * 100}
+    )
+    rows = Table.from_frame(frame, "y", ["sex"], "yes", features=["x"])
+    tree = DecisionTreeClassifier().fit(frame[["x"]], np.where(frame["x"], "yes", "no"))
+    result = held_out(tree, rows)
+    assert result.constant
+    assert result.metrics.loc["balanced_accuracy", "estimate"] == 0.5
+    assert "1.00%" in result.sentences()[0]
+    assert "0.500" in result.sentences()[0]
+
+
+def test_scores_are_compared_between_groups():
+    result = held_out(TREE, table())
+    # The tree's scores are 0 and 1, which both groups get equally often.
+    assert result.metrics.loc["ks_distance", "estimate"] == 0.0
+    assert 0.1 < result.metrics.loc["ks_chance_level", "estimate"] < 0.15
+    assert result.metrics.loc["wasserstein_distance", "majority"] == 0.0
+
+
 def test_tables_as_text_have_every_group_and_metric():
     heading, body = held_out(TREE, table()).lines()
     assert len(heading) == 4

@@ -1,6 +1,7 @@
 """GRAD in scikit-learn's terms, with scikit-learn's own checks, pipelines and searches."""
 
 import copy
+import dataclasses
 import pickle
 import warnings
 
@@ -19,8 +20,15 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from grad_ext import GRADClassifier, GRADEncoder, GRADRegressor, discrimination, load
-from grad_ext.errors import ConstantPredictionWarning, InputError, UnseenValuesWarning
+from grad_ext.errors import (
+    ConstantPredictionWarning,
+    InputError,
+    NearlyConstantWarning,
+    UnseenValuesWarning,
+)
 from grad_ext.metrics.group import balanced_accuracy
+from grad_ext.models.fit import Samples
+from grad_ext.outputs import Binary, Task
 
 UNPROTECTED = "ignore:.*was given no sensitive_features:UserWarning"
 
@@ -154,6 +162,7 @@ def test_polars_frames_and_arrays():
     assert quick().fit(mixed, y, sensitive_features=a).predict(mixed).shape == (300,)
 
 
+@pytest.mark.filterwarnings("ignore::grad_ext.errors.NearlyConstantWarning")
 def test_several_attributes_of_mixed_kinds_with_weights_of_their_own():
     X, y, a = rows(500)
     rng = np.random.default_rng(0)
@@ -481,6 +490,7 @@ def test_estimators_match_rows_by_their_index():
             quick().fit(part, y[40:], **{name: values[40:].reset_index(drop=True)})
 
 
+@pytest.mark.filterwarnings("ignore::grad_ext.errors.NearlyConstantWarning")
 def test_features_in_other_containers_predict_alike():
     X, y, a = rows(100)
     model = quick(epochs=1).fit(X, y, sensitive_features=a)
@@ -554,6 +564,7 @@ def test_numpys_scalars_are_parameters_like_pythons(tmp_path):
     assert [attribute.name for attribute in by_index.attributes_] == ["sex"]
 
 
+@pytest.mark.filterwarnings("ignore::grad_ext.errors.NearlyConstantWarning")
 def test_numpys_scalars_in_searches_and_curves():
     X, y, a = rows(60)
     grid = {"lam": np.logspace(0, 1, 2), "epochs": np.arange(1, 2), "balance_groups": [np.True_]}
@@ -647,3 +658,43 @@ def test_the_only_row_of_a_class_is_trained_on_and_not_held_out(seed):
         model.fit(X, y, sensitive_features=a)
     # Balanced accuracy needs both classes, so it tells whether validation rows hold the rare one.
     assert np.isnan(model.history_.balanced_accuracy).all()
+
+
+def test_rows_of_few_values_train_as_their_rows():
+    """Equal rows are as many rows of a minibatch, whatever the order and however they are given."""
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"x": rng.integers(0, 4, 300), "u": rng.integers(0, 2, 300)})
+    y, a = ((X["x"] + rng.integers(0, 3, 300)) > 2).astype(int), rng.integers(0, 2, 300)
+    samples = Samples(
+        X, y.to_numpy(float), a[:, None].astype(float), np.ones(300),
+        Task(Binary("target"), (Binary("sex"),)),
+    )  # fmt: skip
+    whole, positions = samples.canonical()
+    assert len(positions) == 300
+    assert (whole.w[positions] == 1.0).all()
+    assert len(np.unique(positions)) == len(X.assign(y=y, a=a).drop_duplicates())
+    # Whole totals of at most ten times the rows are repetitions.
+    _, twice = dataclasses.replace(samples, w=np.full(300, 2.0)).canonical()
+    np.testing.assert_array_equal(twice, np.repeat(positions, 2))
+    # Otherwise rows stay as many as they are, with their share of the sum.
+    for weight in (rng.uniform(0.5, 1.5, 300), np.full(300, 100.0)):
+        shared, same = dataclasses.replace(samples, w=weight).canonical()
+        np.testing.assert_array_equal(same, positions)
+        assert shared.w[same].sum() == pytest.approx(weight.sum())
+        for position in np.unique(same):
+            equal = (X.iloc[position] == X).all(axis=1) & (y == y[position]) & (a == a[position])
+            assert shared.w[position] == pytest.approx(weight[equal].mean())
+
+
+def test_a_nearly_constant_model_warns_as_a_constant_does():
+    rng = np.random.default_rng(0)
+    X, a = rng.normal(size=(800, 2)), rng.integers(0, 2, 800)
+    # A third of the labels is favorable, and ten rows alone are likely to be.
+    X[:10, 0], y = 8.0, (rng.random(800) < 0.33).astype(int)
+    y[:10] = 1
+    with pytest.warns(NearlyConstantWarning, match="balanced accuracy"):
+        model = GRADClassifier(lam=0, epochs=10, trunk=(8,), random_state=0).fit(
+            X, y, sensitive_features=a
+        )
+    assert model.constant_
+    assert 0 < model.predict(X).mean() < 0.1 * y.mean()

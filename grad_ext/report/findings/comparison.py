@@ -125,7 +125,7 @@ class ChanceLevels(Finding):
 
 @dataclass(frozen=True)
 class NoConstantModels(Finding):
-    """No model gives every row the same label."""
+    """No model is constant, or as good as constant."""
 
 
 @dataclass(frozen=True)

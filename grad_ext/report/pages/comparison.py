@@ -53,7 +53,8 @@ PICTURE = (
 CHOSEN = (
     "Mean ± standard deviation over models (seeds, and train/test splits if there are several), on the "
     "test set; sorted by balanced Delta, balanced accuracy minus Discrimination, which is 0.5 for a "
-    "constant classifier. Constant: share of models that predict the same label for all test rows. "
+    "constant classifier. Constant: share of models that predict the same label for all or nearly all "
+    "test rows, or are no better than random labels. "
     "†: needs the protected attributes for prediction. Dominated by: a method of this table "
     "that is at least as accurate and at least as low in Discrimination, and better in one of them; "
     "clearly: the intervals of one in which it is better do not overlap, and if that is "

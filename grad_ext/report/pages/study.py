@@ -57,7 +57,7 @@ TOGETHER = (
 SPREAD = (
     "Test set; mean ± standard deviation over models, on {splits}. Chance level: the "
     "Discrimination of predictions that ignore the protected attribute. Constant: share of models "
-    "that predict the same label for all test rows."
+    "that predict the same label for all or nearly all test rows, or are no better than random labels."
 )
 OPTIMISTIC = (
     "The frontier was chosen among many settings by the validation metrics (val.), which are therefore "

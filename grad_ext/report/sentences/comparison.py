@@ -169,9 +169,7 @@ def _constant_lines(finding: comparison.ConstantLines) -> str:
         f"{', not at the chosen value' if line.not_chosen else ''})"
         for line in finding.lines
     )
-    return (
-        f"Constant models, whose Discrimination of 0 and Consistency of 1 are meaningless: {lines}."
-    )
+    return f"Constant or nearly constant models, whose low Discrimination is meaningless: {lines}."
 
 
 @sentence.register

@@ -52,8 +52,8 @@ def _constant(finding: models.ConstantModels) -> str:
     text = f"{are_constant(finding.constant, finding.models)}"
     if finding.constant:
         text += (
-            " (the same label for all rows): a Discrimination of 0 and a Consistency of 1 are "
-            "meaningless there"
+            " (the same label for all or nearly all rows, or a balanced accuracy at chance level): a "
+            "low Discrimination and a Consistency near 1 are meaningless there"
         )
     return f"{text}; {finding.more_accurate} are more accurate than the majority class."
 

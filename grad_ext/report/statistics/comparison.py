@@ -83,7 +83,7 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
           method, hyperparameter, lam, variant and recipe.
         - models: how many did not fail; diverged: how many of them have scores that are nan, and so
           no metrics; failed: how many failed; error: the first error of either.
-        - constant: the share of models that give every test row the same label.
+        - constant: the share of models that are constant on the test rows, or as good as constant.
         - ``<metric>``, ``<metric>_sd``, ``<metric>_low``, ``<metric>_high``: mean and standard
           deviation over the models for which it is defined, and the 95 % interval of the mean by
           Student's t, clipped to the metric's range (`BOUNDS`): over train/test splits if there are

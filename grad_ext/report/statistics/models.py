@@ -39,7 +39,7 @@ class Row:
     cells : dict of str to (float, float)
         Mean and standard deviation over seeds, by metric; the deviation is nan for a single model.
     constant : float
-        Share of models that give every test row the same label.
+        Share of models that are constant on the test rows, or as good as constant.
     chance_level : float
         The Discrimination of predictions that ignore the protected attribute, at these positive
         rates.

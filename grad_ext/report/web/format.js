@@ -37,6 +37,6 @@ export const modelName = (i) => `model ${i + 1}${settingsOf(i)}`;
 
 export function describeModel(i) {
   const values = mainMetrics.map((c) => `${c.label} ${formatCell(c, i)}`).join(", ");
-  const warning = isConstant(i) ? "\nPredicts the same label for every row." : "";
+  const warning = isConstant(i) ? "\nPredicts the same label for every row, or nearly." : "";
   return `${modelName(i)}\n${values}${warning}`;
 }

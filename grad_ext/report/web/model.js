@@ -8,8 +8,8 @@ import { retrainingCode } from "./retraining.js";
 import { state } from "./state.js";
 
 const CONSTANT =
-  " predicts the same label for every row, so its Discrimination of 0 and its Consistency of 1 " +
-  "are not informative.";
+  " predicts the same label for every row or nearly, or no better than random labels, so its " +
+  "Discrimination and its Consistency are not informative.";
 const EVALUATED = "Evaluated on the test set, except for those named validation.";
 
 const paragraph = (kind, ...content) => element("p", kind ? { class: kind } : {}, ...content);
