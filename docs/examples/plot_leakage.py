@@ -1,9 +1,10 @@
 """
-What can still be read off
-==========================
+Attribute leakage
+=================
 
-Labels that treat the groups alike do not mean that a model has unlearned them. :func:`~grad_ext.auditing.audit.audit`
-sends fresh probes to the features, the representation, the scores and the labels.
+Labels that treat the groups alike do not mean that the attribute is gone. :func:`~grad_ext.auditing.audit.audit`
+trains probes on the features, the representation, the scores and the labels, and on the plain network's representation
+for comparison.
 """
 
 import numpy as np
@@ -20,7 +21,9 @@ groups = {"age": rest.a()[:, 0]}
 
 model = GRADClassifier(random_state=0)
 model.fit(train.inputs(), train.y(), sensitive_features=train.a())
-found = audit(model, rest.inputs(), groups, y=rest.y(), folds=3)
+plain = GRADClassifier(lam=0, random_state=0)
+plain.fit(train.inputs(), train.y(), sensitive_features=train.a())
+found = audit(model, rest.inputs(), groups, y=rest.y(), folds=3, plain=plain)
 at_score = found.figure()
 print(*found.words(), sep="\n")
 
@@ -29,6 +32,6 @@ print(*found.words(), sep="\n")
 
 deeper = GRADClassifier(adversary_input="representation", random_state=0)
 deeper.fit(train.inputs(), train.y(), sensitive_features=train.a())
-found = audit(deeper, rest.inputs(), groups, y=rest.y(), folds=3)
+found = audit(deeper, rest.inputs(), groups, y=rest.y(), folds=3, plain=plain)
 at_trunk = found.figure()
 print(*found.words(), sep="\n")

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from grad_ext import checks
+from grad_ext.auditing.plain import plain_representation, protects
 from grad_ext.auditing.probes import PROBES, labels_of_units, probe_metrics
 from grad_ext.auditing.sources import Subject, subject
 from grad_ext.data.sensitive import MOST_GROUPS, attributes_of, crossed
@@ -20,10 +21,10 @@ from grad_ext.errors import InputError, unknown
 from grad_ext.files import write_atomically
 from grad_ext.metrics.bootstrap import LEVEL
 from grad_ext.models.tables import audit_arguments
-from grad_ext.models.workflow import rows_for_model
+from grad_ext.models.workflow import split_for_model
 from grad_ext.report.figures.audit import audit_figure
 from grad_ext.report.figures.style import render
-from grad_ext.report.findings.audit import leakage
+from grad_ext.report.findings.audit import PLAIN, leakage
 from grad_ext.report.sentences import sentences
 from grad_ext.report.text_tables.audit import audit_lines
 from grad_ext.seeds import derive
@@ -108,13 +109,15 @@ def audit(
     level: float = LEVEL,
     seed: int = 0,
     sources: Sequence[str] | None = None,
+    plain: Any = None,
 ) -> Audit:
     """Measure how well protected attributes can be predicted from a model (attribute leakage).
 
-    New classifiers, called probes, predict the attributes from the features (for reference) and from
-    the model's representation, scores and labels: a logistic regression and gradient boosting,
-    evaluated by cross-validation. An attribute that these probes do not find may still be found by
-    a stronger one.
+    New classifiers, called probes, predict the attributes from the features and the plain network's
+    representation (for reference) and from the model's representation, scores and labels: a logistic
+    regression and gradient boosting, evaluated by cross-validation. An attribute that these probes do
+    not find may still be found by a stronger one. A representation that leaks less than the features
+    need not hide anything: the plain network's often leaks as little.
 
     Parameters
     ----------
@@ -152,6 +155,10 @@ def audit(
         Seed of the folds and of gradient boosting.
     sources : sequence of str, optional
         Sources to predict from, such as "representation"; all by default.
+    plain : estimator or array of shape (N, H), optional
+        The plain network: fitted with ``lam=0`` on the training rows of the model, or its
+        representation of the rows. If the roles of the columns are known and the rows are a test set,
+        it is trained on the training set of their split, with the settings of the model.
 
     Returns
     -------
@@ -181,7 +188,10 @@ def audit(
         if y is not None or groups is not None:
             raise InputError("y and groups are columns of the rows, by their roles; leave them out")
         recorded = getattr(model, "training_data_", None) is not None
-        table, _ = rows_for_model(model, X, rows="test" if recorded else "all")
+        rows_of = split_for_model(model, X, rows="test" if recorded else "all")
+        table = rows_of.table
+        if plain is None and rows_of.rest is not None:
+            plain = plain_representation(model, rows_of.rest, table, seed)
         arguments = audit_arguments(model, table)
         return audit(
             model,
@@ -191,11 +201,17 @@ def audit(
             level=level,
             seed=seed,
             sources=sources,
+            plain=plain,
         )
-    given = subject(model_or_representation, X, sensitive_features, y, seed)
+    given = subject(model_or_representation, X, sensitive_features, y, seed, plain)
     names = _source_names(given, sources)
     units = _units(groups, len(given.sensitive))
     columns, notes = _columns(given.sensitive, continuous, intersections, units, folds)
+    if protects(model) and "representation" in names and PLAIN not in names:
+        notes.append(
+            "Compare the representation with that of the plain network, which is not among the sources: "
+            "`plain` takes a network trained with lam=0 on the same rows."
+        )
     notes += [*_constant_notes(given, names), *_accuracy_notes(given, names)]
     rows = []
     for attribute, codes in columns.items():

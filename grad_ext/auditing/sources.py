@@ -21,6 +21,7 @@ from grad_ext.data.alignment import index_of
 from grad_ext.data.encoding import Encoder
 from grad_ext.data.sensitive import sensitive_frame
 from grad_ext.errors import InputError
+from grad_ext.report.findings.audit import PLAIN
 from grad_ext.seeds import derive
 
 Floats = NDArray[np.float64]
@@ -58,7 +59,9 @@ class Subject:
     y: NDArray[Any] | None
 
 
-def subject(given: Any, X: Any, sensitive_features: Any, y: ArrayLike | None, seed: int) -> Subject:
+def subject(
+    given: Any, X: Any, sensitive_features: Any, y: ArrayLike | None, seed: int, plain: Any = None
+) -> Subject:
     """Return the sources and attributes of an audit; parameters are those of `grad_ext.audit`."""
     is_aif360 = all(hasattr(X, name) for name in AIF360_ATTRIBUTES)
     features = _features(X) if is_aif360 else X
@@ -84,8 +87,11 @@ def subject(given: Any, X: Any, sensitive_features: Any, y: ArrayLike | None, se
         raise InputError(
             f"expected a model with predictions or a representation, but {type(given).__name__} has none"
         )
-    if FEATURES in values:
-        raise InputError(f"{FEATURES!r} is the name of the columns of X; expected another one")
+    for name, of in ((FEATURES, "the columns of X"), (PLAIN, "the source that `plain` gives")):
+        if name in values:
+            raise InputError(f"{name!r} is the name of {of}; expected another one")
+    if plain is not None:
+        values = {PLAIN: _plain(plain, X, is_aif360, seed), **values}
     n = _length(next(iter(values.values()))) if X is None else _length(features)
     if sensitive_features is None:
         names = [str(name) for name in X.protected_attribute_names]
@@ -102,6 +108,19 @@ def subject(given: Any, X: Any, sensitive_features: Any, y: ArrayLike | None, se
         sensitive=sensitive,
         y=None if y is None else _true(y, n),
     )
+
+
+def _plain(plain: Any, X: Any, is_aif360: bool, seed: int) -> Any:
+    """Return the representation of a plain network, or an array that is one."""
+    if hasattr(plain, "__array__") or isinstance(plain, (list, pd.DataFrame)):
+        return plain
+    if X is None or not (_has_trunk(plain) or hasattr(plain, "transform")):
+        raise InputError(
+            "plain: expected a fitted network and the rows X, or its representation, got "
+            f"{type(plain).__name__}{' without X' if X is None else ''}"
+        )
+    found = _of_algorithm(plain, X) if is_aif360 else _of_estimator(plain, X, None, seed)
+    return found["representation"]
 
 
 def _features(data_set: Any) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from grad_ext.auditing.audit import FOLDS, Audit, audit, check_options
+from grad_ext.auditing.plain import plain_representation
 from grad_ext.data.encoding import Encoder, arrays
 from grad_ext.data.split import Split, split
 from grad_ext.data.table import Table
@@ -26,7 +27,7 @@ from grad_ext.models.tables import (
     favorable_scores,
     group_frame,
 )
-from grad_ext.models.workflow import loaded, rows_for_model
+from grad_ext.models.workflow import loaded, split_for_model
 from grad_ext.report.card import Predictions, model_card
 from grad_ext.trial import Trial
 
@@ -59,7 +60,14 @@ def evaluation_rows(
     return split(table, split_seed, protocol).test if rows == "test" else table
 
 
-def audit_table(model: Any, table: Table, *, folds: int = FOLDS, seed: int = 0) -> Audit:
+def audit_table(
+    model: Any,
+    table: Table,
+    *,
+    training: Table | None = None,
+    folds: int = FOLDS,
+    seed: int = 0,
+) -> Audit:
     """Measure how well probes predict the protected attributes from a fitted model.
 
     Parameters
@@ -68,6 +76,9 @@ def audit_table(model: Any, table: Table, *, folds: int = FOLDS, seed: int = 0) 
         The model, as `grad_ext.load` returns it.
     table : Table
         The rows, best ones that the model was not trained on. Rows of one unit stay in one fold.
+    training : Table, optional
+        Rows to train the plain network on, with the settings of the model, whose representation is
+        audited beside the model's.
     folds, seed : int
         As for `grad_ext.audit`.
 
@@ -91,7 +102,9 @@ def audit_table(model: Any, table: Table, *, folds: int = FOLDS, seed: int = 0) 
     >>> audit_table(model, evaluation_rows(german), folds=2).table["source"].unique().tolist()
     ['features', 'representation', 'scores', 'labels']
     """
-    return audit(model, **audit_arguments(model, table), folds=folds, seed=seed)
+    plain = None if training is None else plain_representation(model, training, table, seed)
+    arguments = audit_arguments(model, table)
+    return audit(model, **arguments, folds=folds, seed=seed, plain=plain)
 
 
 def audit_training(trial: Trial, parts: Split, table: Table, *, folds: int = FOLDS) -> Audit:
@@ -261,9 +274,9 @@ def card(
     fitted = loaded(model)
     if not name:
         name = Path(model).name if isinstance(model, (str, Path)) else type(model).__name__
-    table, which = rows_for_model(fitted, data, **rows)
-    predictions = predictions_on(fitted, table, f"Evaluated on {which}.")
-    leakage = audit_table(fitted, table, folds=folds, seed=seed)
+    found = split_for_model(fitted, data, **rows)
+    predictions = predictions_on(fitted, found.table, f"Evaluated on {found.which}.")
+    leakage = audit_table(fitted, found.table, training=found.rest, folds=folds, seed=seed)
     text = model_card(fitted, name, predictions, leakage, trained_on, seed)
     if out is not None:
         try:

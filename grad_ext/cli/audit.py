@@ -49,8 +49,8 @@ def audit(
     """Measure how well the protected attributes can be predicted from a model (attribute leakage).
 
     New classifiers (probes), logistic regression and gradient boosting, predict the attributes and
-    their intersections from the model's representation, scores and labels, and from the features
-    for reference. They are cross-validated on the test set.
+    their intersections from the model's representation, scores and labels, and for reference from
+    the features and the plain network's representation. They are cross-validated on the test set.
 
     Examples: grad-ext audit --dataset german --protected age,sex --lam 100;
     grad-ext audit model.safetensors test.csv
@@ -68,7 +68,7 @@ def audit(
     from grad_ext.data.split import split as split_rows
     from grad_ext.files import plain_name, writable_folder
     from grad_ext.models.persistence import load
-    from grad_ext.models.workflow import rows_for_model
+    from grad_ext.models.workflow import split_for_model
     from grad_ext.trial import Trial, fingerprint
 
     check_options(probes.folds, probes.seed)
@@ -77,9 +77,11 @@ def audit(
         table = data.table(file)
         rows = evaluation_rows(table, probes.rows, split.split_seed, split.protocol)
         where = "the test set" if probes.rows == "test" else "all rows"
+        training_rows = None
     else:
         given = model_rows(fitted, path, data, file, split, probes.rows)
-        table, where = rows_for_model(fitted, **given)
+        found = split_for_model(fitted, **given)
+        table, where, training_rows = found.table, found.which, found.rest
         rows = table
     trial = Trial(table.name, table.attribute_names, lam, probes.seed, split.split_seed, settings)
     method = trial.method if model is None else model.stem
@@ -101,7 +103,9 @@ def audit(
                 parts = split_rows(table, split.split_seed, split.protocol)
                 result = audit_training(trial, parts, rows, folds=probes.folds)
             else:
-                result = audit_table(fitted, rows, folds=probes.folds, seed=probes.seed)
+                result = audit_table(
+                    fitted, rows, training=training_rows, folds=probes.folds, seed=probes.seed
+                )
     except KeyboardInterrupt:
         typer.echo("Interrupted: nothing was written", err=True)
         return 130

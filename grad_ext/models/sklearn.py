@@ -335,10 +335,11 @@ class GRADRegressor(RegressorMixin, GRADEstimator):  # type: ignore[misc]
 
 
 class GRADEncoder(TransformerMixin, GRADEstimator):  # type: ignore[misc]
-    """A transformer that learns a representation independent of protected attributes.
+    """A transformer that learns a representation, trained against protected attributes.
 
     The Auto variant: the target branch reconstructs the features, and `transform` returns the
-    trunk's output, for any later step of a pipeline.
+    trunk's output, for any later step of a pipeline. Its attribute branches find little in it, but
+    stronger classifiers may find more: see `grad_ext.audit`.
 
     Parameters and attributes are those of `GRADClassifier` without the ones of classes. With labels
     the epoch is selected by a logistic regression on the representation, as in the paper; without

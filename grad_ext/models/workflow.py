@@ -13,7 +13,7 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -268,6 +268,57 @@ def rows_for_model(
         If there is no such choice of rows, the data cannot be read, or the test set of the training
         cannot be told among them.
     """
+    found = split_for_model(
+        model,
+        data,
+        rows=rows,
+        split_seed=split_seed,
+        protocol=protocol,
+        data_dir=data_dir,
+        **roles,
+    )
+    return found.table, found.which
+
+
+@dataclass(frozen=True)
+class ModelRows:
+    """The rows that a model is evaluated on.
+
+    Attributes
+    ----------
+    table : Table
+        The rows.
+    which : str
+        Which these are, in words.
+    rest : Table or None
+        Other rows of the split, if they are a test set: those that models are trained on.
+    """
+
+    table: Table
+    which: str
+    rest: Table | None = None
+
+    @classmethod
+    def of(cls, table: Table, test: NDArray[np.intp], which: str) -> ModelRows:
+        """Return the test rows of a table by their positions."""
+        rest = np.setdiff1d(np.arange(len(table)), test)
+        return cls(table.take(test), which, table.take(rest))
+
+
+def split_for_model(
+    model: Any,
+    data: Any = None,
+    *,
+    rows: str = "test",
+    split_seed: int = 0,
+    protocol: str = "auto",
+    data_dir: str | Path | None = None,
+    **roles: Any,
+) -> ModelRows:
+    """Return the rows that a model is evaluated on, and those that models are trained on.
+
+    Parameters and errors as `rows_for_model`.
+    """
     if rows not in ROWS:
         raise unknown("choice of rows", rows, ROWS)
     trained: TrainingData | None = getattr(model, "training_data_", None)
@@ -279,15 +330,17 @@ def rows_for_model(
         raise InputError(f"expected the rows to evaluate the model on: a file or a data set{what}")
     table = _evaluation_table(trained, data, given, data_dir)
     if rows == "all":
-        return table, f"all rows of {table.source or table.name}"
+        return ModelRows(table, f"all rows of {table.source or table.name}")
     test = None if trained is None else _trained_test(trained, table, data, given, data_dir)
     if trained is not None and test is not None:
-        return table.take(test), _test_set(trained.name, trained)
+        return ModelRows.of(table, test, _test_set(trained.name, trained))
     if trained is not None and table.report is not None:
-        return table, f"all rows of {table.source or table.name}"
-    return (
-        split(table, split_seed, protocol).test,
+        return ModelRows(table, f"all rows of {table.source or table.name}")
+    parts = split(table, split_seed, protocol)
+    return ModelRows(
+        parts.test,
         f"grad-ext's test set of {table.name} (split seed {split_seed})",
+        parts.train,
     )
 
 

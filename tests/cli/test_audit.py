@@ -13,6 +13,7 @@ from command import BIN, PATIENCE, grad_ext, wait_until
 from leakage import leaky
 
 from grad_ext import GRADClassifier, GRADInProcessing, audit, load_dataset, save
+from grad_ext.auditing.plain import plain_representation
 from grad_ext.cli import main
 from grad_ext.data.split import split
 from grad_ext.errors import ConstantPredictionWarning
@@ -61,7 +62,8 @@ def test_saved_models_are_audited(tmp_path, monkeypatch, capsys):
     mine = pd.read_csv(tmp_path / "mine" / "audit.csv")
     test = split(table).test
     older = {"age": np.where(test.a()[:, 0] == 1, "privileged", "others")}
-    own = audit(model, test.inputs(), older, folds=2, seed=3).table
+    plain = plain_representation(model, train, test)
+    own = audit(model, test.inputs(), older, folds=2, seed=3, plain=plain).table
     pd.testing.assert_frame_equal(mine, own, check_dtype=False)
 
 

@@ -11,6 +11,8 @@ from grad_ext.report.statistics.intervals import Interval
 
 # The source that is the model's input, with which the others are compared.
 REFERENCE = "features"
+# The representation of a network without attribute branches, trained on the same rows.
+PLAIN = "plain network's representation"
 CHANCE_AUC = 0.5
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grad_ext.report.findings.audit import REFERENCE, Leakage
+from grad_ext.report.findings.audit import PLAIN, REFERENCE, Leakage
 from grad_ext.report.sentences.english import listed, sentence
 
 
@@ -21,7 +21,11 @@ def _leakage(finding: Leakage) -> str:
 def _decision(leaks: dict[str, bool]) -> str:
     features = leaks.get(REFERENCE)
     yes, no = (
-        [f"the {source}" for source, leak in leaks.items() if source != REFERENCE and leak == which]
+        [
+            f"the {source}"
+            for source, leak in leaks.items()
+            if source not in (REFERENCE, PLAIN) and leak == which
+        ]
         for which in (True, False)
     )
     parts = []
