@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from grad_ext.metrics.metric_frame import zemel_metrics as zemel_metrics
     from grad_ext.metrics.metric_frame import zemel_params as zemel_params
     from grad_ext.metrics.neighbors import neighbor_graph as neighbor_graph
+    from grad_ext.metrics.permutation import permutation_test as permutation_test
     from grad_ext.metrics.score_distances import ks_distance as ks_distance
     from grad_ext.metrics.score_distances import wasserstein_distance as wasserstein_distance
     from grad_ext.metrics.scorers import zemel_scorer as zemel_scorer
@@ -76,6 +77,7 @@ _HOMES = {
     "ks_distance": "grad_ext.metrics.score_distances",
     "neighbor_graph": "grad_ext.metrics.neighbors",
     "paired_test": "grad_ext.metrics.bootstrap",
+    "permutation_test": "grad_ext.metrics.permutation",
     "trainable": "grad_ext.sweeps.studies.choice",
     "wasserstein_distance": "grad_ext.metrics.score_distances",
     "zemel_metrics": "grad_ext.metrics.metric_frame",

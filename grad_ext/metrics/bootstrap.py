@@ -34,10 +34,10 @@ from grad_ext.metrics.error_bounds import (
 )
 from grad_ext.metrics.inputs import as_predictions, as_rows, as_weights, continuous_columns
 from grad_ext.metrics.neighbors import NeighborGraph, neighbor_graph
-from grad_ext.metrics.registry import METRICS, Metric
-from grad_ext.metrics.resampling import Units, cell_weights, resampled, swapped
+from grad_ext.metrics.registry import METRICS, Metric, spread
+from grad_ext.metrics.resampling import Resamples, Units, cell_weights, resampled, swapped
 from grad_ext.metrics.score_resampling import resampled_errors, swapped_distances
-from grad_ext.metrics.sums import Groups, Predictions
+from grad_ext.metrics.sums import Cells, Groups, Predictions
 
 Floats = NDArray[np.float64]
 
@@ -78,7 +78,8 @@ def intervals(
       hold at once (Beran, 1988, "Balanced Simultaneous Confidence Sets", JASA 83).
     - Discrimination of a continuous attribute, and the mean over several attributes: the value
       plus and minus the quantile of a bound of its error (see the module).
-    - Distances between the groups' distributions of scores: likewise.
+    - Distances between the groups' distributions of scores, and differences between the fifths of a
+      continuous attribute: likewise.
     - Delta and balanced Delta: likewise. If two groups clearly differ, the error is that of the
       accuracy less that of the difference; otherwise their magnitudes are added. The high end is at
       most that of the accuracy.
@@ -160,6 +161,7 @@ def intervals(
         for group, once, again in zip(rows.groups, sample.vectors, drawn.vectors, strict=True)
     ]
     bounds = resampled_errors(rows, units, resamples, seed).metrics if rows.has_scores else {}
+    bounds |= _fifth_bounds(sample, drawn)
     low, high = _ends(rows, units, sample.metrics, drawn.metrics, errors, bounds, tail)
     for k, group in enumerate(rows.groups):
         name = f"discrimination_{group.name}"
@@ -281,11 +283,14 @@ def paired_test(
         {name: second_less_first(values) for name, values in resamples_of.metrics.items()}
         for resamples_of in (sample, drawn, swaps_of)
     )
-    bounds: dict[str, Floats] = {}
+    bounds = {
+        name: bound.sum(axis=1, keepdims=True)
+        for name, bound in _fifth_bounds(sample, drawn).items()
+    }
     observed = dict(differ)
     if rows.has_scores:
         both_errors = resampled_errors(rows, units, resamples, seed).metrics
-        bounds = {name: v.sum(axis=1, keepdims=True) for name, v in both_errors.items()}
+        bounds |= {name: v.sum(axis=1, keepdims=True) for name, v in both_errors.items()}
         for name, values in swapped_distances(rows, units, resamples, seed).metrics.items():
             # At the points of the swaps, where the functions of the sample are compared too.
             observed[name], swaps[name] = np.split(second_less_first(values), [1])
@@ -412,6 +417,8 @@ def _smallest_cells(rows: Predictions, units: Units) -> dict[str, int]:
         group = weights[f"group {k}"]
         # The errors of a continuous attribute's bins are summed, and none of them has to be known.
         sizes = {"group": smallest(group.sum(axis=0) if groups.continuous else group)}
+        if groups.fifths is not None:
+            sizes["fifth"] = smallest(weights[f"fifth {k}"])
         if f"class and group {k}" in weights:
             both = weights[f"class and group {k}"]
             sizes |= {
@@ -482,6 +489,18 @@ def _ends(
         low[name] = np.where(unknown, np.nan, low[name])
         high[name] = np.where(unknown, np.nan, high[name])
     return low, high
+
+
+def _fifth_bounds(sample: Resamples, drawn: Resamples) -> dict[str, Floats]:
+    """Return the resampled bounds (B, P) of the errors of the differences between fifths."""
+    bounds = {}
+    for k, groups in enumerate(sample.groups):
+        if groups.fifths is not None:
+            errors = drawn.by_fifth[k].mean - sample.by_fifth[k].mean
+            bounds[f"quintile_difference_{groups.name}"] = spread(
+                Cells(~np.isnan(errors) * 1.0, errors)
+            )
+    return bounds
 
 
 def _p_value(difference: float, swapped: Floats) -> float:

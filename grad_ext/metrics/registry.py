@@ -49,8 +49,8 @@ class Metric:
         Whether it needs the scores behind the labels, without which it is left out.
     cells : tuple of str
         The means that it is a function of, by cells of rows: 'all', 'class', 'group',
-        'class and group' or 'favorable class and group'; 'compared group' where the groups of a
-        continuous attribute are its fifths. The smallest cell decides whether there are enough rows
+        'class and group' or 'favorable class and group'; 'fifth', and 'compared group' where the groups
+        of a continuous attribute are its fifths. The smallest cell decides whether there are enough rows
         for an interval; a metric without cells gets none.
     """
 
@@ -156,6 +156,22 @@ def equalized_odds_difference(means: Means, attribute: int) -> Floats:
     """Return the larger of the largest differences of true and of false positive rates."""
     by_class = spread(means.labels.by_class_and_group[attribute])
     return np.asarray(np.maximum(by_class[..., 0], by_class[..., 1]))
+
+
+def quintile_difference(means: Means, attribute: int) -> Floats:
+    """Return the largest difference of the means of a number's fifths."""
+    return spread(means.by_fifth[attribute])
+
+
+def quintile_chance_level(means: Means, attribute: int) -> Floats:
+    """Return the largest difference between fifths that is expected by chance."""
+    fifths = means.groups[attribute].compared
+    return np.asarray(chance_levels(means.labels.positive, [fifths])[0])
+
+
+def correlation(means: Means, attribute: int) -> Floats:
+    """Return the correlation of ŷ with a number; it shows linear dependence alone."""
+    return means.correlations[attribute]
 
 
 def ks_distance(means: Means, attribute: int) -> Floats:
@@ -286,6 +302,15 @@ METRICS: dict[str, Metric] = {
             "wasserstein_distance", "Wasserstein distance", wasserstein_distance, False, 0.0,
             attributes=ANY_GROUPS, averaged=True, scores=True, cells=("compared group",),
         ),
+        Metric(
+            "quintile_difference", "difference between fifths", quintile_difference, False, 0.0,
+            attributes=("continuous",), cells=("fifth",),
+        ),
+        Metric(
+            "quintile_chance_level", "chance level of the difference between fifths",
+            quintile_chance_level, None, 0.0, attributes=("continuous",),
+        ),
+        Metric("correlation", "correlation", correlation, None, attributes=("continuous",)),
         Metric("delta", "Delta", delta, True, cells=("group",)),
         Metric(
             "balanced_delta", "balanced Delta", balanced_delta, True, 0.5, cells=("group", "class")

@@ -144,6 +144,13 @@ class Resamples(Means):
         names = (f"class and group {k}" for k in range(len(self.groups)))
         return tuple(self._cells(name) if name in self.sums else none for name in names)
 
+    @cached_property
+    def by_fifth(self) -> tuple[Cells, ...]:
+        """Mean ŷ in the fifths of each continuous attribute, shape (B, P, 5); no cells of others."""
+        none = Cells(np.zeros((0, 0)), np.zeros((0, 0, 0)))
+        names = (f"fifth {k}" for k in range(len(self.groups)))
+        return tuple(self._cells(name) if name in self.sums else none for name in names)
+
     @property
     def has_neighbors(self) -> bool:
         """Whether the gaps to the neighbours were summed."""
@@ -215,6 +222,8 @@ def cell_weights(rows: Predictions) -> dict[str, Floats]:
     weights = {"class": rows.weight * classes}
     for k, groups in enumerate(rows.groups):
         weights[f"group {k}"] = rows.weight * groups.member
+        if groups.fifths is not None:
+            weights[f"fifth {k}"] = rows.weight * groups.fifths.member
         if any(metric.applies_to(groups) for metric in crossed):
             weights[f"class and group {k}"] = rows.weight * classes[:, None] * groups.member
     return weights

@@ -66,6 +66,8 @@ class Groups:
         Codes of the groups.
     fifths : Groups, optional
         Of a continuous attribute, five groups of equally many rows by size.
+    numbers : array of shape (N,), optional
+        The values of a continuous attribute, nan where they are missing.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Groups:
     codes: Floats
     values: Floats
     fifths: Groups | None = None
+    numbers: Floats | None = None
 
     @classmethod
     def of(cls, name: str, kind: str, column: Floats) -> Groups:
@@ -81,7 +84,7 @@ class Groups:
             return cls(name, "binary", column, np.array([0.0, 1.0]))
         if kind == "continuous":
             codes, fifths = bins(column), cls.of(name, "categorical", bins(column, FIFTHS))
-            return cls(name, "continuous", codes, _values(codes), fifths)
+            return cls(name, "continuous", codes, _values(codes), fifths, column)
         return cls(name, "categorical", column, _values(column))
 
     @property
@@ -168,6 +171,16 @@ class Means(ABC):
     @abstractmethod
     def by_class_and_group(self) -> tuple[Cells, ...]:
         """Mean ŷ among the rows of a class and a group, for each attribute, shape (..., 2, G)."""
+
+    @property
+    @abstractmethod
+    def by_fifth(self) -> tuple[Cells, ...]:
+        """Mean ŷ in the groups that are compared, for each attribute; see `Groups.compared`."""
+
+    @property
+    def correlations(self) -> tuple[Floats, ...]:
+        """Correlation of ŷ with each attribute that is continuous, shape (...), if rows are known."""
+        raise InputError("expected rows, got sums over them")
 
     @property
     @abstractmethod
@@ -276,6 +289,32 @@ class Predictions(Means):
             mean = flat.mean.reshape(*flat.mean.shape[:-1], *shape)
             cells.append(Cells(flat.weight.reshape(shape), mean))
         return tuple(cells)
+
+    @cached_property
+    def by_fifth(self) -> tuple[Cells, ...]:
+        """Mean ŷ in the groups that are compared, shape (..., G)."""
+        ones = np.ones((1, len(self.weight)))
+        return tuple(self._cells(groups.compared, ones) for groups in self.groups)
+
+    @cached_property
+    def correlations(self) -> tuple[Floats, ...]:
+        """Correlation of ŷ with each attribute, shape (...); nan if it is not continuous or constant."""
+        return tuple(self._correlation(groups.numbers) for groups in self.groups)
+
+    def _correlation(self, numbers: Floats | None) -> Floats:
+        if numbers is None or np.isnan(numbers).all():
+            return np.full(self.predicted.shape[:-1], np.nan)
+        rows = np.flatnonzero(~np.isnan(numbers))
+        predicted, w, x = self.predicted[..., rows], self.weight[None, rows], numbers[rows]
+        centred = x - cell_means(x, w).mean[0]
+        mean, both, square = (
+            cell_means(predicted, w, centred, quantity).mean[..., 0]
+            for quantity in (lambda p, t: p, lambda p, t: p * t, lambda p, t: p * p)
+        )
+        spread = cell_means(centred * centred, w).mean[0]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = both / np.sqrt(np.maximum(square - mean * mean, 0.0) * spread)
+        return np.where(np.isfinite(found), np.clip(found, -1.0, 1.0), np.nan)
 
     @property
     def has_neighbors(self) -> bool:

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from grad_ext.data.table import Table
 from grad_ext.errors import InputError
-from grad_ext.metrics.bootstrap import intervals
+from grad_ext.metrics.bootstrap import LEVEL, intervals
 from grad_ext.metrics.constant import nearly_constant
 from grad_ext.metrics.group import chance_level
+from grad_ext.metrics.permutation import permutation_test
 from grad_ext.metrics.registry import METRICS, attribute_metric
 from grad_ext.metrics.score_distances import distance_chance_levels
 from grad_ext.models.tables import (
@@ -29,6 +30,10 @@ SHOWN = (
 )
 # Expected of random labels, and of scores that do not depend on the group.
 CHANCE = ("chance_level", "ks_chance_level", "wasserstein_chance_level")
+# Of attributes of numbers.
+OF_NUMBERS = ("quintile_difference", "quintile_chance_level", "permutation_p_value", "correlation")
+# Permutations of the test of an attribute of numbers, of which p-values are multiples of 0.005.
+PERMUTATIONS = 199
 # Fewer rows of a group do not tell its rates.
 FEW_ROWS = 30
 
@@ -46,7 +51,9 @@ class HeldOut:
         of its 95 % interval, and ``majority``, its value if the most frequent label is predicted for
         every row. ``chance_level`` is the Discrimination of random labels with this positive rate,
         ``ks_chance_level`` and ``wasserstein_chance_level`` are the distances between the groups'
-        scores if these do not depend on the group.
+        scores if these do not depend on the group. For an attribute of numbers ``correlation_...``,
+        ``quintile_difference_...``, its level by chance ``quintile_chance_level_...``, and
+        ``permutation_p_value_...`` of `grad_ext.permutation_test` for that difference.
     groups : pandas.DataFrame
         A row for each group: ``attribute``, ``group``, ``rows``, ``favorable`` (the share of favorable
         labels), ``selected`` (the share of favorable predictions), ``true_positive_rate``,
@@ -72,7 +79,8 @@ class HeldOut:
         """Return heading and rows of the table of metrics, as text."""
         heading = ["metric", "this model", "95 % interval", "majority class"]
         chosen = [name for name in self.metrics.index if name in (*SHOWN, *CHANCE)]
-        chosen += [n for n in self.metrics.index if n.startswith("discrimination_")]
+        beginnings = tuple(f"{name}_" for name in ("discrimination", *OF_NUMBERS))
+        chosen += [n for n in self.metrics.index if n.startswith(beginnings)]
         body = []
         for name in chosen:
             row = self.metrics.loc[name]
@@ -110,6 +118,7 @@ class HeldOut:
                 f"Its Discrimination, {metrics['discrimination']:.3f}, is not above the chance level, "
                 f"{metrics['chance_level']:.3f}: random labels differ as much between the groups."
             )
+        sentences += [self._number(name) for name in self._numbers()]
         small = self.groups[self.groups["rows"] < FEW_ROWS]
         if len(small):
             names = [f"{r['attribute']}: {r['group']} ({r['rows']})" for _, r in small.iterrows()]
@@ -117,6 +126,24 @@ class HeldOut:
                 f"Fewer than {FEW_ROWS} rows, too few for the rates of a group: {', '.join(names)}."
             )
         return sentences
+
+    def _numbers(self) -> list[str]:
+        """Return the attributes of numbers that there is a test of."""
+        beginning = "permutation_p_value_"
+        known = self.metrics.index[self.metrics["estimate"].notna()]
+        return [n.removeprefix(beginning) for n in known if n.startswith(beginning)]
+
+    def _number(self, name: str) -> str:
+        """Return how predictions depend on an attribute of numbers."""
+        metrics = self.metrics["estimate"]
+        p_value = metrics[f"permutation_p_value_{name}"]
+        verdict = "depend on it" if p_value < 1.0 - LEVEL else "show no dependence on it"
+        return (
+            f"Of the fifths of {name}, the shares of favorable predictions differ by up to "
+            f"{metrics[f'quintile_difference_{name}']:.3f} (by chance "
+            f"{metrics[f'quintile_chance_level_{name}']:.3f}); predictions {verdict} (permutation test, "
+            f"p = {p_value:.3f})."
+        )
 
     def _constant(self) -> str:
         """Return in what way the model is constant."""
@@ -176,6 +203,9 @@ def held_out(model: Any, table: Table, rows: str = "", seed: int = 0) -> HeldOut
         for name, of_attributes in by_chance.items():
             level = name.replace("distance", "chance_level")
             metrics.loc[level, "estimate"] = float(of_attributes.mean())
+    for name in continuous:
+        for metric, value in _of_number(predicted, groups[[name]], w, seed).items():
+            metrics.loc[f"{metric}_{name}", "estimate"] = value
     share = float(np.average(y, weights=w))
     right = max(share, 1.0 - share)
     metrics["majority"] = pd.Series(
@@ -196,6 +226,33 @@ def held_out(model: Any, table: Table, rows: str = "", seed: int = 0) -> HeldOut
         rates_by_group(table, groups, y, predicted, w),
         bool(nearly_constant(predicted, y, w)),
     )
+
+
+def _of_number(
+    predicted: NDArray[np.bool_], column: pd.DataFrame, w: NDArray[np.float64], seed: int
+) -> dict[str, float]:
+    """Return how predictions depend on an attribute of numbers: the metrics `OF_NUMBERS`."""
+    tests = {
+        metric: permutation_test(
+            None,
+            predicted,
+            sensitive_features=column,
+            continuous=[0],
+            metric=metric,
+            sample_weight=w,
+            permutations=permutations,
+            seed=seed,
+        ).iloc[0]
+        for metric, permutations in (("quintile_difference", PERMUTATIONS), ("correlation", 1))
+    }
+    fifths = tests["quintile_difference"]
+    values = (
+        fifths["value"],
+        fifths["by_chance"],
+        fifths["p_value"],
+        tests["correlation"]["value"],
+    )
+    return dict(zip(OF_NUMBERS, map(float, values), strict=True))
 
 
 def rates_by_group(
@@ -251,6 +308,8 @@ def _text(value: float) -> str:
 
 
 def _label(name: str) -> str:
+    if name.startswith("permutation_p_value_"):
+        return f"p-value of the difference ({name.removeprefix('permutation_p_value_')})"
     of = attribute_metric(name)
     if of is not None:
         return f"{of.label} ({name.removeprefix(f'{of.name}_')})"

@@ -63,7 +63,9 @@ REPEATS = ("seed", "split_seed")
 PARITY = {
     name: metric.constant
     for name, metric in METRICS.items()
-    if metric.attributes and metric.higher_is_better is None and metric.constant is not None
+    if metric.attributes == ("binary",)
+    and metric.higher_is_better is None
+    and metric.constant is not None
 }
 MAJORITY_LABEL = "majority class"
 # Means of equal values can differ by rounding in the digits beyond these.

@@ -49,6 +49,17 @@ def draw_rows(n, models=2, seed=0):
     return y, predicted, frame, rng.uniform(0.5, 2, n), neighbor_graph(rng.normal(size=(n, 2)))
 
 
+def fifths_apart(age, labels, weight):
+    edges = np.quantile(age[~np.isnan(age)], np.linspace(0, 1, 6)[1:-1])
+    fifth = np.where(np.isnan(age), -1, np.searchsorted(edges, age, side="right"))
+    rates = [
+        np.average(labels[fifth == k], weights=weight[fifth == k])
+        for k in range(5)
+        if weight[fifth == k].sum() > 0
+    ]
+    return max(rates) - min(rates)
+
+
 def metrics_of(y, labels, frame, weight, graph):
     """Return every metric of one prediction by grad_ext.metrics.group, one call each."""
     codes = pd.factorize(frame["race"])[0].astype(float)
@@ -68,6 +79,7 @@ def metrics_of(y, labels, frame, weight, graph):
         "balanced_accuracy": balanced_accuracy(y, labels, sample_weight=weight),
         "discrimination": discrimination(y, labels, **given),
         **{f"discrimination_{n}": by_attribute[k] for k, n in enumerate(("sex", "race", "age"))},
+        "quintile_difference_age": fifths_apart(frame["age"].to_numpy(), labels, weight),
         "delta": delta(y, labels, **given),
         "balanced_delta": balanced_delta(y, labels, **given),
         "consistency": consistency(y, labels, graph=graph, sample_weight=weight),

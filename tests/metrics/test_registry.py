@@ -77,7 +77,8 @@ def test_columns_are_in_the_order_of_results():
     means = Predictions(LABELS, Y, np.ones(6), groups, graph=neighbor_graph(np.eye(6), k=1))
     assert list(evaluate_means(means)) == [
         "accuracy", "balanced_accuracy", "discrimination", "discrimination_sex",
-        "discrimination_age", "delta", "balanced_delta", "consistency", "positive_rate",
+        "discrimination_age", "quintile_difference_age", "quintile_chance_level_age",
+        "correlation_age", "delta", "balanced_delta", "consistency", "positive_rate",
         "majority_accuracy", "majority_favorable", "chance_level",
         "statistical_parity_difference_sex", "disparate_impact_sex",
         "equal_opportunity_difference_sex", "average_odds_difference_sex",
@@ -127,3 +128,38 @@ def test_the_spread_of_means_by_hand():
     diverged = Cells(np.ones(3), np.array([0.1, np.nan, 0.5]))
     assert np.isnan(spread(diverged))
     assert np.isnan(spread(diverged, continuous=True))
+
+
+def test_a_number_by_hand():
+    age = np.arange(10.0)
+    labels = np.array([0.0, 0, 1, 1, 1, 0, 1, 1, 0, 0])
+    groups = (Groups.of("age", "continuous", age),)
+    means = Predictions(labels, np.tile([0.0, 1.0], 5), np.ones(10), groups)
+    found = evaluate_means(means)
+    # Fifths 0 1, 2 3, 4 5, 6 7, 8 9 have shares 0, 1, 1/2, 1, 0.
+    assert found["quintile_difference_age"] == 1.0
+    assert found["correlation_age"] == pytest.approx(np.corrcoef(age, labels)[0, 1])
+    assert found["correlation_age"] == pytest.approx(-0.05 / (0.5 * 8.25**0.5))
+    # The mean range of five normals of variance 1/4 over 2 rows.
+    assert found["quintile_chance_level_age"] == pytest.approx(2.326 * 0.5 / 2**0.5, abs=1e-3)
+    missing = np.where(age < 2, np.nan, age)
+    partly = Predictions(
+        labels, None, np.arange(1.0, 11.0), (Groups.of("age", "continuous", missing),)
+    )
+    expected = np.cov(age[2:], labels[2:], aweights=np.arange(3.0, 11.0))
+    assert METRICS["correlation"].formula(partly, 0) == pytest.approx(
+        expected[0, 1] / np.sqrt(expected[0, 0] * expected[1, 1])
+    )
+    constant = Predictions(np.full(10, 0.3), None, np.ones(10), groups)
+    assert np.isnan(METRICS["correlation"].formula(constant, 0))
+
+
+def test_an_interval_of_the_difference_between_fifths():
+    rng = np.random.default_rng(0)
+    age, y = rng.random(600), np.arange(600) % 2
+    labels = np.abs(age - 0.5) < 0.25
+    given = {"sensitive_features": {"age": age}, "continuous": ["age"], "resamples": 100}
+    estimate, low, high = intervals(y, labels, **given).loc["quintile_difference_age"]
+    assert low < estimate == high == 1.0
+    noise = intervals(y, rng.random(600) < 0.5, **given).loc["quintile_difference_age"]
+    assert noise["low"] == 0.0

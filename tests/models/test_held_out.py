@@ -78,6 +78,23 @@ def test_scores_are_compared_between_groups():
     assert result.metrics.loc["wasserstein_distance", "majority"] == 0.0
 
 
+def test_an_attribute_of_numbers_is_compared_by_fifths_and_tested():
+    age = np.arange(20.0, 120.0)
+    frame = pd.DataFrame({"x": (age > 50) & (age < 90), "age": age, "y": ["yes", "no"] * 50})
+    rows = Table.from_frame(frame, "y", ["age"], "yes", features=["x"], continuous=["age"])
+    tree = DecisionTreeClassifier().fit(frame[["x"]], np.where(frame["x"], "yes", "no"))
+    result = held_out(tree, rows)
+    of_age = result.metrics["estimate"]
+    # All of the third fifth, 60 to 79, and nobody of the first and the last.
+    assert of_age["quintile_difference_age"] == 1.0
+    assert of_age["permutation_p_value_age"] == 1 / 200
+    assert 0.1 < of_age["quintile_chance_level_age"] < 0.4
+    assert abs(of_age["correlation_age"]) < 0.05
+    [sentence] = [one for one in result.sentences() if "fifths of age" in one]
+    assert "1.000" in sentence
+    assert "p = 0.005" in sentence
+
+
 def test_tables_as_text_have_every_group_and_metric():
     heading, body = held_out(TREE, table()).lines()
     assert len(heading) == 4

@@ -48,6 +48,8 @@ BOUNDS = {
     "accuracy": (0.0, 1.0),
     "balanced_accuracy": (0.0, 1.0),
     "discrimination": (0.0, 1.0),
+    "quintile_difference": (0.0, 1.0),
+    "correlation": (-1.0, 1.0),
     "ks_distance": (0.0, 1.0),
     "wasserstein_distance": (0.0, 1.0),
     "equalized_odds": (0.0, 1.0),
