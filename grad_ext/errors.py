@@ -59,6 +59,10 @@ class NearlyConstantWarning(ConstantPredictionWarning):
     """A model's labels are as good as constant: see `grad_ext.metrics.constant.nearly_constant`."""
 
 
+class BoundWarning(UserWarning):
+    """No model is surely within a bound on the gap, or none of those predicts better than a constant."""
+
+
 class UnusedColumnWarning(UserWarning):
     """A column of the training rows tells nothing about other rows and is left out."""
 

@@ -126,6 +126,19 @@ class FittedGRAD:
     scale: float = 1.0
     device: str = "cpu"
 
+    def member(self, number: int) -> FittedGRAD:
+        """Return one member of the pack as a pack of one."""
+        one = slice(number, number + 1)
+        state = {name: value[one] for name, value in self.network.state().items()}
+        network = Network.from_state(
+            self.network.shape, state, self.network.flat.dtype, self.network.trunk
+        )
+        readout = None if self.readout is None else Readout(self.readout.weight[one])
+        history = self.history.of_member(number)
+        return replace(
+            self, network=network, readout=readout, history=history, epochs=self.epochs[one]
+        )
+
     def _rows(self, X: NDArray[np.float32]) -> torch.Tensor:
         checks.columns("X", X, self.network.shape.features)
         return shared_tensor(X, torch.float32)

@@ -361,7 +361,7 @@ def _estimator(trial: Trial, fitted: FittedGRAD, cut: Split, encoded: EncodedSpl
     estimator.n_features_in_ = frame.shape[1]
     estimator.feature_names_in_ = np.array(frame.columns, dtype=object)
     estimator.seed_ = trial.seed
-    return estimator._set_model(Model(encoder, exact(fitted), is_constant))
+    return estimator._set_model(Model(encoder, exact(fitted), is_constant), trial.lam)
 
 
 def _attribute(protected: SensitiveAttribute, train: Table) -> SensitiveAttribute:

@@ -13,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 from grad_ext import checks
 from grad_ext.adapters.aif360.datasets import from_aif360
 from grad_ext.errors import InputError, MissingToolkit
+from grad_ext.models.bound import OBJECTIVES, fit_within
 from grad_ext.models.fit import VALIDATION, Model, Samples, fit_rows, lam_by_attribute, table_rows
 from grad_ext.models.persistence import save
 from grad_ext.seeds import seed_from
@@ -67,6 +68,13 @@ dropout, adversary_input, lam_scales, saturation, warmup, extrapolation, balance
     validation : float, default 0.2
         Share of the rows that is held out to choose the epoch, if `fit` gets no validation set. No
         rows are held out if the last epoch is kept, as it is by default.
+    ensemble : int, default 1
+        Number of models, of different seeds, whose scores are averaged.
+    bound : float or mapping of str to float, optional
+        The largest gap between the groups, for all attributes or for each: λ and the threshold are
+        then chosen, see `grad_ext.GRADClassifier`, and `lam` is not used.
+    objective : {'accuracy', 'balanced_accuracy', 'roc_auc'}, default 'accuracy'
+        What is best within the bound.
     random_state : int, None or numpy generator, optional
         An integer makes the results reproducible; None draws a fresh seed, see `seed_`.
 
@@ -79,6 +87,8 @@ dropout, adversary_input, lam_scales, saturation, warmup, extrapolation, balance
         `grad_ext.metrics.constant.nearly_constant`.
     seed_ : int
         The seed that was used.
+    lam_, path_, bound_met_
+        As those of `grad_ext.GRADClassifier`.
 
     Raises
     ------
@@ -126,6 +136,9 @@ dropout, adversary_input, lam_scales, saturation, warmup, extrapolation, balance
         lr_schedule: str = Settings.lr_schedule,
         warmup_schedule: str = Settings.warmup_schedule,
         validation: float = VALIDATION,
+        ensemble: int = 1,
+        bound: float | Mapping[str, float] | None = None,
+        objective: str = "accuracy",
         random_state: Any = None,
     ) -> None:
         if isinstance(protected, str):
@@ -168,6 +181,10 @@ dropout, adversary_input, lam_scales, saturation, warmup, extrapolation, balance
         if not 0 < validation < 1:
             raise InputError(f"validation must be a share between 0 and 1, got {validation!r}")
         self.validation = validation
+        self.ensemble = checks.whole("ensemble", ensemble, 1)
+        if variant == "auto" and (self.ensemble > 1 or bound is not None):
+            raise InputError("variant 'auto': expected ensemble=1 and no bound")
+        self.bound, self.objective = bound, checks.choice("objective", objective, OBJECTIVES)
         self.protected = None if protected is None else list(protected)
         self.random_state = random_state
         super().__init__(
@@ -176,6 +193,9 @@ dropout, adversary_input, lam_scales, saturation, warmup, extrapolation, balance
             lam=lam,
             **given,
             validation=validation,
+            ensemble=self.ensemble,
+            bound=bound,
+            objective=objective,
             random_state=random_state,
         )
 
@@ -207,9 +227,21 @@ dropout, adversary_input, lam_scales, saturation, warmup, extrapolation, balance
         held_out = self.validation if validation is None else self._rows(validation)
         names = [branch.name for branch in rows.task.attributes]
         self.seed_ = seed_from(self.random_state)
-        self.model_: Model = fit_rows(
-            rows, self.settings, lam_by_attribute(self.lam, names), self.seed_, held_out, self.rule
-        )
+        self.model_: Model
+        if self.bound is None:
+            lam = lam_by_attribute(self.lam, names)
+            self.model_ = fit_rows(
+                rows, self.settings, lam, self.seed_, held_out, self.rule, ensemble=self.ensemble
+            )
+            self.lam_ = self.lam
+        elif self.rule is not None:
+            raise InputError("bound: expected the checkpoint 'last', got a function")
+        else:
+            self.model_, choice = fit_within(
+                rows, self.settings, self.bound, self.objective, self.seed_, self.ensemble
+            )
+            self.lam_, self.path_ = choice.lam, choice.path
+            self.bound_met_ = choice.met and choice.useful
         self.constant_ = self.model_.constant
         return self
 
@@ -242,7 +274,7 @@ dropout, adversary_input, lam_scales, saturation, warmup, extrapolation, balance
         -------
         BinaryLabelDataset
             ``scores`` of shape (N, 1) is the probability of the favorable label; ``labels`` is the
-            favorable one where that is at least 0.5.
+            favorable one where that is at least ``model_.threshold``, 0.5 unless `bound` chose another.
 
         Raises
         ------
@@ -253,7 +285,7 @@ dropout, adversary_input, lam_scales, saturation, warmup, extrapolation, balance
         scores = self.model_.scores(inputs)
         predicted = dataset.copy(deepcopy=True)
         predicted.scores = scores[:, None]
-        favorable = scores[:, None] >= 0.5
+        favorable = self.model_.favorable(scores)[:, None]
         predicted.labels = np.where(
             favorable, dataset.favorable_label, dataset.unfavorable_label
         ).astype(np.float64)

@@ -5,6 +5,7 @@ A group turns its options into an object of the library: a table, settings, an e
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -390,6 +391,62 @@ class TrainingOptions(Options):
     def given(self) -> dict[str, Any]:
         """Return the settings that are given, by name."""
         return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoundOptions(Options):
+    """How unequal a model may be, and how many are averaged."""
+
+    panel = "Bound"
+
+    bound: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The largest gap between the groups, such as 0.02, or sex=0.02 for one attribute: λ "
+            "and the threshold are chosen on rows that no model learned from. Repeatable."
+        ),
+    ] = None
+    objective: Annotated[
+        str,
+        typer.Option(
+            help="What is best within the bound: accuracy, balanced_accuracy or roc_auc (the gap is "
+            "then the largest over all thresholds)."
+        ),
+    ] = "accuracy"
+    ensemble: Annotated[
+        int, typer.Option(help="Number of models whose scores are averaged into one.")
+    ] = 1
+
+    def bounds(self) -> float | dict[str, float] | None:
+        """Return the bound of all attributes, of each by name, or None.
+
+        Raises
+        ------
+        InputError
+            If one is not a number of at least 0, or some are named and others are not.
+        """
+        if not self.bound:
+            return None
+        parts = [text.rpartition("=") for text in self.bound]
+        numbers = {
+            name.strip(): _bound(value, text)
+            for (name, _, value), text in zip(parts, self.bound, strict=True)
+        }
+        if len(numbers) < len(parts) or ("" in numbers and len(numbers) > 1):
+            raise InputError(
+                "--bound: expected one number, or one for each attribute such as sex=0.02, got "
+                f"{' and '.join(self.bound)}"
+            )
+        return numbers.get("", numbers)
+
+
+def _bound(value: str, text: str) -> float:
+    number = float("nan")
+    with suppress(ValueError):
+        number = float(value)
+    if 0.0 <= number < float("inf"):
+        return number
+    raise InputError(f"--bound: expected a number of at least 0, got {text!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -50,21 +50,49 @@ def nearly_constant(
     """
     w = np.ones(len(y)) if weight is None else weight
     labels = np.union1d(y, predicted)
-    # Shapes (L,), (..., L) and (..., L): shares among the true and the predicted labels, and recalls.
     share = np.array([w[y == label].sum() for label in labels]) / w.sum()
-    hits = [(predicted == label) * w for label in labels]
-    rate = np.stack([hit.sum(axis=-1) for hit in hits], axis=-1) / w.sum()
-    present = np.flatnonzero(share > 0)
-    recall = [hits[i][..., y == labels[i]].sum(axis=-1) / (share[i] * w.sum()) for i in present]
-    top = rate.argmax(axis=-1)
+    rate = np.stack([((predicted == label) @ w) for label in labels], axis=-1) / w.sum()
     others = 1.0 - rate.max(axis=-1)
-    rare = (others < RARE * (1.0 - share[top]) - ROUNDING) | (others <= ROUNDING)
-    above = sum(recall) - rate[..., present].sum(axis=-1)
-    effective = np.array(
-        [(w[y == labels[i]] ** 2).sum() / (share[i] * w.sum()) ** 2 for i in present]
-    )
-    chance = rate[..., present] * (1.0 - rate[..., present]) @ effective
-    chance = np.sqrt(2.0 / np.pi * np.maximum(chance, 0.0))
+    rare = others < RARE * (1.0 - share[rate.argmax(axis=-1)]) - ROUNDING
     # Rows of one label do not show whether predictions have to do with it.
-    useless = (above <= chance) & (len(present) > 1)
-    return np.asarray(rare | useless)
+    useless = ~better_than_chance(predicted, y, w) & (np.count_nonzero(share) > 1)
+    return np.asarray(rare | (others <= ROUNDING) | useless)
+
+
+def better_than_chance(
+    predicted: NDArray[np.generic], y: NDArray[np.generic], weight: Floats | None = None
+) -> NDArray[np.bool_]:
+    """Return whether balanced accuracy is above a constant's by more than the chance level.
+
+    The chance level is the mean magnitude by which the balanced accuracy of random labels of the same
+    rates differs from a constant's.
+
+    Parameters
+    ----------
+    predicted : array of shape (..., N)
+        Predicted labels: class numbers or booleans.
+    y : array of shape (N,)
+        True labels.
+    weight : array of shape (N,), optional
+        Instance weights.
+
+    Returns
+    -------
+    bool array of shape (...)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from grad_ext.metrics.constant import better_than_chance
+    >>> y = np.arange(1000) % 4 == 0
+    >>> better_than_chance(np.stack([y, np.arange(1000) % 3 == 0]), y)
+    array([ True, False])
+    """
+    w = np.ones(len(y)) if weight is None else weight
+    above, chance = 0.0, 0.0
+    for label in np.unique(y):
+        hits, own = predicted == label, y == label
+        rate = hits @ w / w.sum()
+        above = above + hits[..., own] @ w[own] / w[own].sum() - rate
+        chance = chance + rate * (1.0 - rate) * (w[own] ** 2).sum() / w[own].sum() ** 2
+    return np.asarray(above > np.sqrt(2.0 / np.pi * np.maximum(chance, 0.0)))

@@ -105,7 +105,7 @@ class Core:
 
     Attributes
     ----------
-    network, encoder, epoch, constant, location, scale
+    network, encoder, epoch, constant, location, scale, threshold, epochs
         As in `Document`.
     """
 
@@ -115,6 +115,8 @@ class Core:
     constant: bool
     location: float
     scale: float
+    threshold: float = 0.5
+    epochs: tuple[int, ...] = ()
 
     def check(self, shape: Shape) -> None:
         """Compare the columns with the network.
@@ -125,6 +127,7 @@ class Core:
             If they disagree, or a number of the encoding or the target is not usable.
         """
         _check_encoding(self.encoder, self.location, self.scale, shape)
+        _check_members(self.threshold, self.epoch, self.epochs)
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,10 @@ class Document:
         Mean and standard deviation of a predicted number; 0 and 1 for labels.
     data : TrainingData, optional
         What it was trained on, if that is recorded.
+    threshold : float
+        Of two labels, the favorable one is predicted from this score on.
+    epochs : tuple of int
+        The selected epoch of each member of an ensemble; empty for one model.
     """
 
     format: int
@@ -169,6 +176,8 @@ class Document:
     location: float
     scale: float
     data: TrainingData | None = None
+    threshold: float = 0.5
+    epochs: tuple[int, ...] = ()
 
     def check(self, shape: Shape) -> None:
         """Compare the class, its attributes, the columns and the network with each other.
@@ -179,6 +188,7 @@ class Document:
             If two of them disagree, or a number of the encoding or the target is not usable.
         """
         _check_encoding(self.encoder, self.location, self.scale, shape)
+        _check_members(self.threshold, self.epoch, self.epochs)
         if self.estimator != "GRADInProcessing":
             self._check_learned(shape)
         kind, classes = self._target()
@@ -256,6 +266,14 @@ def _check_encoding(
     width = sum(part.width for part in encoder)
     if not width or width != shape.features:
         raise InputError(f"the network takes {shape.features} features, the columns give {width}")
+
+
+def _check_members(threshold: float, epoch: int, epochs: Sequence[int]) -> None:
+    checks.between_0_and_1("threshold", threshold)
+    if epochs and (len(epochs) < 2 or epochs[0] != epoch):
+        raise InputError(
+            f"epochs: expected those of at least two members, the first {epoch}, got {[*epochs]}"
+        )
 
 
 def _check_numeric(part: Numeric) -> None:

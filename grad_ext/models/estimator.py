@@ -41,6 +41,7 @@ from grad_ext.data.split import check_groups
 from grad_ext.data.values import read_frame
 from grad_ext.engine.module_trunk import Factory
 from grad_ext.errors import InputError
+from grad_ext.models.bound import Choice, fit_within
 from grad_ext.models.fit import VALIDATION, Model, Samples, fit_rows, lam_by_attribute
 from grad_ext.models.inputs import by_name, dense
 from grad_ext.models.online import Online
@@ -86,6 +87,7 @@ class GRADEstimator(BaseEstimator):  # type: ignore[misc]
     warmup_schedule: str = Settings.warmup_schedule
     missing: str = "use"
     validation: float = VALIDATION
+    ensemble: int = 1
     intersections: bool = False
     continuous: Sequence[str] = ()
     prot_attr: str | Sequence[str] | bool | None = None
@@ -201,8 +203,10 @@ class GRADEstimator(BaseEstimator):  # type: ignore[misc]
     ) -> Self:
         settings = self._settings()
         checks.choice("missing", self.missing, MISSING)
+        ensemble = checks.whole("ensemble", self.ensemble, 1)
         self._learn_attributes(sensitive)
         rows = self._samples(frame, y, target, sensitive, w, target_w)
+        bound, objective = getattr(self, "bound", None), getattr(self, "objective", "accuracy")
         held_out: Samples | float
         if validation is None:
             held_out = checks.between_0_and_1("validation", self.validation)
@@ -211,9 +215,16 @@ class GRADEstimator(BaseEstimator):  # type: ignore[misc]
         self.seed_ = seed_from(self.random_state)
         rule = self.checkpoint if callable(self.checkpoint) else None
         trunk = self.trunk if callable(self.trunk) else None
-        model = fit_rows(rows, settings, self._lam(), self.seed_, held_out, rule, trunk)
         self.__dict__.pop("online_", None)
-        return self._set_model(model)
+        if bound is None:
+            model = fit_rows(
+                rows, settings, self._lam(), self.seed_, held_out, rule, trunk, ensemble
+            )
+            return self._set_model(model, self.lam)
+        if rule is not None:
+            raise InputError("bound: expected the checkpoint 'last', got a function")
+        model, choice = fit_within(rows, settings, bound, objective, self.seed_, ensemble, trunk)
+        return self._set_model(model, choice.lam, choice)
 
     def _partial_fit(
         self,
@@ -228,6 +239,11 @@ class GRADEstimator(BaseEstimator):  # type: ignore[misc]
         """Train for one pass over rows; the first call determines encoding, attributes and groups."""
         settings = self._settings()
         checks.choice("missing", self.missing, MISSING)
+        if getattr(self, "bound", None) is not None or self.ensemble != 1:
+            raise InputError(
+                "partial_fit trains one model for a given lam: expected no bound and ensemble=1, got "
+                f"bound={getattr(self, 'bound', None)!r} and ensemble={self.ensemble!r}"
+            )
         if callable(self.trunk):
             raise InputError("partial_fit needs a trunk of layer sizes, got a function")
         first = not hasattr(self, "online_")
@@ -245,17 +261,25 @@ class GRADEstimator(BaseEstimator):  # type: ignore[misc]
                     _check_first_groups(attribute, column[rows.w > 0])
             self.seed_ = seed_from(self.random_state)
             self.online_ = Online(rows, settings, self._lam(), self.seed_)
-        return self._set_model(self.online_.learn(rows))
+        return self._set_model(self.online_.learn(rows), self.lam)
 
     def _lam(self) -> float | tuple[float, ...]:
         names = [attribute.name for attribute in self.attributes_]
         return lam_by_attribute(self.lam, names) if names else 0.0
 
-    def _set_model(self, model: Model) -> Self:
+    def _set_model(
+        self,
+        model: Model,
+        lam: float | Mapping[str, float] | tuple[float, ...],
+        choice: Choice | None = None,
+    ) -> Self:
         # They belong to the model before.
-        for name in ("training_data_", "held_out_"):
+        for name in ("training_data_", "held_out_", "path_", "bound_met_"):
             self.__dict__.pop(name, None)
         self.model_ = model
+        self.lam_ = lam
+        if choice is not None:
+            self.path_, self.bound_met_ = choice.path, choice.met and choice.useful
         self.history_ = model.fitted.history
         self.best_epoch_ = int(model.fitted.epochs[0])
         self.constant_ = model.constant

@@ -33,7 +33,7 @@ from grad_ext.method import GRAD, FittedGRAD
 from grad_ext.metrics.constant import nearly_constant
 from grad_ext.models.tensors import core_state, restored_core
 from grad_ext.outputs import Binary, Task
-from grad_ext.seeds import numpy_generator
+from grad_ext.seeds import derive, numpy_generator
 from grad_ext.training.checkpoint import CheckpointRule, last, rule_named
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Trial
@@ -44,6 +44,8 @@ Floats = NDArray[np.float64]
 VALIDATION = 0.2
 # Whole weights are repetitions if they do not make more rows than so many times those given.
 MOST_REPEATED = 10
+# The score from which on the favorable one of two labels is predicted, if no other is chosen.
+THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,17 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.y)
+
+    def take(self, positions: NDArray[np.intp]) -> Samples:
+        """Return the rows at the given positions."""
+        return replace(
+            self,
+            frame=self.frame.iloc[positions].reset_index(drop=True),
+            y=self.y[positions],
+            a=self.a[positions],
+            w=self.w[positions],
+            target_w=None if self.target_w is None else self.target_w[positions],
+        )
 
     def canonical(self) -> tuple[Samples, NDArray[np.intp]]:
         """Return these rows as they are trained on, whatever their order and with weights as repetition.
@@ -133,16 +146,19 @@ class Model:
     encoder : Encoder
         Fitted on the training rows.
     fitted : FittedGRAD
-        A pack of one. It predicts in float64, so that a row's score does not depend on the other
-        rows of the call.
+        A pack of one, or of the members of an ensemble, whose scores are averaged. It predicts in
+        float64, so that a row's score does not depend on the other rows of the call.
     constant : bool
         Whether the labels it predicts for the training and validation rows are constant, or as good as
         constant: see `grad_ext.metrics.constant.nearly_constant`.
+    threshold : float
+        Of two labels, the favorable one is predicted from this score on.
     """
 
     encoder: Encoder
     fitted: FittedGRAD
     constant: bool
+    threshold: float = THRESHOLD
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the model as text and arrays, which skops can read without trusting torch.
@@ -151,25 +167,44 @@ class Model:
         """
         if not self.fitted.network.shape.module:
             with suppress(InputError):
-                return core_state(self.fitted, self.encoder, self.constant)
+                return core_state(self.fitted, self.encoder, self.constant, self.threshold)
         return dict(vars(self))
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         """Restore the model that `__getstate__` described, after the checks of a model file."""
         if "core" in state:
-            encoder, fitted, constant = restored_core(state)
-            state = {"encoder": encoder, "fitted": fitted, "constant": constant}
+            encoder, fitted, constant, threshold = restored_core(state)
+            state = {
+                "encoder": encoder,
+                "fitted": fitted,
+                "constant": constant,
+                "threshold": threshold,
+            }
         vars(self).update(state)
 
     def scores(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         """Return the probability of the favorable label or the number, (N,), or of each class, (N, R)."""
-        scores = self.fitted.scores(self.encoder.transform(frame, warn=True))[0]
+        scores = average(self.fitted.scores(self.encoder.transform(frame, warn=True)))
         return np.asarray(scores[0] if len(scores) == 1 else scores.T, dtype=np.float64)
 
     def representation(self, frame: pd.DataFrame) -> NDArray[np.float64]:
-        """Return the trunk's output, shape (N, H)."""
-        trunk = self.fitted.representations(self.encoder.transform(frame, warn=True))[0]
-        return np.asarray(trunk.T, dtype=np.float64)
+        """Return the trunk's output, shape (N, H); of an ensemble those of its members side by side."""
+        trunks = self.fitted.representations(self.encoder.transform(frame, warn=True))
+        return np.asarray(np.concatenate(trunks).T, dtype=np.float64)
+
+    def favorable(self, scores: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return which scores (N,) of two labels predict the favorable one."""
+        return np.asarray(scores >= self.threshold)
+
+
+def average(scores: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return the mean of the members' scores, (R, N) of (P, R, N); those of one as they are."""
+    return np.asarray(scores[0] if len(scores) == 1 else scores.mean(axis=0))
+
+
+def member_seeds(seed: int, members: int) -> list[int]:
+    """Return the seed of each member of an ensemble: the first is that of a model alone."""
+    return [seed, *(derive(seed, f"member {i}") for i in range(1, members))]
 
 
 def fit_rows(
@@ -180,6 +215,8 @@ def fit_rows(
     validation: Samples | float = VALIDATION,
     rule: CheckpointRule | None = None,
     trunk: Factory | None = None,
+    ensemble: int = 1,
+    threshold: float = THRESHOLD,
 ) -> Model:
     """Fit one model.
 
@@ -201,6 +238,10 @@ def fit_rows(
         Rule that selects the epoch, instead of the one in the settings.
     trunk : callable, optional
         Takes the number of features and returns a module to use as the trunk.
+    ensemble : int, default 1
+        Number of models with other seeds whose scores are averaged.
+    threshold : float, default 0.5
+        Of two labels, the favorable one is predicted from this score on.
 
     Returns
     -------
@@ -238,10 +279,13 @@ def fit_rows(
         training, held_out = rows.arrays(encoder, rest), rows.arrays(encoder, out)
     warn_of_unused(encoder)
     names = tuple(branch.name for branch in rows.task.attributes)
-    trial = Trial("data", names, lam=lam, seed=seed, settings=settings)
-    fitted = exact(GRAD(rule, trunk).fit([trial], training, held_out))
+    trials = [
+        Trial("data", names, lam=lam, seed=each, settings=settings)
+        for each in member_seeds(seed, ensemble)
+    ]
+    fitted = exact(GRAD(rule, trunk).fit(trials, training, held_out))
     used = [training] if held_out is training else [training, held_out]
-    return Model(encoder, fitted, constant(fitted, used, lam))
+    return Model(encoder, fitted, constant(fitted, used, lam, threshold), threshold)
 
 
 def warn_of_unused(encoder: Encoder) -> None:
@@ -252,7 +296,7 @@ def warn_of_unused(encoder: Encoder) -> None:
 
 
 def exact(fitted: FittedGRAD) -> FittedGRAD:
-    """Return a pack of one in float64, with the history in the target's units."""
+    """Return a pack in float64, with the history in the target's units."""
     network = fitted.network
     wide = Network.from_state(network.shape, network.state(), torch.float64, network.trunk)
     history = fitted.history.in_units(fitted.location, fitted.scale)
@@ -305,8 +349,13 @@ def _hold_out_rows(
     return positions[rest], positions[out]
 
 
-def constant(fitted: FittedGRAD, used: list[Arrays], lam: float | tuple[float, ...]) -> bool:
-    """Return whether a pack of one predicts a constant, or nearly, and warn if so.
+def constant(
+    fitted: FittedGRAD,
+    used: list[Arrays],
+    lam: float | tuple[float, ...],
+    threshold: float = THRESHOLD,
+) -> bool:
+    """Return whether a pack of one, or an ensemble, predicts a constant, or nearly, and warn if so.
 
     Raises
     ------
@@ -315,14 +364,14 @@ def constant(fitted: FittedGRAD, used: list[Arrays], lam: float | tuple[float, .
     """
     if fitted.readout is None and fitted.network.shape.target.reconstructs:
         return False
-    scores = np.concatenate([fitted.scores(arrays.X)[0] for arrays in used], axis=1)
+    scores = np.concatenate([average(fitted.scores(arrays.X)) for arrays in used], axis=1)
     if not np.isfinite(scores).all():
         raise InputError(
             "training diverged: the scores are not numbers; a smaller learning_rate or lam may help"
         )
     if not used[0].task.target.classes:
         return False
-    labels = scores[0] >= 0.5 if len(scores) == 1 else scores.argmax(axis=0)
+    labels = scores[0] >= threshold if len(scores) == 1 else scores.argmax(axis=0)
     advice = f"try a smaller lam (now {lam}), more epochs or another random_state"
     if len(np.unique(labels)) == 1:
         warnings.warn(

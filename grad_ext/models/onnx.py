@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +98,12 @@ def onnx_model(fitted: Any) -> Any:
     graph = _Graph()
     parts = [part for part in fitted.model_.encoder.parts_ if not isinstance(part, Unused)]
     encoded = _encode(graph, parts)
-    _OUTPUTS_OF[name](graph, fitted, _trunk(graph, encoded, fitted.model_.fitted))
+    _OUTPUTS_OF[name](graph, fitted, encoded)
     return graph.model(name, parts)
+
+
+# Takes the graph, a trunk's output and its member; returns a value's name.
+_OfOne = Callable[["_Graph", str, FittedGRAD], str]
 
 
 class _Graph:
@@ -325,37 +329,59 @@ def _probabilities(graph: _Graph, h: str, fitted: FittedGRAD) -> str:
 # --- outputs ---------------------------------------------------------------------------------
 
 
-def _classify(graph: _Graph, fitted: Any, h: str, classes: Sequence[Any]) -> None:
+def _averaged(graph: _Graph, fitted: Any, encoded: str, of_one: _OfOne) -> str:
+    """Return the mean, over the members, of what is computed from a member's trunk."""
+    pack = fitted.model_.fitted
+    members = [pack.member(i) for i in range(pack.network.members)]
+    values = [of_one(graph, _trunk(graph, encoded, member), member) for member in members]
+    total = values[0]
+    for value in values[1:]:
+        total = graph.node("Add", total, value)
+    # Not "Mean", which onnxruntime lacks in double precision.
+    return (
+        total
+        if len(values) == 1
+        else graph.node("Div", total, graph.constant(np.array([float(len(values))])))
+    )
+
+
+def _classify(graph: _Graph, fitted: Any, encoded: str, classes: Sequence[Any]) -> None:
     labels = _onnx_array(classes, "the labels")
     kind = TYPES[_kind(classes, "the labels")]
-    probabilities = _probabilities(graph, h, fitted.model_.fitted)
-    # A tie between two classes goes to the second, among several to the first, as in the model.
-    chosen = graph.node(
-        "ArgMax", probabilities, axis=1, keepdims=0, select_last_index=int(len(labels) == 2)
-    )
+    probabilities = _averaged(graph, fitted, encoded, _probabilities)
+    if len(labels) == 2:
+        one = graph.constant(np.array([1]))
+        second = graph.node("Gather", probabilities, one, axis=1)
+        limit = graph.constant(np.array([fitted.model_.threshold]))
+        reached = graph.node("GreaterOrEqual", second, limit)
+        chosen = graph.node("Cast", graph.node("Squeeze", reached, one), to=TensorProto.INT64)
+    else:
+        # A tie between several goes to the first, as in the model.
+        chosen = graph.node("ArgMax", probabilities, axis=1, keepdims=0)
     graph.output("probabilities", probabilities, TensorProto.DOUBLE, len(labels))
     graph.output("label", graph.node("Gather", graph.constant(labels), chosen), kind)
 
 
-def _of_classifier(graph: _Graph, fitted: Any, h: str) -> None:
-    _classify(graph, fitted, h, fitted.classes_.tolist())
+def _of_classifier(graph: _Graph, fitted: Any, encoded: str) -> None:
+    _classify(graph, fitted, encoded, fitted.classes_.tolist())
 
 
-def _of_regressor(graph: _Graph, fitted: Any, h: str) -> None:
-    column = _head(graph, h, fitted.model_.fitted)
+def _of_regressor(graph: _Graph, fitted: Any, encoded: str) -> None:
+    column = _averaged(graph, fitted, encoded, _head)
     axis = graph.constant(np.array([1], dtype=np.int64))
     graph.output("prediction", graph.node("Squeeze", column, axis), TensorProto.DOUBLE)
 
 
-def _of_encoder(graph: _Graph, fitted: Any, h: str) -> None:
+def _of_encoder(graph: _Graph, fitted: Any, encoded: str) -> None:
+    h = _averaged(graph, fitted, encoded, lambda graph, h, member: h)
     units = fitted.model_.fitted.network.shape.trunk[-1]
     graph.output("representation", h, TensorProto.DOUBLE, units)
 
 
-def _of_in_processing(graph: _Graph, fitted: Any, h: str) -> None:
-    _classify(graph, fitted, h, [0, 1])
+def _of_in_processing(graph: _Graph, fitted: Any, encoded: str) -> None:
+    _classify(graph, fitted, encoded, [0, 1])
     if fitted.settings.variant == "auto":
-        _of_encoder(graph, fitted, h)
+        _of_encoder(graph, fitted, encoded)
 
 
 _OUTPUTS_OF = {

@@ -30,7 +30,13 @@ from grad_ext.errors import InputError, unknown
 from grad_ext.files import write_atomically
 from grad_ext.models.document import Document, Learned, Sizes
 from grad_ext.models.fit import Model
-from grad_ext.models.tensors import Tensors, checked_arrays, fitted_pack, fitted_tensors
+from grad_ext.models.tensors import (
+    Tensors,
+    checked_arrays,
+    fitted_pack,
+    fitted_tensors,
+    member_epochs,
+)
 
 FORMAT = 1
 KEY = "grad-ext"
@@ -116,6 +122,8 @@ def save(fitted: Any, path: str | os.PathLike[str]) -> None:
         location=float(model.fitted.location),
         scale=float(model.fitted.scale),
         data=vars(fitted).get("training_data_"),
+        threshold=float(model.threshold),
+        epochs=member_epochs(model.fitted),
     )
     write_model(Path(path), file_bytes(to_json(document), fitted_tensors(model.fitted)))
 
@@ -310,10 +318,12 @@ def _fitted(document: Document, tensors: Tensors) -> Any:
     parameters = {key: value_from_json(value, key) for key, value in document.parameters.items()}
     shape = document.network.shape()
     document.check(shape)
-    arrays = checked_arrays(tensors, shape, document.regressions(shape))
+    members = len(document.epochs) or 1
+    arrays = checked_arrays(tensors, shape, document.regressions(shape), members)
     encoder = Encoder()
     encoder.parts_ = list(document.encoder)
-    model = Model(encoder, fitted_pack(document, shape, arrays), document.constant)
+    pack = fitted_pack(document, shape, arrays)
+    model = Model(encoder, pack, document.constant, document.threshold)
     cls = getattr(import_module(HOMES[name]), name)
     try:
         fitted = cls(**parameters)

@@ -24,6 +24,7 @@ from grad_ext.models.estimator import (
     checked_weights,
     validation_rows,
 )
+from grad_ext.models.frontier_plot import plot_frontier
 from grad_ext.outputs import Branch, Continuous, Features
 
 
@@ -88,6 +89,9 @@ class GRADClassifier(ClassifierMixin, GRADEstimator):  # type: ignore[misc]
         What becomes of rows with missing features: numbers become the training rows' median and an
         indicator, categories a level of their own; training excludes the rows; or an error is
         raised.
+    ensemble : int, default 1
+        Number of models, of different seeds, whose predictions are averaged. `history_` has the
+        metrics of each.
     validation : float, default 0.2
         Share of the rows held out to select the epoch, if `fit` gets no validation rows. No rows
         are held out if the rule is ``last``, the default.
@@ -101,6 +105,14 @@ class GRADClassifier(ClassifierMixin, GRADEstimator):  # type: ignore[misc]
         True for all levels.
     class_weight : mapping, 'balanced' or None
         Weights of the classes in the target's loss, as in scikit-learn.
+    bound : float or mapping of str to float, optional
+        The largest gap between the groups that the model may have, for all sensitive features or for
+        each: the difference between their favorable rates among the rows that the constraint
+        compares. λ and the threshold are then chosen (`lam` is not used): models of several λ are
+        judged on rows that they did not learn from, and the best one whose gap is within the bound,
+        with its standard error, is fitted to all rows; see `path_`.
+    objective : {'accuracy', 'balanced_accuracy', 'roc_auc'}, default 'accuracy'
+        What is best within the bound. With 'roc_auc' the gap is the largest over all thresholds.
     random_state : int, None or numpy generator, optional
         Seed; an integer makes the result reproducible, None draws a new seed, see `seed_`.
 
@@ -117,6 +129,17 @@ class GRADClassifier(ClassifierMixin, GRADEstimator):  # type: ignore[misc]
         good as constant: see `grad_ext.metrics.constant.nearly_constant`.
     attributes_ : tuple of grad_ext.data.sensitive.SensitiveAttribute
         The protected attributes and their groups.
+    lam_ : float or mapping
+        The λ of the model: `lam`, or what was chosen for `bound`.
+    threshold_ : float
+        Of two classes, the second is predicted from this probability on: 0.5, or what was chosen for
+        `bound`.
+    path_ : pandas.DataFrame
+        If `bound` is given: for each λ that was tried the best threshold, accuracy, balanced
+        accuracy, ROC AUC and gap with a 95 % interval, on rows that the models did not learn from,
+        whether it is within the bound, and whether it was chosen.
+    bound_met_ : bool
+        If `bound` is given: whether the gap is within it, and the model better than a constant.
     n_features_in_, feature_names_in_
         As in scikit-learn.
     seed_ : int
@@ -133,6 +156,8 @@ class GRADClassifier(ClassifierMixin, GRADEstimator):  # type: ignore[misc]
     """
 
     class_weight: Mapping[Any, float] | str | None = None
+    bound: float | Mapping[str, float] | None = None
+    objective: str = "accuracy"
 
     def fit(
         self,
@@ -181,6 +206,8 @@ class GRADClassifier(ClassifierMixin, GRADEstimator):  # type: ignore[misc]
         ConstantPredictionWarning
             If the model predicts the same label for all rows; `NearlyConstantWarning`, a subclass, if
             its labels are as good as constant.
+        BoundWarning
+            If no model is within the bound, or none of those predicts better than a constant.
         """
         frame = self._frame(X, reset=True)
         labels = checked_labels(y, len(frame), self)
@@ -198,6 +225,25 @@ class GRADClassifier(ClassifierMixin, GRADEstimator):  # type: ignore[misc]
         sensitive = self._sensitive(X, y, sensitive_features, len(frame))
         held_out = validation_rows(validation, X_val, y_val, sensitive_features_val)
         return self._fit(frame, codes.astype(np.float64), target, sensitive, w, held_out, target_w)
+
+    def plot_frontier(self, ax: Any = None) -> Any:
+        """Draw what a smaller gap costs: `path_`, of a model that was fitted with `bound`.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; a new figure's if not given.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        InputError
+            If it was fitted without a bound.
+        """
+        return drawn_path(self, self.objective, ax)
 
     def partial_fit(
         self,
@@ -269,21 +315,38 @@ class GRADClassifier(ClassifierMixin, GRADEstimator):  # type: ignore[misc]
         scores = self.model_.scores(self._frame(X, reset=False))
         return np.column_stack([1.0 - scores, scores]) if scores.ndim == 1 else scores
 
+    @property
+    def threshold_(self) -> float:
+        """Of two classes, the second is predicted from this probability on."""
+        check_is_fitted(self)
+        return float(self.model_.threshold)
+
     def decision_function(self, X: Any) -> Floats:
-        """Return log-odds: of the second of two classes, shape (N,), or of every class, (N, C)."""
+        """Return log-odds: of the second of two classes, shape (N,), or of every class, (N, C).
+
+        Of two classes it is 0 at `threshold_`, from which on the second one is predicted.
+        """
         probability = self.predict_proba(X)
         tiny = np.finfo(np.float64).tiny
         odds = np.log(np.maximum(probability, tiny)) - np.log(np.maximum(1.0 - probability, tiny))
-        return odds[:, 1] if len(self.classes_) == 2 else odds
+        if len(self.classes_) > 2:
+            return odds
+        limit = self.threshold_
+        return np.asarray(odds[:, 1] - (np.log(limit) - np.log(1.0 - limit)))
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Return the most probable label, shape (N,)."""
+        """Return the predicted label, shape (N,).
+
+        The most probable one; of two the second, if its probability is at least `threshold_`.
+        """
         probability = self.predict_proba(X)
         if len(self.classes_) == 2:
-            return np.asarray(self.classes_[(probability[:, 1] >= 0.5).astype(np.intp)])
+            favorable = self.model_.favorable(probability[:, 1])
+            return np.asarray(self.classes_[favorable.astype(np.intp)])
         return np.asarray(self.classes_[probability.argmax(axis=1)])
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class GRADRegressor(RegressorMixin, GRADEstimator):  # type: ignore[misc]
     """A neural network regressor whose predictions are independent of protected attributes.
 
@@ -292,7 +355,8 @@ class GRADRegressor(RegressorMixin, GRADEstimator):  # type: ignore[misc]
     metrics of ``mean_prediction``.
 
     Parameters and attributes are those of `GRADClassifier` without the ones of classes; in rules
-    that select the epoch R² replaces accuracy.
+    that select the epoch R² replaces accuracy. `bound` is the largest difference between the groups'
+    mean predictions, in the target's units, and the model of the highest R² within it is chosen.
 
     Examples
     --------
@@ -303,6 +367,8 @@ class GRADRegressor(RegressorMixin, GRADEstimator):  # type: ignore[misc]
     >>> GRADRegressor(random_state=0).fit(X, y, sensitive_features=older).predict(X).shape
     (1000,)
     """
+
+    bound: float | Mapping[str, float] | None = None
 
     def fit(
         self,
@@ -328,10 +394,31 @@ class GRADRegressor(RegressorMixin, GRADEstimator):  # type: ignore[misc]
     def _encoded_target(self, y: Any, n: int) -> Floats:
         return checked_numbers(y, n, self)
 
+    def plot_frontier(self, ax: Any = None) -> Any:
+        """Draw what a smaller gap costs, as `GRADClassifier.plot_frontier`."""
+        return drawn_path(self, "r2", ax)
+
     def predict(self, X: Any) -> Floats:
         """Return the predicted numbers, shape (N,)."""
         check_is_fitted(self)
         return self.model_.scores(self._frame(X, reset=False))
+
+
+def drawn_path(fitted: Any, objective: str, ax: Any) -> Any:
+    """Draw the path of an estimator that was fitted with a bound.
+
+    Raises
+    ------
+    InputError
+        If it has none.
+    """
+    check_is_fitted(fitted)
+    if not hasattr(fitted, "path_"):
+        raise InputError(
+            "plot_frontier: expected a model that was fitted with bound=, got no path_"
+        )
+    bounds = {*(fitted.bound.values() if isinstance(fitted.bound, Mapping) else [fitted.bound])}
+    return plot_frontier(fitted.path_, bounds.pop() if len(bounds) == 1 else None, objective, ax)
 
 
 class GRADEncoder(TransformerMixin, GRADEstimator):  # type: ignore[misc]
@@ -369,6 +456,10 @@ class GRADEncoder(TransformerMixin, GRADEstimator):  # type: ignore[misc]
         sensitive_features_val: Any = None,
     ) -> Self:
         """Train on rows; as `GRADClassifier.fit`, where `y` is optional."""
+        if self.ensemble != 1:
+            raise InputError(
+                f"ensemble: a GRADEncoder has one representation, expected 1, got {self.ensemble!r}"
+            )
         frame = self._frame(X, reset=True)
         w = checked_weights(sample_weight, frame, index_of(X, y))
         self.classes_: NDArray[Any] | None = None

@@ -26,8 +26,8 @@ Tensors = Mapping[str, Mapping[str, Any]]
 
 
 def fitted_tensors(fitted: FittedGRAD) -> dict[str, NDArray[np.float64]]:
-    """Return the arrays of a pack of one by their names in the file."""
-    names = _network_sizes(fitted.network.shape)
+    """Return the arrays of a pack by their names in the file."""
+    names = _network_sizes(fitted.network.shape, fitted.network.members)
     values = fitted.network.state().values()
     arrays = {name: value.numpy() for name, value in zip(names, values, strict=True)}
     if fitted.readout is not None:
@@ -36,7 +36,7 @@ def fitted_tensors(fitted: FittedGRAD) -> dict[str, NDArray[np.float64]]:
     return {n: np.ascontiguousarray(array, dtype=np.float64) for n, array in arrays.items()}
 
 
-def _network_sizes(shape: Shape) -> dict[str, tuple[int, ...]]:
+def _network_sizes(shape: Shape, members: int) -> dict[str, tuple[int, ...]]:
     """Return the shape of every tensor of the network by its name in the file.
 
     In the file attributes have numbers, since their own names may hold any character.
@@ -44,11 +44,11 @@ def _network_sizes(shape: Shape) -> dict[str, tuple[int, ...]]:
     numbered = [replace(branch, name=str(k)) for k, branch in enumerate(shape.attributes)]
     neutral = replace(shape, attributes=tuple(numbered))
     sizes = neutral.parameters() | neutral.statistics()
-    return {f"network.{name}": (1, *size) for name, size in sizes.items()}
+    return {f"network.{name}": (members, *size) for name, size in sizes.items()}
 
 
 def checked_arrays(
-    tensors: Tensors, shape: Shape, regressions: int
+    tensors: Tensors, shape: Shape, regressions: int, members: int = 1
 ) -> dict[str, NDArray[np.float64]]:
     """Return the tensors as arrays, after a check of their names, types and shapes.
 
@@ -60,16 +60,18 @@ def checked_arrays(
         The shape of the network.
     regressions : int
         Number of logistic regressions of the readout; 0 for none.
+    members : int, default 1
+        Members of the ensemble.
 
     Raises
     ------
     InputError
         If a tensor is missing, unknown, or of another type or shape.
     """
-    expected = _network_sizes(shape) | _history_sizes(tensors, shape)
+    expected = _network_sizes(shape, members) | _history_sizes(tensors, shape, members)
     if regressions:
         padded = -(-(shape.trunk[-1] + 1) // WIDTH_STEP) * WIDTH_STEP
-        expected["readout.weight"] = (1, regressions, padded)
+        expected["readout.weight"] = (members, regressions, padded)
     surplus, missing = set(tensors) - set(expected), set(expected) - set(tensors)
     if surplus or missing:
         raise InputError(
@@ -88,7 +90,9 @@ def checked_arrays(
     }
 
 
-def core_state(fitted: FittedGRAD, encoder: Encoder, constant: bool) -> dict[str, Any]:
+def core_state(
+    fitted: FittedGRAD, encoder: Encoder, constant: bool, threshold: float
+) -> dict[str, Any]:
     """Return a model as text and arrays, of which `restored_core` makes it again.
 
     Raises
@@ -103,13 +107,20 @@ def core_state(fitted: FittedGRAD, encoder: Encoder, constant: bool) -> dict[str
         constant=bool(constant),
         location=float(fitted.location),
         scale=float(fitted.scale),
+        threshold=float(threshold),
+        epochs=member_epochs(fitted),
     )
     text = json.dumps(to_json(core), allow_nan=False)
     return {"core": text, "arrays": fitted_tensors(fitted), "device": fitted.device}
 
 
-def restored_core(state: Mapping[str, Any]) -> tuple[Encoder, FittedGRAD, bool]:
-    """Return the encoder, the pack of one, and whether it is constant, from `core_state`.
+def member_epochs(fitted: FittedGRAD) -> tuple[int, ...]:
+    """Return the selected epochs of an ensemble's members; empty for one model."""
+    return tuple(int(epoch) for epoch in fitted.epochs) if len(fitted.epochs) > 1 else ()
+
+
+def restored_core(state: Mapping[str, Any]) -> tuple[Encoder, FittedGRAD, bool, float]:
+    """Return the encoder, the pack, whether it is constant, and the threshold, from `core_state`.
 
     Raises
     ------
@@ -128,23 +139,24 @@ def restored_core(state: Mapping[str, Any]) -> tuple[Encoder, FittedGRAD, bool]:
         for name, array in state["arrays"].items()
     }
     readout = state["arrays"].get("readout.weight")
-    arrays = checked_arrays(tensors, shape, 0 if readout is None else readout.shape[1])
+    regressions = 0 if readout is None else readout.shape[1]
+    arrays = checked_arrays(tensors, shape, regressions, len(core.epochs) or 1)
     encoder = Encoder()
     encoder.parts_ = list(core.encoder)
     # A model that scored on a GPU is read back without one too.
     device = state["device"] if torch.cuda.is_available() else "cpu"
     fitted = replace(fitted_pack(core, shape, arrays), device=device)
-    return encoder, fitted, core.constant
+    return encoder, fitted, core.constant, core.threshold
 
 
-def _history_sizes(tensors: Tensors, shape: Shape) -> dict[str, tuple[int, ...]]:
+def _history_sizes(tensors: Tensors, shape: Shape, members: int) -> dict[str, tuple[int, ...]]:
     """Return the history's shapes, given the file's numbers of epochs and evaluated attributes."""
     epochs = _first_sizes(tensors, "history.loss")[0]
     evaluated = _first_sizes(tensors, "history.discrimination_by_attribute")[1]
-    sizes = {f"history.{field.name}": (epochs, 1) for field in fields(History)}
+    sizes = {f"history.{field.name}": (epochs, members) for field in fields(History)}
     return sizes | {
-        "history.attribute_loss": (epochs, len(shape.attributes), 1),
-        "history.discrimination_by_attribute": (epochs, evaluated, 1),
+        "history.attribute_loss": (epochs, len(shape.attributes), members),
+        "history.discrimination_by_attribute": (epochs, evaluated, members),
     }
 
 
@@ -158,7 +170,7 @@ def _first_sizes(tensors: Tensors, name: str) -> tuple[int, int]:
 def fitted_pack(
     document: Document | Core, shape: Shape, arrays: Mapping[str, NDArray[np.float64]]
 ) -> FittedGRAD:
-    """Return the pack of one of a document and its arrays.
+    """Return the pack of a document and its arrays.
 
     Raises
     ------
@@ -166,19 +178,21 @@ def fitted_pack(
         If the history has no such epoch.
     """
     history = History(**{f.name: arrays[f"history.{f.name}"] for f in fields(History)})
-    if not 1 <= document.epoch <= len(history.loss):
-        raise InputError(f"epoch: expected 1 to {len(history.loss)}, got {document.epoch}")
+    epochs = document.epochs or (document.epoch,)
+    for epoch in (document.epoch, *epochs):
+        if not 1 <= epoch <= len(history.loss):
+            raise InputError(f"epoch: expected 1 to {len(history.loss)}, got {epoch}")
     own = (*shape.parameters(), *shape.statistics())
     state = {
         name: torch.from_numpy(arrays[stored])
-        for name, stored in zip(own, _network_sizes(shape), strict=True)
+        for name, stored in zip(own, _network_sizes(shape, len(epochs)), strict=True)
     }
     weight = arrays.get("readout.weight")
     return FittedGRAD(
         network=Network.from_state(shape, state, torch.float64),
         readout=None if weight is None else Readout(torch.from_numpy(weight)),
         history=history,
-        epochs=np.array([document.epoch], dtype=np.intp),
+        epochs=np.array(epochs, dtype=np.intp),
         location=document.location,
         scale=document.scale,
     )

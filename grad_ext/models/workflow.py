@@ -528,7 +528,7 @@ def _predictions(model: Any, features: pd.DataFrame, index: pd.Index) -> pd.Data
         return pd.DataFrame({"prediction": scores}, index=index)
     classes = model.classes_
     if scores.ndim == 1:
-        labels = classes[(scores >= 0.5).astype(np.intp)]
+        labels = classes[model.model_.favorable(scores).astype(np.intp)]
         return pd.DataFrame({"prediction": labels, "score": scores}, index=index)
     of_classes = {f"score_{label}": scores[:, k] for k, label in enumerate(classes)}
     return pd.DataFrame({"prediction": classes[scores.argmax(axis=1)], **of_classes}, index=index)

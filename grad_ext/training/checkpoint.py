@@ -8,7 +8,7 @@ each epoch and copies the weights of the best so far, so a rule must not depend 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,13 @@ class History:
             positive_rate=self.positive_rate * scale + location,
             discrimination=self.discrimination * scale,
             discrimination_by_attribute=self.discrimination_by_attribute * scale,
+        )
+
+    def of_member(self, number: int) -> History:
+        """Return the history of one member, as that of a pack of one."""
+        one = slice(number, number + 1)
+        return History(
+            **{field.name: getattr(self, field.name)[..., one] for field in fields(self)}
         )
 
 
