@@ -60,8 +60,9 @@ NEIGHBOURS = 1
 DRAWS = 2000
 # Half the width of a 95 % interval in standard errors.
 INTERVAL = 1.96
-# Quantiles of the scores that are tried as thresholds, besides 0.5.
-THRESHOLDS = np.linspace(0.01, 0.99, 99)
+# Quantiles of the scores that are tried as thresholds, besides 0.5: finer where labels are rare.
+TAIL = np.arange(0.002, 0.009, 0.002)
+THRESHOLDS = np.concatenate([TAIL, np.linspace(0.01, 0.99, 99), 1.0 - TAIL[::-1]])
 
 
 @dataclass(frozen=True)

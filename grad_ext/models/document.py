@@ -97,6 +97,8 @@ class Learned:
     feature_names_in_: NDArray[Any] | None = None
     classes_: NDArray[Any] | None = None
     attributes_: tuple[SensitiveAttribute, ...] | None = None
+    lam_: float | None = None
+    bound_met_: bool | None = None
 
 
 @dataclass(frozen=True)

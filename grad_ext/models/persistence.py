@@ -226,7 +226,10 @@ def digest(document: Mapping[str, Any], tensors: Tensors) -> str:
 
 
 def _learned(fitted: Any) -> Learned:
-    return Learned(**{field.name: vars(fitted).get(field.name) for field in fields(Learned)})
+    learned = {field.name: vars(fitted).get(field.name) for field in fields(Learned)}
+    # What was chosen for a bound; otherwise it is the parameter.
+    chosen = learned["lam_"] if learned["bound_met_"] is not None else None
+    return Learned(**{**learned, "lam_": chosen})
 
 
 def _check_writable(what: str, value: object) -> None:
@@ -331,6 +334,7 @@ def _fitted(document: Document, tensors: Tensors) -> Any:
         raise InputError(f"the parameters are not those of {name}: {error}") from None
     learned = {n: value for n, value in vars(document.learned).items() if value is not None}
     vars(fitted).update(learned, model_=model, constant_=model.constant)
+    fitted.lam_ = vars(fitted).get("lam_", fitted.lam)
     if document.data is not None:
         fitted.training_data_ = document.data
     if name == "GRADEncoder":

@@ -161,6 +161,12 @@ def _table(heading: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def _threshold(model: Any) -> list[list[str]]:
+    """Return the row of the threshold, if another than 0.5 was chosen."""
+    threshold = model.model_.threshold
+    return [] if threshold == 0.5 else [["threshold of the score", f"{threshold:.3f}"]]
+
+
 def _training(model: Any, trained_on: str) -> list[str]:
     fitted, parts = model.model_.fitted, model.model_.encoder.parts_
     shape, history = fitted.network.shape, fitted.history
@@ -175,6 +181,8 @@ def _training(model: Any, trained_on: str) -> list[str]:
     ]
     attributes = [f"{_text(b.name)} ({_groups(b)})" for b in shape.attributes]
     given = model.get_params(deep=False) if hasattr(model, "get_params") else model._params
+    if getattr(model, "bound_met_", None) is not None:
+        given = {**given, "lam": model.lam_}
     settings = {n: v for n, v in sorted(given.items()) if v is not None and not callable(v)}
     rows = [
         ["class", type(model).__name__],
@@ -188,6 +196,7 @@ def _training(model: Any, trained_on: str) -> list[str]:
             ", ".join(f"{label(n)} {_text(value_text(v))}" for n, v in settings.items()),
         ],
         ["epochs", f"{len(history.loss)}, of which {int(fitted.epochs[0])} was kept"],
+        *_threshold(model),
         ["seed", str(getattr(model, "seed_", "not recorded"))],
     ]
     data = getattr(model, "training_data_", None)

@@ -540,7 +540,8 @@ SCALARS = {
     "lr_schedule": np.str_("cosine"), "warmup_schedule": np.str_("logistic"),
     "validation": np.float32(0.25), "intersections": np.bool_(False),
     "continuous": np.array([], dtype=str), "missing": np.str_("use"), "prot_attr": None,
-    "random_state": np.int64(3), "class_weight": {np.str_("yes"): np.float32(2), "no": np.int8(1)},
+    "score_penalty": np.float32(0.25), "ensemble": np.int64(2), "bound": None,
+    "objective": np.str_("accuracy"), "random_state": np.int64(3), "class_weight": {np.str_("yes"): np.float32(2), "no": np.int8(1)},
 }  # fmt: skip
 
 
