@@ -60,7 +60,41 @@ def stacked(parts: Sequence[Distances]) -> Distances:
     )
 
 
-def distances(scores: Floats, weights: Floats) -> Distances:
+@dataclass(frozen=True)
+class Thresholds:
+    """One model's scores in order: the thresholds at which groups can differ.
+
+    Attributes
+    ----------
+    points : array of shape (T,)
+        The distinct scores, ascending; none if one is not finite.
+    ends : int array of shape (T,)
+        The last place of each among the sorted rows.
+    order : int array of shape (N,)
+        The rows, sorted by score.
+    """
+
+    points: Floats
+    ends: NDArray[np.intp]
+    order: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, scores: Floats) -> Thresholds:
+        """Return the thresholds of scores of shape (N,)."""
+        order = np.argsort(scores, kind="stable")
+        ascending = scores[order]
+        ends = np.flatnonzero(np.append(ascending[1:] != ascending[:-1], True))
+        finite = len(scores) and np.isfinite(ascending[[0, -1]]).all()
+        return cls(ascending[ends], ends, order) if finite else cls(scores[:0], ends[:0], order)
+
+    def sums(self, weights: Floats) -> Floats:
+        """Return the weight of the rows up to each point, (..., T), from weights (..., N)."""
+        return np.cumsum(weights[..., self.order], axis=-1)[..., self.ends]
+
+
+def distances(
+    scores: Floats, weights: Floats, thresholds: Sequence[Thresholds] | None = None
+) -> Distances:
     """Return the distances between the groups' weighted distributions of scores.
 
     Parameters
@@ -69,36 +103,24 @@ def distances(scores: Floats, weights: Floats) -> Distances:
         Of one model or several, which get the same bits as alone.
     weights : array of shape (G, N)
         Weight of each row in each group.
+    thresholds : sequence of Thresholds, optional
+        Those of each model, if they are known.
 
     Returns
     -------
     Distances
         Of shape (...); nan where fewer than two groups have weight or a score is not finite.
     """
-    models = scores.reshape(-1, scores.shape[-1])
-    each = [_distances(one, weights) for one in models]
-    ks, wasserstein = np.array(each, dtype=np.float64).reshape(-1, 2).T
-    shape = scores.shape[:-1]
-    return Distances(ks.reshape(shape).copy(), wasserstein.reshape(shape).copy())
-
-
-def _distances(scores: Floats, weights: Floats) -> tuple[float, float]:
     known = weights[weights.sum(axis=-1) > 0]
-    if len(known) < 2 or not np.isfinite(scores).all():
-        return np.nan, np.nan
-    points, ends, order = thresholds(scores)
-    # Divided by their own last values, all of them end at exactly 1.
-    sums = np.cumsum(known[:, order], axis=-1)[:, ends]
-    ks, wasserstein = between(sums / sums[:, -1:], np.diff(points))
-    return float(ks), float(wasserstein)
-
-
-def thresholds(scores: Floats) -> tuple[Floats, NDArray[np.intp], NDArray[np.intp]]:
-    """Return the distinct scores, the last place of each in the sorted rows, and the sorted rows."""
-    order = np.argsort(scores, kind="stable")
-    ascending = scores[order]
-    ends = np.flatnonzero(np.append(ascending[1:] != ascending[:-1], True))
-    return ascending[ends], ends, order
+    each = thresholds or [Thresholds.of(one) for one in scores.reshape(-1, scores.shape[-1])]
+    ks, wasserstein = np.full((2, len(each)), np.nan)
+    for p, one in enumerate(each):
+        if len(known) > 1 and len(one.points):
+            # Divided by their own last values, all of them end at exactly 1.
+            sums = one.sums(known)
+            ks[p], wasserstein[p] = between(sums / sums[:, -1:], np.diff(one.points))
+    shape = scores.shape[:-1]
+    return Distances(ks.reshape(shape), wasserstein.reshape(shape))
 
 
 def between(functions: Floats, widths: Floats) -> tuple[Floats, Floats]:
@@ -140,7 +162,9 @@ def thinned(shares: Floats, most: int) -> NDArray[np.intp]:
     return np.unique(np.append(np.searchsorted(shares, steps[:-1]), len(shares) - 1))
 
 
-def chance_draws(scores: Floats, weights: Floats, seed: int = 0) -> Distances:
+def chance_draws(
+    scores: Floats, weights: Floats, seed: int = 0, thresholds: Thresholds | None = None
+) -> Distances:
     """Return simulated distances between groups to which the rows belong by chance.
 
     The error of a group's distribution function is close to a Brownian bridge over the common one,
@@ -154,6 +178,8 @@ def chance_draws(scores: Floats, weights: Floats, seed: int = 0) -> Distances:
         Weight of each row in each group.
     seed : int, default 0
         Of the bridges.
+    thresholds : Thresholds, optional
+        Those of the scores, if they are known.
 
     Returns
     -------
@@ -162,16 +188,16 @@ def chance_draws(scores: Floats, weights: Floats, seed: int = 0) -> Distances:
         finite.
     """
     known = weights[weights.sum(axis=-1) > 0]
-    if len(known) < 2 or not np.isfinite(scores).all():
+    found = thresholds or Thresholds.of(scores)
+    if len(known) < 2 or not len(found.points):
         nothing = np.full(DRAWS, np.nan)
         return Distances(nothing, nothing)
     # Sorted, so that the groups' codes do not matter.
     variance = np.sort((known**2).sum(axis=-1) / known.sum(axis=-1) ** 2)
-    counted = known.any(axis=0)
-    known = known[:, counted]
-    points, ends, order = thresholds(scores[counted])
-    shares = np.cumsum(known.sum(axis=0)[order])[ends]
-    shares /= shares[-1]
+    sums = found.sums(known.sum(axis=0))
+    # Rows without weight are no points.
+    counted = np.diff(sums, prepend=0.0) > 0
+    points, shares = found.points[counted], sums[counted] / sums[-1]
     kept = thinned(shares, POINTS)
     bridges = _bridges(shares[kept], 1 if len(known) == 2 else len(known), seed)
     if len(known) == 2:

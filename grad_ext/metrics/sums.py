@@ -18,7 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grad_ext.errors import InputError
-from grad_ext.metrics.distributions import Distances, chance_draws, distances, stacked
+from grad_ext.metrics.distributions import (
+    Distances,
+    Thresholds,
+    chance_draws,
+    distances,
+    stacked,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -339,14 +345,21 @@ class Predictions(Means):
     def score_distances(self) -> tuple[Distances, ...]:
         """Distances between the groups' scores for each attribute, shape (...)."""
         scores, every = self._known_scores, np.ones(len(self.weight))
-        return tuple(distances(scores, self.in_groups(g, every)) for g in self.groups)
+        return tuple(
+            distances(scores, self.in_groups(g, every), self._thresholds) for g in self.groups
+        )
 
     @cached_property
     def score_distances_by_class(self) -> tuple[Distances, ...]:
         """The same among the rows of class 0 and of class 1, shape (..., 2)."""
         scores = self._known_scores
         return tuple(
-            stacked([distances(scores, self.in_groups(g, rows)) for rows in self._classes])
+            stacked(
+                [
+                    distances(scores, self.in_groups(g, rows), self._thresholds)
+                    for rows in self._classes
+                ]
+            )
             for g in self.groups
         )
 
@@ -354,10 +367,11 @@ class Predictions(Means):
     def chance_distances(self) -> tuple[Distances, ...]:
         """Distances expected by chance for each attribute, shape (...)."""
         scores, every = self._known_scores, np.ones(len(self.weight))
-        models = scores.reshape(-1, scores.shape[-1])
-        expected = []
+        models = zip(scores.reshape(-1, scores.shape[-1]), self._thresholds, strict=True)
+        each, expected = list(models), []
         for g in self.groups:
-            draws = [chance_draws(one, self.in_groups(g, every)) for one in models]
+            weights = self.in_groups(g, every)
+            draws = [chance_draws(one, weights, thresholds=at) for one, at in each]
             means = ([d.ks.mean() for d in draws], [d.wasserstein.mean() for d in draws])
             expected.append(Distances(*(np.array(m).reshape(scores.shape[:-1]) for m in means)))
         return tuple(expected)
@@ -365,6 +379,12 @@ class Predictions(Means):
     def in_groups(self, groups: Groups, rows: Floats) -> Floats:
         """Return the weight of each row in each group that is compared, 0 outside `rows`: (G, N)."""
         return np.asarray(self.weight * rows * groups.compared.member)
+
+    @cached_property
+    def _thresholds(self) -> list[Thresholds]:
+        """Each model's scores in order, which all attributes and classes share."""
+        scores = self._known_scores
+        return [Thresholds.of(one) for one in scores.reshape(-1, scores.shape[-1])]
 
     @property
     def _known_scores(self) -> Floats:
