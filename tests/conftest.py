@@ -24,6 +24,14 @@ settings.register_profile(
 settings.load_profile("same")
 
 
+def pytest_configure(config):
+    """Ignore that models of few epochs and rows are as good as constant: that hangs on rounding.
+
+    Added here and not where it happens, since a processor that rounds otherwise has other such models.
+    """
+    config.addinivalue_line("filterwarnings", "ignore::grad_ext.errors.NearlyConstantWarning")
+
+
 def pytest_xdist_auto_num_workers():
     """One more than there are processors, since Ray lets those who start it wait."""
     return (os.cpu_count() or 1) + 1

@@ -71,7 +71,6 @@ def aif360_data(n=300):
     )
 
 
-@pytest.mark.filterwarnings("ignore::grad_ext.errors.NearlyConstantWarning")
 @pytest.mark.parametrize("variant", ["pred", "auto"])
 def test_grad_in_processing(variant):
     data = aif360_data()

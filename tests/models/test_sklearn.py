@@ -162,7 +162,6 @@ def test_polars_frames_and_arrays():
     assert quick().fit(mixed, y, sensitive_features=a).predict(mixed).shape == (300,)
 
 
-@pytest.mark.filterwarnings("ignore::grad_ext.errors.NearlyConstantWarning")
 def test_several_attributes_of_mixed_kinds_with_weights_of_their_own():
     X, y, a = rows(500)
     rng = np.random.default_rng(0)
@@ -490,7 +489,6 @@ def test_estimators_match_rows_by_their_index():
             quick().fit(part, y[40:], **{name: values[40:].reset_index(drop=True)})
 
 
-@pytest.mark.filterwarnings("ignore::grad_ext.errors.NearlyConstantWarning")
 def test_features_in_other_containers_predict_alike():
     X, y, a = rows(100)
     model = quick(epochs=1).fit(X, y, sensitive_features=a)
@@ -565,7 +563,6 @@ def test_numpys_scalars_are_parameters_like_pythons(tmp_path):
     assert [attribute.name for attribute in by_index.attributes_] == ["sex"]
 
 
-@pytest.mark.filterwarnings("ignore::grad_ext.errors.NearlyConstantWarning")
 def test_numpys_scalars_in_searches_and_curves():
     X, y, a = rows(60)
     grid = {"lam": np.logspace(0, 1, 2), "epochs": np.arange(1, 2), "balance_groups": [np.True_]}

@@ -15,9 +15,6 @@ from grad_ext import GRADClassifier, GRADEncoder, GRADRegressor
 from grad_ext.errors import InputError
 from grad_ext.models.persistence import SKOPS_TYPES
 
-# Two epochs do not make a model of use.
-pytestmark = pytest.mark.filterwarnings("ignore::grad_ext.errors.NearlyConstantWarning")
-
 
 def rows(n=80):
     rng = np.random.default_rng(0)

@@ -142,7 +142,6 @@ def test_a_data_set_needs_no_rows_named():
     assert model.classes_.tolist() == list(table.label_words)
 
 
-@pytest.mark.filterwarnings("ignore::grad_ext.errors.NearlyConstantWarning")
 def test_labels_that_a_condition_makes_are_named_by_it(folder):
     frame = people().drop(columns="decision")
     model = fit(frame, "income>35", ["sex"], **SMALL)

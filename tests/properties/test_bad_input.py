@@ -109,7 +109,6 @@ def test_fitting_gives_an_error_or_finite_predictions(estimator, data):
         assert set(model.predict(X)) <= set(model.classes_)
 
 
-@pytest.mark.filterwarnings("ignore::grad_ext.errors.NearlyConstantWarning")
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(X=features())
 def test_prediction_gives_an_error_or_finite_predictions(fitted, X):
