@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from grad_ext.adapters.plain import boosting, logistic
+from grad_ext.adapters.plain import boosting, lightgbm, logistic
 from grad_ext.adapters.sklearn import Estimators, hyperparameter, seed_32
 from grad_ext.data.sensitive import crossed
 from grad_ext.errors import InputError, MissingToolkit, unknown
@@ -34,7 +34,11 @@ except ImportError as error:
     raise MissingToolkit("fairlearn", "fairlearn") from error
 
 Floats = NDArray[np.float64]
-BASES: dict[str, Callable[[Trial], Any]] = {"logistic": logistic, "boosting": boosting}
+BASES: dict[str, Callable[[Trial], Any]] = {
+    "logistic": logistic,
+    "boosting": boosting,
+    "lightgbm": lightgbm,
+}
 MOMENTS = {"demographic_parity": DemographicParity, "equalized_odds": EqualizedOdds}
 
 
@@ -161,7 +165,7 @@ def exponentiated_gradient(
 
     Parameters
     ----------
-    base : {'logistic', 'boosting'}
+    base : {'logistic', 'boosting', 'lightgbm'}
         The estimator that is fitted to reweighted rows, at most `max_iter` times.
     max_iter : int, default 50
         Iterations at most, with Fairlearn's default.
@@ -187,7 +191,7 @@ def grid_search(base: str = "logistic", grid_size: int = 20) -> Estimators:
 
     Parameters
     ----------
-    base : {'logistic', 'boosting'}
+    base : {'logistic', 'boosting', 'lightgbm'}
         The estimator that is fitted to reweighted rows at each point of the grid.
     grid_size : int, default 20
         Number of points, about. The grid has one dimension less than there are groups.
@@ -242,7 +246,7 @@ def threshold_optimizer(base: str = "logistic") -> Estimators:
 
     Parameters
     ----------
-    base : {'logistic', 'boosting'}
+    base : {'logistic', 'boosting', 'lightgbm'}
         The estimator of the scores.
     """
     estimator = _base(base)

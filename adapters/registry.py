@@ -97,6 +97,8 @@ class Baseline:
 _PLAIN = "grad_ext.adapters.plain"
 _FAIRLEARN = "grad_ext.adapters.fairlearn"
 _AIF360 = "grad_ext.adapters.aif360.baselines"
+_PENALTIES = "grad_ext.adapters.neural.penalties"
+_NEEDS_LIGHTGBM = {"lightgbm": "lightgbm"}
 _NEEDS_FAIRLEARN = {"fairlearn": "fairlearn"}
 _NEEDS_AIF360 = {"aif360": "aif360"}
 _NEEDS_BOTH = {**_NEEDS_AIF360, **_NEEDS_FAIRLEARN}
@@ -110,6 +112,51 @@ BASELINES: dict[str, Baseline] = {
     "majority": Baseline("Majority class", f"{_PLAIN}:majority_class"),
     "logistic": Baseline("Logistic regression", f"{_PLAIN}:logistic_regression"),
     "boosting": Baseline("Gradient boosting", f"{_PLAIN}:gradient_boosting", seeded=True, cost=3.0),
+    "lightgbm": Baseline("LightGBM", f"{_PLAIN}:light_gradient_boosting", packages=_NEEDS_LIGHTGBM),
+    "plug-in": Baseline(
+        "Plug-in rule without the attribute",
+        f"{_PLAIN}:plug_in",
+        hyperparameter="strength",
+        values=(0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
+        default=0.05,
+        seeded=True,
+        several="crossed",
+        cost=15.0,
+    ),
+    "mmd": Baseline(
+        "Network with MMD penalty",
+        f"{_PENALTIES}:mmd",
+        hyperparameter="strength",
+        values=(0.0, 0.25, 0.5, 1.0, 2.0, 4.0),
+        default=1.0,
+        seeded=True,
+        several="separate",
+        cost=30.0,
+        width=16,
+    ),
+    "hsic": Baseline(
+        "Network with HSIC penalty",
+        f"{_PENALTIES}:hsic",
+        hyperparameter="strength",
+        values=(0.0, 0.25, 0.5, 1.0, 2.0, 4.0),
+        default=1.0,
+        seeded=True,
+        several="separate",
+        cost=30.0,
+        width=16,
+    ),
+    "fairret": Baseline(
+        "fairret (network with its norm loss)",
+        f"{_PENALTIES}:fairret",
+        hyperparameter="strength",
+        values=(0.0, 0.03, 0.1, 0.3, 1.0, 3.0),
+        default=0.3,
+        seeded=True,
+        several="separate",
+        packages={"fairret": "fairret"},
+        cost=25.0,
+        width=16,
+    ),
     "lfr": Baseline(
         "LFR (AIF360)",
         f"{_AIF360}:lfr",
@@ -270,6 +317,39 @@ BASELINES: dict[str, Baseline] = {
         several="crossed",
         packages=_NEEDS_FAIRLEARN,
         cost=22.0,
+    ),
+    "fairlearn-exponentiated-gradient-lightgbm": Baseline(
+        "ExponentiatedGradient, LightGBM (Fairlearn)",
+        f"{_FAIRLEARN}:exponentiated_gradient",
+        hyperparameter="difference_bound",
+        values=(0.2, *_BOUNDS, 0.005),
+        default=0.01,
+        several="crossed",
+        packages={**_NEEDS_FAIRLEARN, **_NEEDS_LIGHTGBM},
+        options={"base": "lightgbm"},
+        cost=60.0,
+    ),
+    "fairlearn-grid-search-lightgbm": Baseline(
+        "GridSearch, LightGBM (Fairlearn)",
+        f"{_FAIRLEARN}:grid_search",
+        hyperparameter="constraint_weight",
+        values=_WEIGHTS,
+        default=0.5,
+        several="crossed",
+        packages={**_NEEDS_FAIRLEARN, **_NEEDS_LIGHTGBM},
+        options={"base": "lightgbm"},
+        cost=30.0,
+    ),
+    "fairlearn-threshold-lightgbm": Baseline(
+        "ThresholdOptimizer, LightGBM (Fairlearn)",
+        f"{_FAIRLEARN}:threshold_optimizer",
+        hyperparameter="tol",
+        values=(0.1, 0.05, 0.02, 0.01, 0.0),
+        needs_attributes=True,
+        several="crossed",
+        packages={**_NEEDS_FAIRLEARN, **_NEEDS_LIGHTGBM},
+        options={"base": "lightgbm"},
+        cost=2.0,
     ),
     "fairlearn-threshold": Baseline(
         "ThresholdOptimizer (Fairlearn)",

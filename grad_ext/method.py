@@ -23,6 +23,7 @@ from grad_ext.engine.network import Network
 from grad_ext.errors import InputError
 from grad_ext.training.checkpoint import CheckpointRule, History, last, rule_named
 from grad_ext.training.loop import shape_of, train
+from grad_ext.training.score_penalty import PenaltyFactory
 from grad_ext.training.targets import check_cells
 from grad_ext.training.validation import predictions
 from grad_ext.trial import Trial
@@ -185,11 +186,19 @@ class GRAD:
         Where packs are trained and rows scored, by torch's name such as 'cuda'; the fitted networks
         are on the CPU. Initial weights are those of the CPU; row order, dropped units and rounding
         are not.
+    penalty : callable, optional
+        Makes a penalty on the scores, of strength λ, in the place of attribute branches: see
+        `grad_ext.training.score_penalty.Penalty`.
     """
 
     def __init__(
-        self, rule: CheckpointRule | None = None, trunk: Factory | None = None, device: str = "cpu"
+        self,
+        rule: CheckpointRule | None = None,
+        trunk: Factory | None = None,
+        device: str = "cpu",
+        penalty: PenaltyFactory | None = None,
     ) -> None:
+        self.penalty = penalty
         self.rule = rule
         self.trunk = trunk
         self.device = device
@@ -220,7 +229,10 @@ class GRAD:
                 for arrays in (training, validation)
             )
         seeds = [trial.seed for trial in trials]
-        shape, trunk = shape_of(first.settings, training, first.reversing), None
+        shape, trunk = (
+            shape_of(first.settings, training, first.reversing and self.penalty is None),
+            None,
+        )
         if self.trunk is not None:
             trunk = ModuleTrunk(self.trunk, shape.features, seeds)
             shape = replace(shape, trunk=(trunk.width,), module=True)
@@ -234,6 +246,7 @@ class GRAD:
             first.settings,
             self.rule or self._rule(first, training),
             on_epoch,
+            self.penalty,
         )
         return FittedGRAD(best, readout, history, epochs + 1, location, scale, self.device)
 

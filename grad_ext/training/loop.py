@@ -23,7 +23,7 @@ from grad_ext.engine.network import Network
 from grad_ext.engine.shape import Shape
 from grad_ext.outputs import Branch, Features, Task
 from grad_ext.training.checkpoint import CheckpointRule, History, best_epoch
-from grad_ext.training.score_penalty import ScorePenalty
+from grad_ext.training.score_penalty import Penalty, PenaltyFactory, ScorePenalty
 from grad_ext.training.settings import Settings
 from grad_ext.training.targets import groups_of, targets_of
 from grad_ext.training.trainer import Trainer
@@ -124,20 +124,24 @@ class _Pack:
         training: Arrays,
         validation: Arrays,
         settings: Settings,
+        penalty: PenaltyFactory | None = None,
     ) -> None:
         dtype, device = network.flat.dtype, network.device
+        compared = network.shape.branches
+        if penalty is not None:
+            compared = (network.shape.target, *training.task.attributes)
         self._network, self._training, self._validation = network, training, validation
         self.X, self._valid_X = (
             shared_tensor(a.X, dtype).to(device) for a in (training, validation)
         )
         self._targets = targets_of(
-            training, network.shape.branches, dtype, settings.balance_groups, settings.constraint
+            training, compared, dtype, settings.balance_groups, settings.constraint
         ).on(device)
         visible = training.visible
         self._visible = None if visible is None else torch.from_numpy(visible).to(device)
         steps = settings.epochs * len(minibatches(len(self.X), settings.batch_size))
-        penalty = penalty_of(network, lams, settings, training.task)
-        self.trainer = Trainer(network, lams, seeds, settings, steps, penalty)
+        own = penalty_of(network, lams, settings, training.task, penalty)
+        self.trainer = Trainer(network, lams, seeds, settings, steps, own)
         self.readout: Readout | None = None
 
     def epoch(self) -> Floats:
@@ -161,6 +165,7 @@ def train(
     settings: Settings,
     rule: CheckpointRule,
     on_epoch: Callable[[int], None] | None = None,
+    penalty: PenaltyFactory | None = None,
 ) -> tuple[Network, Readout | None, History, NDArray[np.intp]]:
     """Train every member of a pack of GRAD and return each one's best epoch.
 
@@ -181,6 +186,8 @@ def train(
         Which epoch is the best, see `grad_ext.training.checkpoint`.
     on_epoch : callable, optional
         Called with the number of epochs done after each of them.
+    penalty : callable, optional
+        Makes the penalty on the scores, of strength λ, instead of the settings' own.
 
     Returns
     -------
@@ -193,7 +200,7 @@ def train(
     epochs : array of shape (P,)
         The best epochs, counted from 0.
     """
-    pack = _Pack(network, lams, seeds, training, validation, settings)
+    pack = _Pack(network, lams, seeds, training, validation, settings, penalty)
     state, history, epochs = train_epochs(pack, settings.epochs, rule, on_epoch)
     pack.trainer.finish()
     best = network.copied("cpu")
@@ -204,19 +211,27 @@ def train(
 
 
 def penalty_of(
-    network: Network, lams: Sequence[Sequence[float]], settings: Settings, task: Task
-) -> ScorePenalty | None:
+    network: Network,
+    lams: Sequence[Sequence[float]],
+    settings: Settings,
+    task: Task,
+    factory: PenaltyFactory | None = None,
+) -> Penalty | None:
     """Return the penalty of a pack on its scores; None if the settings have none, or it has no λ."""
     target, *attributes = network.shape.branches
-    if not settings.score_penalty or not attributes or target.reconstructs:
+    each = 1.0 if factory is not None else settings.score_penalty
+    if factory is not None:
+        attributes = list(task.attributes)
+    if not each or not attributes or target.reconstructs:
         return None
     heads = constraint_named(settings.constraint).heads(task.target.classes)
     strength = torch.tensor(
-        [[settings.score_penalty * lam for lam in member[: len(attributes)]] for member in lams],
+        [[each * lam for lam in member[: len(attributes)]] for member in lams],
         dtype=network.flat.dtype,
         device=network.device,
     )
-    return ScorePenalty(target, [(heads, groups_of(branch)) for branch in attributes], strength)
+    sizes = [(heads, groups_of(branch)) for branch in attributes]
+    return (factory or ScorePenalty)(target, sizes, strength)
 
 
 def shape_of(settings: Settings, arrays: Arrays, reversing: bool) -> Shape:

@@ -18,7 +18,8 @@ member.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -29,6 +30,24 @@ from grad_ext.outputs import Branch, sigmoid
 DECAY = 0.95
 # Histograms of the log-odds between -LIMIT and LIMIT; beyond it all rows share the last bin.
 LIMIT, BINS = 8.0, 64
+
+
+class Penalty(Protocol):
+    """What adds to the gradient of the target's scores: `ScorePenalty`, or one of your own."""
+
+    def gradient(
+        self,
+        logits: Tensor,
+        index: Tensor,
+        cells: Tensor,
+        weights: Tensor,
+        share: Tensor | float = 1.0,
+    ) -> Tensor:
+        """Return the penalties' gradient by the target's logits: see `ScorePenalty.gradient`."""
+
+
+# Gets the target, the numbers of strata and groups of each attribute, and the strengths, (P, K).
+PenaltyFactory = Callable[[Branch, Sequence[tuple[int, int]], Tensor], Penalty]
 
 
 class ScorePenalty:

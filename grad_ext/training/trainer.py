@@ -24,7 +24,7 @@ from grad_ext.engine.dropout import Dropout
 from grad_ext.engine.network import Network
 from grad_ext.engine.optim import Adam
 from grad_ext.engine.schedules import LR_SCHEDULES, WARMUP_SCHEDULES
-from grad_ext.training.score_penalty import ScorePenalty
+from grad_ext.training.score_penalty import Penalty
 from grad_ext.training.settings import Settings
 from grad_ext.training.targets import Targets
 
@@ -48,7 +48,7 @@ class Trainer:
         Minibatches and learning rates, shared by the pack.
     steps : int, optional
         The number of steps, for the schedules; learning rate and reversal are constant without it.
-    penalty : ScorePenalty, optional
+    penalty : Penalty, optional
         The penalty on the target's scores, whose strength grows as the reversal does.
     """
 
@@ -59,7 +59,7 @@ class Trainer:
         seeds: Sequence[int],
         settings: Settings,
         steps: int | None = None,
-        penalty: ScorePenalty | None = None,
+        penalty: Penalty | None = None,
     ) -> None:
         self._penalty = penalty
         self._network, self._settings = network, settings
@@ -114,7 +114,7 @@ class Trainer:
         """
         order = self._sampler.next(len(X))
         slices = minibatches(len(X), self._settings.batch_size)
-        total = X.new_zeros(self._network.members, len(targets.values))
+        total = X.new_zeros(self._network.members, len(self._network.shape.branches))
         take: Callable[[Tensor], None] = partial(
             self._work, X, targets, total=total, visible=visible
         )

@@ -32,6 +32,8 @@ QUICK = {
     "fairlearn-exponentiated-gradient": {"max_iter": 5},
     "fairlearn-exponentiated-gradient-boosting": {"max_iter": 2},
     "fairlearn-grid-search": {"grid_size": 5},
+    "fairlearn-grid-search-lightgbm": {"grid_size": 3},
+    "fairlearn-exponentiated-gradient-lightgbm": {"max_iter": 2},
     "aif360-adversarial": {"epochs": 2, "batch_size": 32, "hidden": 8},
     "aif360-gerry-fair": {"iterations": 2},
     "aif360-grid-search": {"grid_size": 5},
@@ -52,7 +54,8 @@ BY_POSITION = ("vfae", "aif360-equalized-odds", "aif360-calibrated-equalized-odd
 TAKES_WEIGHTS = (
     *VARIANTS,
     *("majority", "logistic", "boosting", "vfae", "alfr", "aif360-reweighing"),
-    "fairlearn-threshold",
+    *("lightgbm", "plug-in", "mmd", "hsic", "fairret"),
+    *("fairlearn-threshold", "fairlearn-threshold-lightgbm"),
 )
 # A row of weight 2 counts exactly as two rows.
 WEIGHTS_ARE_REPETITIONS = ("majority", "logistic", "aif360-reweighing")
