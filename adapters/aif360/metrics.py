@@ -174,10 +174,10 @@ class ZemelMetric(ClassificationMetric):  # type: ignore[misc]
     def chance_level_by_attribute(self) -> dict[str, float]:
         """Return the Discrimination expected by chance for labels of the same positive rate.
 
-        See `grad_ext.metrics.group.chance_level`; of the groups' numbers of rows, without weights.
+        See `grad_ext.metrics.group.chance_level`.
         """
         means = self._label_means
-        levels = registry.chance_levels(means.positive, means.groups)
+        levels = registry.chance_levels(means.positive, means.groups, means.row_weight)
         return dict(zip(self._pairs, levels.tolist(), strict=True))
 
     def chance_level(self) -> float:

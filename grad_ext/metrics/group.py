@@ -400,14 +400,19 @@ def consistency(
 
 
 def chance_level(
-    positive: ArrayLike, sensitive_features: Any, *, continuous: Sequence[str | int] = ()
+    positive: ArrayLike,
+    sensitive_features: Any,
+    *,
+    sample_weight: ArrayLike | None = None,
+    continuous: Sequence[str | int] = (),
 ) -> Floats:
     """Return the Discrimination expected by chance, for each protected attribute.
 
     For labels that are independent of the attribute and favorable at rate p, the groups' rates are
     close to independent normals of variance p (1 - p) / n_g. Of two groups the mean magnitude of
     the difference is sqrt(2/π) sqrt(p (1 - p) (1/n₁ + 1/n₀)); of more it is the mean range of the
-    normals; for a continuous attribute the mean of the bins' magnitudes.
+    normals; for a continuous attribute the mean of the bins' magnitudes. With weights n_g is the
+    effective number of rows, (Σ w)² / Σ w² (Kish, 1965).
 
     Parameters
     ----------
@@ -415,6 +420,7 @@ def chance_level(
         Positive rate p.
     sensitive_features : array of shape (N,) or (N, K), Series, frame, list or mapping
         Groups or numbers, as for `discrimination_by_attribute`; only the groups' sizes matter.
+    sample_weight : array of shape (N,), optional
     continuous : sequence of str or int, optional
         Which columns are continuous, by name or number.
 
@@ -423,8 +429,10 @@ def chance_level(
     array of shape (K, ...)
         nan where fewer than two groups have rows.
     """
-    groups = groups_of(sensitive_features, row_count(sensitive_features), None, continuous)
-    return registry.chance_levels(np.asarray(positive, dtype=np.float64), groups)
+    n = row_count(sensitive_features)
+    groups = groups_of(sensitive_features, n, None, continuous)
+    weight = None if sample_weight is None else as_weights(sample_weight, n)
+    return registry.chance_levels(np.asarray(positive, dtype=np.float64), groups, weight)
 
 
 def toolkit_metrics(

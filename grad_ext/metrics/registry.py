@@ -124,7 +124,8 @@ def majority_favorable(means: Means) -> Floats:
 
 def chance_level(means: Means) -> Floats:
     """Return the mean over the attributes of `chance_levels` at the positive rate."""
-    return np.asarray(chance_levels(means.labels.positive, means.groups).mean(axis=0))
+    levels = chance_levels(means.labels.positive, means.groups, means.row_weight)
+    return np.asarray(levels.mean(axis=0))
 
 
 def statistical_parity_difference(means: Means, attribute: int) -> Floats:
@@ -166,7 +167,7 @@ def quintile_difference(means: Means, attribute: int) -> Floats:
 def quintile_chance_level(means: Means, attribute: int) -> Floats:
     """Return the largest difference between fifths that is expected by chance."""
     fifths = means.groups[attribute].compared
-    return np.asarray(chance_levels(means.labels.positive, [fifths])[0])
+    return np.asarray(chance_levels(means.labels.positive, [fifths], means.row_weight)[0])
 
 
 def correlation(means: Means, attribute: int) -> Floats:
@@ -249,7 +250,9 @@ def deviations(cells: Cells) -> Floats:
     return np.where(equal, 0.0, mean - total[..., None])
 
 
-def chance_levels(positive: Floats, groups: Iterable[Groups]) -> Floats:
+def chance_levels(
+    positive: Floats, groups: Iterable[Groups], weight: Floats | None = None
+) -> Floats:
     """Return the Discrimination expected by chance for each attribute, shape (K, ...).
 
     Parameters
@@ -258,20 +261,23 @@ def chance_levels(positive: Floats, groups: Iterable[Groups]) -> Floats:
         Positive rate.
     groups : iterable of Groups
         The attributes; only the numbers of rows in their groups matter.
+    weight : array of shape (N,), optional
+        Weight of each row, with which the effective numbers of rows, (Σ w)² / Σ w², matter.
     """
     # A weighted mean of ones may exceed 1 by rounding.
     rate = np.clip(positive, 0.0, 1.0)
-    units = np.array([_unit_chance_level(g.sizes, g.continuous) for g in groups])
+    units = np.array([_unit_chance_level(*g.effective_sizes(weight), g.continuous) for g in groups])
     return np.asarray(np.multiply.outer(units, np.sqrt(rate * (1.0 - rate))))
 
 
-def _unit_chance_level(sizes: NDArray[np.intp], continuous: bool) -> float:
-    """Return the chance level for labels of variance 1."""
+def _unit_chance_level(sizes: Floats, share: Floats, continuous: bool) -> float:
+    """Return the chance level for labels of variance 1, from numbers of rows and shares of weight."""
     if len(sizes) < 2:
         return float("nan")
     if continuous:
-        share = sizes / sizes.sum()
-        return float(share @ np.sqrt(2.0 / np.pi * (1.0 / sizes - 1.0 / sizes.sum())))
+        # The variance of a bin's mean less the mean of all.
+        variance = (1.0 - 2.0 * share) / sizes + (share**2 / sizes).sum()
+        return float(share @ np.sqrt(2.0 / np.pi * variance))
     if len(sizes) == 2:
         return float(np.sqrt(2.0 / np.pi * (1.0 / sizes).sum()))
     # The mean range of independent variables is the integral of P(min <= x < max).

@@ -113,10 +113,19 @@ class Groups:
         """1 where a row belongs to a group, else 0: shape (G, N)."""
         return np.equal.outer(self.values, self.codes).astype(np.float64)
 
-    @property
-    def sizes(self) -> NDArray[np.intp]:
-        """Number of rows in each group that has any."""
-        return np.unique(self.codes[~np.isnan(self.codes)], return_counts=True)[1]
+    def effective_sizes(self, weight: Floats | None) -> tuple[Floats, Floats]:
+        """Return the effective number of rows of each group that has any, and its share of the weight.
+
+        (Σ w)² / Σ w² of the weights (N,) of its rows (Kish, 1965); without weights the number of rows.
+        """
+        known = ~np.isnan(self.codes)
+        if weight is not None:
+            known &= weight > 0
+        which = np.unique(self.codes[known], return_inverse=True)[1]
+        w = None if weight is None else weight[known]
+        total = np.bincount(which, weights=w).astype(np.float64)
+        squares = total if w is None else np.bincount(which, weights=w**2)
+        return total**2 / squares, total / total.sum()
 
 
 def _values(codes: Floats) -> Floats:
@@ -212,6 +221,11 @@ class Means(ABC):
     @abstractmethod
     def score_distances_by_class(self) -> tuple[Distances, ...]:
         """The same among the rows of class 0 and of class 1, shape (..., 2)."""
+
+    @property
+    def row_weight(self) -> Floats | None:
+        """Weights of the rows, shape (N,), if they are known and not all equal."""
+        return None
 
     @property
     def chance_distances(self) -> tuple[Distances, ...]:
@@ -340,6 +354,11 @@ class Predictions(Means):
     def has_scores(self) -> bool:
         """Whether there are scores."""
         return self.scores is not None
+
+    @property
+    def row_weight(self) -> Floats | None:
+        """Weights of the rows, None if they are all equal."""
+        return None if (self.weight == self.weight[0]).all() else self.weight
 
     @cached_property
     def score_distances(self) -> tuple[Distances, ...]:

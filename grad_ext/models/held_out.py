@@ -194,7 +194,9 @@ def held_out(model: Any, table: Table, rows: str = "", seed: int = 0) -> HeldOut
         groups=None if table.groups is None else table.g(),
         seed=seed,
     )
-    levels = chance_level(float(np.average(predicted, weights=w)), groups, continuous=continuous)
+    levels = chance_level(
+        float(np.average(predicted, weights=w)), groups, sample_weight=w, continuous=continuous
+    )
     metrics.loc["chance_level", "estimate"] = float(np.mean(levels))
     if scores is not None:
         by_chance = distance_chance_levels(

@@ -239,3 +239,11 @@ def test_the_chance_level_of_many_groups_and_of_numbers_is_the_mean_over_random_
     shown = discrimination(None, draws, sensitive_features=age, continuous=[0]).mean()
     level = chance_level(0.3, age, continuous=[0])[0]
     assert level == pytest.approx(shown, rel=0.05)
+    # With weights, which make the groups' means vary more.
+    weight = np.exp(rng.normal(size=300))
+    for features, continuous in ((groups, ()), (groups > 0, ()), (age, [0])):
+        given = {"sample_weight": weight, "continuous": continuous}
+        shown = discrimination(None, draws, sensitive_features=features, **given).mean()
+        level = chance_level(0.3, features, **given)[0]
+        assert level == pytest.approx(shown, rel=0.06)
+        assert level > 1.2 * chance_level(0.3, features, continuous=continuous)[0]
