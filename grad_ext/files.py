@@ -15,6 +15,11 @@ from grad_ext.errors import InputError
 CACHE = "GRAD_EXT_CACHE"
 # File systems allow 255 bytes, of which a letter takes up to four.
 LONGEST_NAME = 50
+TEMPORARY_SUFFIX = ".grad-ext-tmp"
+# As `tempfile` makes them between the prefix and the suffix of `writing_atomically`.
+TEMPORARY_NAME = re.compile(
+    rf"\..{{1,{LONGEST_NAME}}}\.[a-z0-9_]{{8}}{TEMPORARY_SUFFIX}", re.DOTALL
+)
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -26,7 +31,8 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 @contextmanager
 def writing_atomically(path: Path) -> Iterator[BinaryIO]:
     """Open a temporary file in a file's folder, which replaces the file if the block ends well."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    prefix = f".{path.name[:LONGEST_NAME]}."
+    handle, name = tempfile.mkstemp(TEMPORARY_SUFFIX, prefix, path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
@@ -39,6 +45,11 @@ def writing_atomically(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def is_temporary(path: Path) -> bool:
+    """Return whether a path is a temporary file of `writing_atomically`: no link, no folder."""
+    return bool(TEMPORARY_NAME.fullmatch(path.name)) and not path.is_symlink() and path.is_file()
 
 
 def writable_folder(path: Path) -> Path:

@@ -26,7 +26,7 @@ from filelock import FileLock, Timeout
 from grad_ext.codec import to_json
 from grad_ext.data.roles import roles_beside
 from grad_ext.errors import InputError
-from grad_ext.files import plain_name, writable_folder, write_atomically
+from grad_ext.files import is_temporary, plain_name, writable_folder, write_atomically
 from grad_ext.trial import Record, Trial, fingerprint
 from grad_ext.versions import versions
 
@@ -38,6 +38,7 @@ LOCK = ".lock"
 # Seconds to wait for a lock. `is_locked` holds it for much less.
 LOCK_TIMEOUT = 2.0
 NOTES, DATA = "notes.json", "data.json"
+RECORDS = "records"
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ class StudyDirectory:
         """Add trials to the plan, write it, and return it; the caller holds the lock."""
         every = {trial.key: trial for trial in [*self.trials, *trials]}
         wider = replace(self, trials=tuple(sorted(every.values(), key=_order)))
-        (self.folder / "records").mkdir(exist_ok=True)
+        (self.folder / RECORDS).mkdir(exist_ok=True)
         content = {
             "format": FORMAT,
             "versions": versions(),
@@ -203,7 +204,7 @@ class StudyDirectory:
             If a record file is damaged.
         """
         by_key: dict[str, Record] = {}
-        for path in sorted((self.folder / "records").glob("*.jsonl")):
+        for path in sorted((self.folder / RECORDS).glob("*.jsonl")):
             for record in read_records(path):
                 by_key.setdefault(record.trial.key, record)
         return [by_key[trial.key] for trial in self.trials if trial.key in by_key]
@@ -219,7 +220,7 @@ class StudyDirectory:
         if not dropped:
             return
         with lock(self.folder):
-            for path in (self.folder / "records").glob("*.jsonl"):
+            for path in (self.folder / RECORDS).glob("*.jsonl"):
                 records = read_records(path)
                 rest = [record for record in records if record.trial.key not in dropped]
                 if not rest:
@@ -263,10 +264,26 @@ def is_locked(folder: Path) -> bool:
 
 
 def delete_partial_files(folder: Path) -> None:
-    """Delete the unfinished files of writers that were killed; the caller holds the lock."""
-    for parent in (folder, folder / "records"):
-        for path in parent.glob(".*.*"):
-            path.unlink(missing_ok=True)
+    """Delete the unfinished files of writers that were killed; the caller holds the lock.
+
+    Only regular files with the names that `grad_ext.files.writing_atomically` gives are deleted, and
+    none in a linked folder of records, which may be shared with others.
+    """
+    for parent in (folder, folder / RECORDS):
+        if parent != folder and parent.is_symlink():
+            continue
+        for path in parent.glob(".*"):
+            if is_temporary(path):
+                path.unlink(missing_ok=True)
+
+
+def _is_own(path: Path) -> bool:
+    """Return whether a study leaves a file or folder if it is killed before its plan is written."""
+    if path.is_symlink():
+        return False
+    if path.name == RECORDS:
+        return path.is_dir() and not any(path.iterdir())
+    return is_temporary(path) or (path.name == LOCK and path.is_file())
 
 
 def _stored(folder: Path, about: Mapping[str, Any]) -> list[Trial] | None:
@@ -279,10 +296,13 @@ def _stored(folder: Path, about: Mapping[str, Any]) -> list[Trial] | None:
     """
     plan = folder / "study.json"
     if not plan.exists():
-        # A lock and an unfinished plan begin with a dot.
-        if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
+        foreign = (
+            sorted(p.name for p in folder.iterdir() if not _is_own(p)) if folder.is_dir() else []
+        )
+        if foreign:
             raise InputError(
-                f"{folder} is not empty and holds no study (no study.json); give another --out"
+                f"{folder} is not empty and holds no study (no study.json, but {foreign[0]!r}); "
+                "give another --out"
             )
         return None
     stored = _read_plan(plan)
@@ -354,7 +374,7 @@ def write_records(folder: Path, records: Sequence[Record]) -> Path:
 def record_file(folder: Path, trials: Sequence[Trial]) -> Path:
     """Return the path of the records of a pack of these trials."""
     name = fingerprint([trial.key for trial in trials])
-    return folder / "records" / f"{name}.jsonl"
+    return folder / RECORDS / f"{name}.jsonl"
 
 
 def to_lines(records: Iterable[Record]) -> str:

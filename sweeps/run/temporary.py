@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ import psutil
 
 # Before the id of the process.
 PREFIX = "grad-ext-run-"
+# As `tempfile.mkdtemp` makes them in `temporary_folder`.
+NAME = re.compile(rf"{PREFIX}([0-9]+)-[a-z0-9_]{{8}}")
 
 
 @contextmanager
@@ -33,6 +36,7 @@ def temporary_folder() -> Iterator[Path]:
 def delete_stale_folders() -> None:
     """Delete the temporary folders of processes that were killed."""
     for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        owner = path.name.removeprefix(PREFIX).partition("-")[0]
-        if owner.isdecimal() and not psutil.pid_exists(int(owner)):
+        match = NAME.fullmatch(path.name)
+        # Links are left alone; shutil.rmtree follows none inside of a folder.
+        if match and not path.is_symlink() and not psutil.pid_exists(int(match[1])):
             shutil.rmtree(path, ignore_errors=True)

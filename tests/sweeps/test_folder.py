@@ -158,9 +158,9 @@ def test_a_study_belongs_to_one_process_until_that_is_killed(tmp_path):
 
 
 def test_what_a_killed_writer_left_is_no_study_and_swept_up(tmp_path):
-    (tmp_path / ".study.json.x1").write_text('{"form')
+    (tmp_path / ".study.json.abcdefg1.grad-ext-tmp").write_text('{"form')
     study = StudyDirectory.open(tmp_path, grid(), ABOUT)
-    (tmp_path / "records" / ".abc.jsonl.x2").write_text("{")
+    (tmp_path / "records" / ".abc.jsonl.abcdefg2.grad-ext-tmp").write_text("{")
     write_records(tmp_path, [record(grid()[0])])
     with lock(tmp_path):
         delete_partial_files(tmp_path)
@@ -170,6 +170,52 @@ def test_what_a_killed_writer_left_is_no_study_and_swept_up(tmp_path):
     assert StudyDirectory.read(tmp_path) == study
     with pytest.raises(InputError, match=r"has no study\.json"):
         StudyDirectory.read(tmp_path / "records")
+
+
+def test_only_own_temporary_files_are_deleted(tmp_path):
+    folder, elsewhere = tmp_path / "study", tmp_path / "elsewhere"
+    StudyDirectory.open(folder, grid(), ABOUT)
+    elsewhere.mkdir()
+    own = ".results.csv.abcdefg1.grad-ext-tmp"
+    (elsewhere / own).write_text("another study's")
+    foreign = [
+        folder / name for name in (".gitlab-ci.yml", ".a.b", ".a.grad-ext-tmp", "x.grad-ext-tmp")
+    ]
+    for path in foreign:
+        path.write_text("mine")
+    for parent in (folder, folder / "records"):
+        (parent / own).write_text("unfinished")
+        (parent / ".link.abcdefg2.grad-ext-tmp").symlink_to(elsewhere / own)
+        (parent / ".folder.abcdefg3.grad-ext-tmp").mkdir()
+    delete_partial_files(folder)
+    for parent in (folder, folder / "records"):
+        assert not (parent / own).exists()
+        assert (parent / ".link.abcdefg2.grad-ext-tmp").is_symlink()
+        assert (parent / ".folder.abcdefg3.grad-ext-tmp").is_dir()
+    assert all(path.read_text() == "mine" for path in foreign)
+    assert (elsewhere / own).exists()
+
+
+def test_nothing_is_deleted_through_a_linked_folder_of_records(tmp_path):
+    folder, elsewhere = tmp_path / "study", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.mkdir()
+    (folder / "records").symlink_to(elsewhere)
+    own = elsewhere / ".a.jsonl.abcdefg1.grad-ext-tmp"
+    own.write_text("{")
+    delete_partial_files(folder)
+    assert own.exists()
+
+
+@pytest.mark.parametrize("name", [".gitlab-ci.yml", ".git", "records/mine", ".a.b.grad-ext-tmp"])
+def test_a_folder_with_hidden_files_is_not_empty(tmp_path, name):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("mine")
+    with pytest.raises(InputError, match=name.partition("/")[0]):
+        StudyDirectory.open(tmp_path, grid(), ABOUT)
+    assert path.read_text() == "mine"
+    assert not (tmp_path / "study.json").exists()
 
 
 def test_what_was_read_of_a_file_and_how_to_read_it_again(tmp_path, monkeypatch):

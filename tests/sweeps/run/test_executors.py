@@ -83,7 +83,7 @@ def test_the_same_command_again_trains_nothing_and_more_seeds_extend(finished, m
     monkeypatch.chdir(folder)
     before = {p: p.stat().st_mtime_ns for p in (folder / "study" / "records").iterdir()}
     # What a run left that was killed while it wrote results.
-    (folder / "study" / ".results.csv.x1").write_text("lam,")
+    (folder / "study" / ".results.csv.abcdefg1.grad-ext-tmp").write_text("lam,")
     assert main([*SMALL, "--out", "study"]) == 0
     assert not list((folder / "study").glob(".results*"))
     assert {p: p.stat().st_mtime_ns for p in (folder / "study" / "records").iterdir()} == before

@@ -15,12 +15,17 @@ def test_what_killed_drivers_left_is_deleted(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    kept = [tmp_path / f"grad-ext-run-{os.getpid()}-x", tmp_path / "grad-ext-run-others"]
-    for path in (*kept, tmp_path / f"grad-ext-run-{ended.pid}-x"):
+    own, others = f"grad-ext-run-{os.getpid()}-abcdefg1", f"grad-ext-run-{ended.pid}-notes"
+    kept = [tmp_path / name for name in (own, others, "grad-ext-run-others")]
+    stale, link = (tmp_path / f"grad-ext-run-{ended.pid}-{end}" for end in ("abcdefg1", "abcdefg2"))
+    for path in (*kept, stale):
         path.mkdir()
         (path / "file").touch()
+    (stale / "inner").symlink_to(kept[0])
+    link.symlink_to(kept[0])
     delete_stale_folders()
-    assert sorted(tmp_path.iterdir()) == sorted(kept)
+    assert sorted(tmp_path.iterdir()) == sorted([*kept, link])
+    assert all((path / "file").exists() for path in kept)
 
 
 def test_a_folder_is_private_and_deleted_whatever_happens(tmp_path, monkeypatch):
