@@ -103,8 +103,8 @@ _NEEDS_FAIRLEARN = {"fairlearn": "fairlearn"}
 _NEEDS_AIF360 = {"aif360": "aif360"}
 _NEEDS_BOTH = {**_NEEDS_AIF360, **_NEEDS_FAIRLEARN}
 _NEEDS_TENSORFLOW = {**_NEEDS_AIF360, "tensorflow": "tensorflow"}
-_BOUNDS = (0.1, 0.05, 0.02, 0.01)
-_WEIGHTS = (0.0, 0.5, 1.0)
+_BOUNDS = (0.1, 0.05, 0.02, 0.01, 0.005, 0.002)
+_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 # Models in one child process of AIF360's.
 _WIDTH = 5
 
@@ -172,8 +172,8 @@ BASELINES: dict[str, Baseline] = {
         "VFAE",
         "grad_ext.adapters.neural.vfae:VFAE",
         hyperparameter="beta",
-        # Predictions are constant on German at 1000, and on Adult at 3000.
-        values=(0.0, 30.0, 100.0, 300.0),
+        # Predictions are constant on German at 1000, and on Adult at 3000: the grid goes no further.
+        values=(0.0, 30.0, 100.0, 300.0, 1000.0),
         default=100.0,
         seeded=True,
         several="separate",
@@ -195,7 +195,7 @@ BASELINES: dict[str, Baseline] = {
         "AdversarialDebiasing (AIF360)",
         "grad_ext.adapters.aif360.adversarial:adversarial_debiasing",
         hyperparameter="adversary_loss_weight",
-        values=(0.0, 0.1, 0.3, 1.0, 3.0),
+        values=(0.0, 0.1, 0.3, 1.0, 3.0, 10.0),
         default=0.1,
         seeded=True,
         several="intersection",
@@ -278,7 +278,7 @@ BASELINES: dict[str, Baseline] = {
         "AdversarialFairnessClassifier (Fairlearn)",
         f"{_FAIRLEARN}:adversarial",
         hyperparameter="alpha",
-        values=(0.0, 0.1, 0.3, 1.0, 3.0),
+        values=(0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0),
         default=1.0,
         seeded=True,
         several="crossed",
@@ -299,7 +299,7 @@ BASELINES: dict[str, Baseline] = {
         "ExponentiatedGradient, boosting (Fairlearn)",
         f"{_FAIRLEARN}:exponentiated_gradient",
         hyperparameter="difference_bound",
-        values=(0.1, 0.03, 0.01),
+        values=(0.1, 0.03, 0.01, 0.003),
         default=0.01,
         seeded=True,
         several="crossed",
@@ -322,7 +322,7 @@ BASELINES: dict[str, Baseline] = {
         "ExponentiatedGradient, LightGBM (Fairlearn)",
         f"{_FAIRLEARN}:exponentiated_gradient",
         hyperparameter="difference_bound",
-        values=(0.2, *_BOUNDS, 0.005),
+        values=(0.2, *_BOUNDS),
         default=0.01,
         several="crossed",
         packages={**_NEEDS_FAIRLEARN, **_NEEDS_LIGHTGBM},

@@ -152,21 +152,26 @@ def hsic() -> Penalised:
     return Penalised(_hsic)
 
 
+def fairret_loss() -> Loss:
+    """Return fairret's norm loss of the positive rates, which leaves instance weights out."""
+    try:
+        from fairret.loss import NormLoss
+        from fairret.statistic import PositiveRate
+    except ImportError as error:
+        raise MissingToolkit("fairret", "fairret") from error
+    norm = NormLoss(PositiveRate())
+
+    def loss(z: Tensor, groups: Tensor, w: Tensor) -> Tensor:
+        value: Tensor = norm(z.unsqueeze(1), groups)
+        return value
+
+    return loss
+
+
 def fairret() -> Penalised:
     """Return the network with fairret's norm loss of the positive rates.
 
     Buyl, Defrance and De Bie (2024), "fairret: a Framework for Differentiable Fairness Regularization
     Terms". Instance weights count in the target's loss and not in the penalty.
     """
-    try:
-        from fairret.loss import NormLoss
-        from fairret.statistic import PositiveRate
-    except ImportError as error:
-        raise MissingToolkit("fairret", "fairret") from error
-    loss = NormLoss(PositiveRate())
-
-    def penalty(z: Tensor, groups: Tensor, w: Tensor) -> Tensor:
-        value: Tensor = loss(z.unsqueeze(1), groups)
-        return value
-
-    return Penalised(penalty)
+    return Penalised(fairret_loss())

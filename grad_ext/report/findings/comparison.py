@@ -162,6 +162,20 @@ class NeedsAttributes(Finding):
 
 
 @dataclass(frozen=True)
+class GridEnds(Finding):
+    """The methods whose chosen value is an end of its grid, so that a better one may lie beyond.
+
+    Attributes
+    ----------
+    methods : tuple of (str, str, int)
+        The method with its chosen value, which end it is ('least' or 'greatest'), and the number of
+        values that were tried.
+    """
+
+    methods: tuple[tuple[str, str, int], ...]
+
+
+@dataclass(frozen=True)
 class Failed(Finding):
     """How many models of each method failed with an error."""
 
@@ -240,7 +254,7 @@ def caveats(frame: pd.DataFrame) -> list[Finding]:
     chosen = _without_majority(at_chosen(frame))
     if len(names := tuple(chosen.loc[chosen["needs_attributes"], "name"])):
         found.append(NeedsAttributes(names))
-    found += [*_failed(lines), *_equal(compared), *_few(compared)]
+    found += [*_grid_ends(chosen), *_failed(lines), *_equal(compared), *_few(compared)]
     return found + one_split(frame)
 
 
@@ -355,6 +369,14 @@ def _constant(lines: pd.DataFrame) -> list[Finding]:
         for _, row in rows.iterrows()
     )
     return [ConstantLines(constant)] if constant else []
+
+
+def _grid_ends(chosen: pd.DataFrame) -> list[Finding]:
+    ends = chosen[chosen["grid_end"] != ""]
+    methods = tuple(
+        (line_label(line), str(line["grid_end"]), len(line["grid"])) for _, line in ends.iterrows()
+    )
+    return [GridEnds(methods)] if methods else []
 
 
 def _failed(lines: pd.DataFrame) -> list[Finding]:

@@ -38,6 +38,7 @@ from grad_ext.report.text_tables.comparison import (
     DOMINATED_BY,
     cost_lines,
     difference_lines,
+    grid_lines,
     interval_lines,
     method_lines,
     toolkit_lines,
@@ -75,6 +76,11 @@ DIFFERENCES = (
 ALL = (
     "Dominated by: any line of this table, also of the same method. These are test metrics of many "
     "lines, so the best of them are partly the luckiest."
+)
+GRIDS = (
+    "The values of its hyperparameter with which each method was trained, of which one rule chose on the "
+    "validation set for all methods. Where an end of a grid was chosen, a better value may lie beyond; "
+    "0 is no end, since nothing lies beyond it."
 )
 TOOLKITS = (
     "With AIF360's names and signs, unprivileged minus (disparate impact: divided by) privileged; means "
@@ -199,6 +205,14 @@ COMPARISON: tuple[Section[ComparisonPage], ...] = (
         lambda page: [
             paragraphs([INTERVALS]),
             table(*interval_lines(page.chosen), words=(0, 1)),
+        ],
+    ),
+    Section(
+        "grids",
+        "The settings that each method was given",
+        lambda page: [
+            paragraphs([GRIDS]),
+            table(*grid_lines(page.chosen), words=(0, 2, 3, 5), bold=False),
         ],
     ),
     Section("all", "At all values of the hyperparameters", _all_values),

@@ -183,6 +183,12 @@ def _needs_attributes(finding: comparison.NeedsAttributes) -> str:
 
 
 @sentence.register
+def _grid_ends(finding: comparison.GridEnds) -> str:
+    methods = listed(f"{name} ({end} of {n})" for name, end, n in finding.methods)
+    return f"The chosen value is an end of its grid, beyond which a better one may lie: {methods}."
+
+
+@sentence.register
 def _failed(finding: comparison.Failed) -> str:
     return f"Failed: {_counts(finding.models)}. {finding.error}"
 

@@ -7,6 +7,8 @@ whatever the data, so lines with a constant model, and the majority class, domin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from scipy import special
@@ -129,11 +131,57 @@ def at_chosen(frame: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns as those of `summary`; lam is nan where different models have different ones.
-        Sorted by balanced Delta, which no constant prediction wins; methods without metrics last.
+        Columns as those of `summary`, and two of the method's grid; lam is nan where different
+        models have different ones. Sorted by balanced Delta, which no constant prediction wins;
+        methods without metrics last.
+
+        - grid: the values of the hyperparameter that have models, ascending; empty without one.
+        - grid_end: which end of them was chosen: see `grid_end`.
     """
     lines = _with_dominance(_lines(chosen_models(frame), ["name"]))
+    models = models_of(frame)
+    models = models[models["hyperparameter"] != ""]
+    values = {
+        name: tuple(sorted(map(float, group["lam"].unique())))
+        for name, group in models.groupby("name")
+    }
+    lines["grid"] = [values.get(name, ()) for name in lines["name"]]
+    lines["grid_end"] = [
+        grid_end(lam, grid) if chosen else ""
+        for lam, grid, chosen in zip(lines["lam"], lines["grid"], lines["chosen"], strict=True)
+    ]
     return lines.sort_values("balanced_delta", ascending=False, kind="stable", ignore_index=True)
+
+
+def grid_end(value: float, grid: Sequence[float]) -> str:
+    """Return which end of its grid a chosen value is, beyond which a better one may lie.
+
+    Parameters
+    ----------
+    value : float
+        The chosen value.
+    grid : sequence of float
+        All values that were tried.
+
+    Returns
+    -------
+    {'least', 'greatest', ''}
+        Empty if it is neither, or the only value. 0 is no least value: nothing lies beyond it, since
+        no hyperparameter is negative.
+
+    Examples
+    --------
+    >>> from grad_ext.report.statistics.comparison import grid_end
+    >>> grid_end(300.0, [0.0, 30.0, 100.0, 300.0])
+    'greatest'
+    >>> grid_end(0.0, [0.0, 30.0, 100.0, 300.0])
+    ''
+    """
+    if len(set(grid)) < 2:
+        return ""
+    if value == max(grid):
+        return "greatest"
+    return "least" if value == min(grid) and value != 0.0 else ""
 
 
 def majority(lines: pd.DataFrame) -> dict[str, float]:

@@ -30,8 +30,8 @@ def summary_lines(frame: pd.DataFrame) -> TextTable:
     """Return the heading and the lines of a comparison, the majority class first.
 
     A line per method, as `at_chosen` has them. The last column: † needs the protected attributes
-    for prediction; dominated, or clearly dominated, by another line of this table; how many models
-    diverged or failed, and the error.
+    for prediction; dominated, or clearly dominated, by another line of this table; the chosen value is
+    an end of its grid; how many models diverged or failed, and the error.
 
     Parameters
     ----------
@@ -68,6 +68,8 @@ def _marks(line: pd.Series) -> list[str]:
     marks = ["†"] if line["needs_attributes"] else []
     if line["dominated"]:
         marks.append("clearly dominated" if line["clearly"] else "dominated")
+    if line["grid_end"]:
+        marks.append("end of grid")
     return [*marks, *_lost(line), *([line["error"]] if line["error"] else [])]
 
 
@@ -120,6 +122,25 @@ def method_lines(
 
 def _name(line: pd.Series) -> str:
     return marked(str(line["name"]), bool(line["needs_attributes"]))
+
+
+def grid_lines(chosen: pd.DataFrame) -> TextTable:
+    """Return the heading and the lines of the hyperparameters' grids, GRAD's first.
+
+    Parameters
+    ----------
+    chosen : pandas.DataFrame
+        As `grad_ext.report.statistics.comparison.at_chosen` returns it.
+    """
+    lines = chosen[chosen["method"] != MAJORITY_METHOD]
+    ours = ~lines["method"].str.startswith("GRAD")
+    body = []
+    for _, line in lines.loc[ours.sort_values(kind="stable").index].iterrows():
+        grid = ", ".join(f"{value:g}" for value in line["grid"])
+        picked = line["setting"].partition(" = ")[2] if line["chosen"] else ""
+        cells = [str(max(len(line["grid"]), 1)), line["hyperparameter"], grid, picked]
+        body.append([_name(line), *cells, line["grid_end"]])
+    return ["method", "settings", "hyperparameter", "values", "chosen", "end of its grid"], body
 
 
 def interval_lines(chosen: pd.DataFrame) -> TextTable:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from grad_ext.adapters.neural.penalties import BatchPenalty, _hsic, _mmd, fairret
+from grad_ext.adapters.neural.penalties import BatchPenalty, _hsic, _mmd, fairret_loss
 from grad_ext.outputs import Binary
 
 
@@ -62,6 +62,10 @@ def test_mmd_by_loops():
     assert float(_mmd(z, groups, w)) == pytest.approx(math.sqrt(total), rel=1e-3)
 
 
-def test_fairret_is_there():
+def test_fairrets_loss_by_hand():
+    """The groups' positive rates 0.5 and 0.75 over the overall one, 0.625: 2 times 0.2."""
     pytest.importorskip("fairret")
-    assert hasattr(fairret(), "fit")
+    loss = fairret_loss()
+    z = torch.logit(torch.tensor([0.4, 0.6, 0.7, 0.8], dtype=torch.float64))
+    groups = torch.eye(2, dtype=torch.float64).repeat_interleave(2, 0)
+    assert float(loss(z, groups, torch.ones(4, dtype=torch.float64))) == pytest.approx(0.4)

@@ -21,6 +21,7 @@ from grad_ext.report.findings.comparison import (
     FewModels,
     Frontier,
     FrontierMethod,
+    GridEnds,
     ManyMethods,
     MethodResult,
     NeedsAttributes,
@@ -130,6 +131,15 @@ def test_caveats_name_the_methods():
     assert np.isnan(few.reach)
     (behind,) = of(caveats(frame(model("a", 0, 0.8, 0.25))), BelowMajority)
     assert (behind.metric, behind.majority) == ("balanced_delta", 0.5)
+
+
+def test_chosen_ends_of_grids_are_a_caveat():
+    rows = frame(
+        *(model("edge", 0, lam=lam, chosen=lam == 3.0) for lam in (0.0, 1.0, 3.0)),
+        *(model("inner", 0, lam=lam, chosen=lam == 1.0) for lam in (0.0, 1.0, 3.0)),
+    )
+    assert of(caveats(rows), GridEnds) == [GridEnds((("EDGE, beta = 3", "greatest", 3),))]
+    assert not of(caveats(ROWS), GridEnds)
 
 
 def test_grad_is_compared_with_its_plain_network():

@@ -160,6 +160,25 @@ def test_each_method_is_taken_at_its_chosen_values():
     assert lines.loc["A", "dominated_by"] == "E"
 
 
+def test_the_end_of_a_grid_is_told_where_it_was_chosen():
+    lines = at_chosen(
+        frame(
+            *(model("top", 0, lam=lam, chosen=lam == 3.0) for lam in (3.0, 0.0, 1.0)),
+            *(model("low", 0, lam=lam, chosen=lam == 1.0) for lam in (1.0, 2.0)),
+            *(model("zero", 0, lam=lam, chosen=lam == 0.0) for lam in (0.0, 2.0)),
+            *(model("inner", s, lam=lam, chosen=lam == 2.0) for s in (0, 1) for lam in (1, 2, 3)),
+            model("single", 0, lam=5.0),
+            model("none", 0, hyperparameter=""),
+            *(model("unchosen", 0, lam=lam, chosen=False) for lam in (1.0, 2.0)),
+        )
+    ).set_index("name")
+    ends = {"TOP": "greatest", "LOW": "least", "ZERO": "", "INNER": "", "SINGLE": "", "NONE": ""}
+    assert lines["grid_end"].to_dict() == {**ends, "UNCHOSEN": ""}
+    assert lines.loc["TOP", "grid"] == (0.0, 1.0, 3.0)
+    assert lines.loc["INNER", "grid"] == (1.0, 2.0, 3.0)
+    assert lines.loc["NONE", "grid"] == ()
+
+
 def test_one_title_with_several_recipes_is_several_methods():
     lines = summary(frame(model("a", recipe="paper"), model("a", recipe="steady"), model("b")))
     assert lines["name"].tolist() == ["A, paper recipe", "A, steady recipe", "B"]
