@@ -270,7 +270,7 @@ def completed(words, cwd):
     [
         ("grad-ext tr", ["train"]),
         ("grad-ext sweep lambda --dataset german,ad", ["german,adult"]),
-        ("grad-ext sweep seed --recipe ", ["paper", "steady"]),
+        ("grad-ext sweep seed --recipe ", ["paper", "steady", "smooth"]),
         ("grad-ext audit --dataset h", ["health"]),
         ("grad-ext compare --methods nn-pred,nn", ["nn-pred,nn-auto"]),
         ("grad-ext sweep status o", ["one"]),
