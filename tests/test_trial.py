@@ -233,8 +233,9 @@ def test_numpys_scalars_become_pythons():
         saturation=np.array([40.0, 10.0]), recipe=np.str_("steady"),
     )  # fmt: skip
     plain = Settings(
-        trunk=(5, 4), branch=(3,), epochs=2, balance_groups=True, saturation=(40.0, 10.0)
-    )
+        trunk=(5, 4), branch=(3,), epochs=2, balance_groups=True, saturation=(40.0, 10.0),
+        recipe="steady",
+    )  # fmt: skip
     trial = Trial("t", ("sex",), np.float32(1.5), np.int64(3), np.int8(4), settings=settings)
     assert trial == Trial("t", ("sex",), 1.5, 3, 4, settings=plain)
     assert json.loads(json.dumps(to_json(trial))) == to_json(

@@ -48,7 +48,7 @@ class GRADInProcessing(Transformer):  # type: ignore[misc]
         The target branch predicts the label, or the features without the protected ones. With
         'auto', a logistic regression on the trunk's output classifies, and `transform` returns that
         output.
-    recipe : {'paper', 'steady', 'smooth'}
+    recipe : {'paper', 'steady', 'smooth'}, default 'smooth'
         The training recipe. It decides the settings from `encoding` to `checkpoint` that are None.
     constraint : str, default 'demographic_parity'
         The rows among which predictions must be independent of the groups, a name in

@@ -42,7 +42,7 @@ def reproduce(
         str | None,
         typer.Option(
             autocompletion=complete.recipes,
-            help="Training recipes, comma-separated; all by default.",
+            help="Training recipes, comma-separated; paper and steady by default.",
         ),
     ] = None,
     epochs: Annotated[
@@ -66,17 +66,17 @@ def reproduce(
     from grad_ext.cli.studies import counts, run_study
     from grad_ext.data.lists import listed
     from grad_ext.sweeps.studies.reproduction import (
+        REPRODUCED,
         Reproduction,
         ReproductionResult,
         open_reproduction,
     )
-    from grad_ext.training.settings import RECIPES
 
     formats = study.formats()
     asked = Reproduction(
         table=table,
         seeds=seeds,
-        recipes=tuple(listed(recipes) or RECIPES),
+        recipes=tuple(listed(recipes) or REPRODUCED),
         evaluation=evaluation.config(),
         protected=_attributes(protected or []),
         epochs=epochs,

@@ -43,7 +43,7 @@ class GRADClassifier(ClassifierMixin, GRADEstimator):  # type: ignore[misc]
     trunk, branch : sequence of int, default (40, 40)
         Hidden units of each layer of the trunk and of the branches. `trunk` may also be a function
         that takes the number of features and returns a `torch.nn.Module` to use as the trunk.
-    recipe : {'paper', 'steady', 'smooth'}
+    recipe : {'paper', 'steady', 'smooth'}, default 'smooth'
         The training recipe. It determines the settings from `encoding` to `checkpoint` that are
         None; `grad_ext.training.settings.Settings` describes them and lists each recipe's values.
     constraint : str, default 'demographic_parity'

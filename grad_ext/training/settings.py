@@ -107,7 +107,7 @@ class Settings:
     ----------
     variant : {'pred', 'auto'}
         What the target branch predicts: the label, or the features without the protected ones.
-    recipe : {'paper', 'steady', 'smooth'}
+    recipe : {'paper', 'steady', 'smooth'}, default 'smooth'
         The training recipe: exactly the paper's (GRAD, section 2); one whose last epoch can be kept,
         for every λ; or one whose λ moves the gap between the groups smoothly, from the plain
         network's at 0 to about chance at 100 or more. The following defaults are given as
@@ -157,8 +157,9 @@ class Settings:
         "Domain-Adversarial Training of Neural Networks").
     saturation : tuple of float, none | (35, 1) | (3, 100)
         A limit and a midpoint: s(λ) = limit · λ / (λ + midpoint); without them s(λ) = λ. The noise of
-        the reversed gradient grows with λ and beyond some strength exceeds the target's gradient. By
-        construction, results hardly change between λ = 100 and 1000.
+        the reversed gradient grows with λ and beyond some strength exceeds the target's gradient. With (35,
+        1), results by construction hardly change beyond λ = 10; with (3, 100), half of the limit is
+        reached at λ = 100, and the score penalty grows on.
     warmup : float, 0 | 10
         How fast the reversal grows to its strength, by default by 2 / (1 + exp(-warmup · p)) - 1 at a
         share p of all steps (Ganin et al. 2016), so that the target is learned first; 0 is the full
@@ -198,7 +199,7 @@ class Settings:
     """
 
     variant: str = "pred"
-    recipe: str = "steady"
+    recipe: str = "smooth"
     trunk: tuple[int, ...] = (40, 40)
     branch: tuple[int, ...] = (40, 40)
     use_protected: bool = False  # open in the paper

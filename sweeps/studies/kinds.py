@@ -14,8 +14,8 @@ from typing import Any
 from grad_ext.errors import InputError, unknown
 from grad_ext.sweeps.folder import StudyDirectory
 from grad_ext.sweeps.studies.study import StudyKind
-from grad_ext.sweeps.studies.values import LAMBDAS, Values
-from grad_ext.training.settings import LAMBDA
+from grad_ext.sweeps.studies.values import Range, Values, default_lambdas
+from grad_ext.training.settings import LAMBDA, Settings
 
 
 class LambdaStudy(StudyKind):
@@ -26,9 +26,20 @@ class LambdaStudy(StudyKind):
     seeds = 10
     over_lambda = True
 
-    def varied(self, given: Mapping[str, Values]) -> dict[str, Values]:
-        """Add the paper's values of λ unless λ is given."""
-        return super().varied({**given} if "lam" in given else {**given, "lam": LAMBDAS})
+    def by_default(
+        self, given: Mapping[str, Values], settings: Mapping[str, Any]
+    ) -> dict[str, Values]:
+        """Return the values of λ over which the recipes of the study are shown, unless λ is given."""
+        if "lam" in given:
+            return {}
+        recipes, variants = (
+            given.get(name, (settings.get(name, default),))
+            for name, default in (("recipe", Settings.recipe), ("variant", Settings.variant))
+        )
+        # A range is refused by `varied`.
+        if isinstance(recipes, Range) or isinstance(variants, Range):
+            return {}
+        return {"lam": default_lambdas(recipes, variants)}
 
 
 class SeedStudy(StudyKind):

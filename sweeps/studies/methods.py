@@ -23,14 +23,15 @@ from grad_ext.sweeps.run.packs import WIDTH
 from grad_ext.training.settings import LAMBDA
 from grad_ext.trial import Trial
 
-# The values of λ in a comparison.
+# The values of λ in a comparison; with the recipe 'smooth', whose λ is a handle, more of them over less.
 LAMBDAS = (1.0, 10.0, 100.0, 1000.0)
-# GRAD and the plain network by name: the variant, and the values of λ.
-OURS: dict[str, tuple[str, tuple[float, ...]]] = {
-    "grad-pred": ("pred", LAMBDAS),
-    "grad-auto": ("auto", LAMBDAS),
-    "nn-pred": ("pred", (0.0,)),
-    "nn-auto": ("auto", (0.0,)),
+SMOOTH_LAMBDAS = (10.0, 20.0, 50.0, 100.0, 200.0, 400.0)
+# GRAD and the plain network by name: the variant, and whether gradients are reversed.
+OURS: dict[str, tuple[str, bool]] = {
+    "grad-pred": ("pred", True),
+    "grad-auto": ("auto", True),
+    "nn-pred": ("pred", False),
+    "nn-auto": ("auto", False),
 }
 METHODS = (*OURS, *BASELINES)
 PREDICTS = ("predict_proba", "decision_function", "predict")
@@ -96,7 +97,9 @@ def method_specs(methods: Methods, hyperparameters: bool, example: Trial) -> lis
         if name in specs:
             raise InputError(f"methods: {name!r} is given twice")
         specs[name] = (
-            _registered(name, hyperparameters) if value is None else _own(name, value, example)
+            _registered(name, hyperparameters, example.settings.recipe)
+            if value is None
+            else _own(name, value, example)
         )
     if not specs:
         raise InputError("expected at least one method, got none")
@@ -115,12 +118,12 @@ def _named(methods: Sequence[str | Mapping[str, Any]] | Mapping[str, Any]) -> It
             raise unknown("method", item, METHODS)
 
 
-def _registered(name: str, hyperparameters: bool) -> MethodSpec:
+def _registered(name: str, hyperparameters: bool, recipe: str) -> MethodSpec:
     if name in OURS:
-        variant, values = OURS[name]
-        return MethodSpec(
-            name, values if hyperparameters or LAMBDA not in values else (LAMBDA,), variant
-        )
+        variant, reverses = OURS[name]
+        smooth = recipe == "smooth" and variant == "pred"
+        values = (SMOOTH_LAMBDAS if smooth else LAMBDAS) if hyperparameters else (LAMBDA,)
+        return MethodSpec(name, values if reverses else (0.0,), variant)
     listed = BASELINES[name]
     values = listed.values if hyperparameters and listed.values else (listed.default,)
     return MethodSpec(

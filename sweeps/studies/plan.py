@@ -176,7 +176,8 @@ class StudyPlan:
         for name in given:
             if name in self.settings:
                 raise InputError(f"{name} is both fixed (settings) and varied (set)")
-        varied = self._kind.varied(given)
+        kind = self._kind
+        varied = kind.varied({**given, **kind.by_default(given, self.settings)})
         for name in ("lam", "split_seed"):
             if name in self.settings:
                 raise InputError(f"{name} is not a setting of the network: it belongs to set")

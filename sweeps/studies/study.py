@@ -204,6 +204,20 @@ class StudyKind:
             raise InputError(f"a {self.name} needs something to vary, such as lam=1,10,100")
         return dict(given)
 
+    def by_default(
+        self, given: Mapping[str, Values], settings: Mapping[str, Any]
+    ) -> dict[str, Values]:
+        """Return what this kind varies besides what a plan varies, depending on its fixed settings.
+
+        Parameters
+        ----------
+        given : mapping of str to Values
+            What the plan varies.
+        settings : mapping of str to value
+            What the plan fixes.
+        """
+        return {}
+
     def points(self, varied: Mapping[str, Values]) -> list[dict[str, Any]]:
         """Return every choice of settings that is known beforehand: all values crossed."""
         grid: Any = varied.values()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any, get_type_hints
 
 from grad_ext import checks
@@ -13,6 +14,8 @@ from grad_ext.training.settings import Settings
 
 # The range of the paper's Figure 2, as a 1-2-5 series.
 LAMBDAS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0)
+# The range over which λ moves the gap with the recipe 'smooth': from the plain network to beyond chance.
+SMOOTH_LAMBDAS = (0.0, 2.0, 5.0, 10.0, 20.0, 35.0, 50.0, 100.0, 200.0, 400.0)
 # A study can also vary λ, the seed of the train/test split, and the units of every layer at once.
 TYPES: Mapping[str, Any] = {
     "lam": float,
@@ -32,6 +35,18 @@ EXPECTED = {
     tuple[float, ...]: "numbers such as 50x1, or none",
 }
 TRUTH = {"true": True, "false": False}
+
+
+def default_lambdas(recipes: Iterable[str], variants: Iterable[str]) -> tuple[float, ...]:
+    """Return the values of λ that a study has by default: those of all its recipes together.
+
+    With 'smooth' they are `SMOOTH_LAMBDAS`, except for GRAD-Auto, whose λ saturates as with 'steady'.
+    """
+    ranges = [
+        SMOOTH_LAMBDAS if (recipe, variant) == ("smooth", "pred") else LAMBDAS
+        for recipe, variant in product(recipes, tuple(variants))
+    ]
+    return tuple(sorted({lam for lams in ranges for lam in lams}))
 
 
 @dataclass(frozen=True)

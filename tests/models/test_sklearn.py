@@ -70,7 +70,7 @@ def test_a_mixed_frame_is_learned_and_protected():
     gaps, right = {}, {}
     for name, model in {
         "plain": plain,
-        "grad": quick(lam=30, epochs=20).fit(X, y, sensitive_features=a),
+        "grad": quick(lam=100, epochs=20).fit(X, y, sensitive_features=a),
     }.items():
         labels = model.predict(X_test) == "yes"
         gaps[name] = discrimination(None, labels, sensitive_features=b)
@@ -515,7 +515,8 @@ def test_missing_attributes_are_missing_in_every_container():
             "series": pd.Series(with_gaps),
             "list": with_gaps,
             "nan": [np.nan if name is None else name for name in with_gaps],
-            "dict": {"sex": with_gaps},
+            # Initial weights depend on the name: this is that of an attribute without one.
+            "dict": {"sensitive_feature": with_gaps},
             "rows": [[name] for name in with_gaps],
         }.items()
     }
@@ -534,7 +535,7 @@ SCALARS = {
     "beta1": np.float32(0.5), "final_lr_fraction": np.float32(0.5), "dropout": np.float16(0.25),
     "adversary_input": np.str_("prediction"), "lam_scales": np.str_("loss"),
     "saturation": np.array([1.0, 2.0]), "warmup": np.int64(1), "extrapolation": np.float32(0.5),
-    "balance_groups": np.bool_(True), "checkpoint": np.str_("last"),
+    "balance_groups": np.bool_(True), "score_penalty": np.float32(0.5), "checkpoint": np.str_("last"),
     "lr_schedule": np.str_("cosine"), "warmup_schedule": np.str_("logistic"),
     "validation": np.float32(0.25), "intersections": np.bool_(False),
     "continuous": np.array([], dtype=str), "missing": np.str_("use"), "prot_attr": None,

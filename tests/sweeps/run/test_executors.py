@@ -116,10 +116,10 @@ def listening(processes):
 @pytest.mark.parametrize(
     ("arguments", "models", "number"),
     [
-        ((*LAMBDA, *HERE), 440, signal.SIGINT),
-        ((*LAMBDA, *SIDE_BY_SIDE), 440, signal.SIGINT),
-        ((*LAMBDA, *SIDE_BY_SIDE), 440, signal.SIGTERM),
-        ((*LAMBDA, *HERE, "--engine", "ray"), 440, signal.SIGINT),
+        ((*LAMBDA, *HERE), 400, signal.SIGINT),
+        ((*LAMBDA, *SIDE_BY_SIDE), 400, signal.SIGINT),
+        ((*LAMBDA, *SIDE_BY_SIDE), 400, signal.SIGTERM),
+        ((*LAMBDA, *HERE, "--engine", "ray"), 400, signal.SIGINT),
         pytest.param((*SEARCH, *HERE), 60, signal.SIGINT, marks=pytest.mark.slow),
     ],
 )

@@ -19,7 +19,6 @@ from grad_ext.sweeps.studies.kinds import (
     BUILT_IN,
     KINDS,
     OTHER_KINDS,
-    LambdaStudy,
     kind_of,
     register,
     study_kind,
@@ -105,9 +104,33 @@ def test_a_kind_of_ones_own_is_planned_run_written_and_retrained(registry, tmp_p
     assert len(pd.read_csv(outcome.folder / "results.csv")) == 3
 
 
-def test_lambda_has_the_papers_values_unless_it_is_given():
-    assert LambdaStudy().varied({})["lam"][0::10] == (1.0, 2000.0)
-    assert LambdaStudy().varied({"lam": (3.0,), "hidden": (8,)}) == {"lam": (3.0,), "hidden": (8,)}
+HANDLE = (0.0, 2.0, 5.0, 10.0, 20.0, 35.0, 50.0, 100.0, 200.0, 400.0)
+PAPERS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0)
+
+
+@pytest.mark.parametrize(
+    ("set_", "settings", "lams"),
+    [
+        ({}, {}, HANDLE),
+        ({}, {"recipe": "smooth", "epochs": 3}, HANDLE),
+        ({}, {"recipe": "steady"}, PAPERS),
+        ({}, {"recipe": "paper"}, PAPERS),
+        # Auto has no score to keep alike, and the strength of its reversal saturates.
+        ({}, {"variant": "auto"}, PAPERS),
+        ({"recipe": ["steady", "paper"]}, {}, PAPERS),
+        ({"recipe": ["smooth", "paper"]}, {}, tuple(sorted({*HANDLE, *PAPERS}))),
+        ({"variant": ["pred", "auto"]}, {"recipe": "steady"}, PAPERS),
+        ({"lam": [3], "hidden": [8]}, {}, (3.0,)),
+    ],
+)
+def test_a_study_of_lambda_has_the_values_of_its_recipes_unless_they_are_given(
+    set_, settings, lams
+):
+    plan = StudyPlan("lambda", set=set_, settings=settings)
+    assert plan.set["lam"] == lams
+    assert {name: plan.set[name] for name in set_ if name != "lam"} == {
+        name: tuple(values) for name, values in set_.items() if name != "lam"
+    }
 
 
 def test_attributes_with_commas_in_their_names(tmp_path):
