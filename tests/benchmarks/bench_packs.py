@@ -29,7 +29,8 @@ def seconds(encoded, members, attributes, packed):
     )
     names = tuple(f"a{k}" for k in range(attributes))
     trials = [
-        Trial("german", names, seed=s, settings=Settings(epochs=EPOCHS)) for s in range(members)
+        Trial("german", names, seed=s, settings=Settings(recipe="steady", epochs=EPOCHS))
+        for s in range(members)
     ]
     start = time.perf_counter()
     for pack in [trials] if packed else [[trial] for trial in trials]:
@@ -44,7 +45,7 @@ def compare(encoded, what, one, other):
 
 
 def main():
-    encoded = prepare(split(load_dataset("german", ["age"])), Settings())
+    encoded = prepare(split(load_dataset("german", ["age"])), Settings(recipe="steady"))
     seconds(encoded, 1, 1, True)
     compare(encoded, "three attributes against one, pack of 16", (16, 3, True), (16, 1, True))
     compare(encoded, "three attributes against one, one model", (1, 3, True), (1, 1, True))

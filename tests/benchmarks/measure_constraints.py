@@ -63,7 +63,7 @@ def records(name, dataset, encoded_splits, seeds, lam):
                 baseline.default,
                 seeds if baseline.seeded else 1,
             )
-            chosen = Settings()
+            chosen = Settings(recipe="steady")
         else:
             method, hyperparameter, count = GRAD(), 0.0 if name == PLAIN else lam, seeds
             constraint = DEFAULT_CONSTRAINT if name == PLAIN else name

@@ -146,6 +146,8 @@ def test_few_rows_are_learned_from_or_refused(rows):
             assert np.isfinite(model.predict_proba(X)).all()
 
 
+# The labels are random.
+@pytest.mark.filterwarnings("ignore::grad_ext.errors.NearlyConstantWarning")
 def test_a_group_that_only_validation_rows_have_is_left_out_of_its_figures():
     rng = np.random.default_rng(0)
     X, y, a = rng.normal(size=(80, 2)), rng.integers(0, 2, 80), rng.integers(0, 2, 80)
@@ -156,6 +158,8 @@ def test_a_group_that_only_validation_rows_have_is_left_out_of_its_figures():
     assert np.isfinite(model.history_.discrimination).all()
 
 
+# The labels are random.
+@pytest.mark.filterwarnings("ignore::grad_ext.errors.NearlyConstantWarning")
 def test_validation_rows_of_one_group_leave_discrimination_undefined_and_the_model_sane():
     rng = np.random.default_rng(0)
     X, y, a = rng.normal(size=(80, 2)), rng.integers(0, 2, 80), rng.integers(0, 2, 80)
