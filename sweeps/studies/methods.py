@@ -24,8 +24,8 @@ from grad_ext.training.settings import LAMBDA
 from grad_ext.trial import Trial
 
 # The values of λ in a comparison; with the recipe 'smooth', whose λ is a handle, more of them over less.
-LAMBDAS = (1.0, 10.0, 100.0, 1000.0)
-SMOOTH_LAMBDAS = (10.0, 20.0, 50.0, 100.0, 200.0, 400.0)
+LAMBDAS: tuple[float, ...] = (1.0, 10.0, 100.0, 1000.0)
+SMOOTH_LAMBDAS: tuple[float, ...] = (10.0, 20.0, 50.0, 100.0, 200.0, 400.0)
 # GRAD and the plain network by name: the variant, and whether gradients are reversed.
 OURS: dict[str, tuple[str, bool]] = {
     "grad-pred": ("pred", True),
