@@ -5,12 +5,16 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 
+from grad_ext.training.settings import Settings
 from grad_ext.trial import Record, Trial
+
+DEFAULTS = Settings()
 
 
 def record(
-    lam, seed, accuracy=0.75, discrimination=0.1, constant=False, diverged=False, name="age"
-):
+    lam, seed, accuracy=0.75, discrimination=0.1, constant=False, diverged=False, name="age",
+    settings=DEFAULTS,
+):  # fmt: skip
     metrics = {
         "accuracy": accuracy,
         "balanced_accuracy": 0.5 if constant else 0.65,
@@ -24,7 +28,9 @@ def record(
     }
     if diverged:
         metrics |= {n: np.nan for n in metrics if not n.startswith("majority")}
-    return Record(Trial("german", (name,), lam, seed), metrics, 7, constant, diverged, 0.1)
+    return Record(
+        Trial("german", (name,), lam, seed, settings=settings), metrics, 7, constant, diverged, 0.1
+    )
 
 
 def study(curve, seeds=4, noise=0.0):

@@ -344,7 +344,13 @@ def _show(outcome: SettingsOutcome) -> None:
     from grad_ext.report.findings import lambdas, models
     from grad_ext.report.sentences import sentences
     from grad_ext.report.statistics.models import by_lambda
-    from grad_ext.report.tables import CASE, by_curve, majorities, names_text
+    from grad_ext.report.tables import (
+        CASE,
+        by_curve,
+        majorities,
+        names_text,
+        saturating_strengths,
+    )
     from grad_ext.report.text_tables.models import row_lines, settings_lines
     from grad_ext.sweeps.folder import StudyDirectory
 
@@ -355,7 +361,8 @@ def _show(outcome: SettingsOutcome) -> None:
         title = f"{first['method']} on {first['dataset']}, protected: {attributes}"
         for name, rows in by_curve(outcome.frame, outcome.curves):
             out.table(f"{title}, {name}" if name else title, *row_lines(by_lambda(rows)))
-        data = outcome.frame, outcome.curves
+        strengths = saturating_strengths(StudyDirectory.read(outcome.folder).records())
+        data = outcome.frame.assign(saturating_strength=strengths), outcome.curves
         texts = sentences([*lambdas.findings(*data), *lambdas.caveats(*data)])
     else:
         # The result of a search is its Pareto front; results.csv has the other points.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
@@ -12,6 +13,7 @@ import pandas as pd
 from grad_ext.data.lists import joined, listed
 from grad_ext.errors import InputError
 from grad_ext.metrics.registry import METRICS, attribute_metric
+from grad_ext.training.settings import Settings
 from grad_ext.trial import Record, Trial
 
 # Labels of columns whose label is not their name with spaces.
@@ -117,6 +119,22 @@ def results(records: Sequence[Record]) -> pd.DataFrame:
     if any(record.device != "cpu" for record in records):
         frame["device"] = [record.device for record in records]
     return frame
+
+
+def saturating_strength(settings: Settings, lam: float) -> float:
+    """Return the strength of the reversal; nan if it is not bounded, or not all that λ changes."""
+    saturates = settings.saturation and not settings.score_penalty
+    return settings.strength(lam) if saturates else math.nan
+
+
+def saturating_strengths(records: Sequence[Record]) -> list[float]:
+    """Return what `saturating_strength` does for models with one λ each, nan for others."""
+    return [
+        saturating_strength(record.trial.settings, record.trial.lam)
+        if isinstance(record.trial.lam, float) and not record.trial.baseline
+        else math.nan
+        for record in records
+    ]
 
 
 def results_by(records: Sequence[Record], names: Sequence[str]) -> pd.DataFrame:

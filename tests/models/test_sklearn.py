@@ -535,7 +535,7 @@ SCALARS = {
     "beta1": np.float32(0.5), "final_lr_fraction": np.float32(0.5), "dropout": np.float16(0.25),
     "adversary_input": np.str_("prediction"), "lam_scales": np.str_("loss"),
     "saturation": np.array([1.0, 2.0]), "warmup": np.int64(1), "extrapolation": np.float32(0.5),
-    "balance_groups": np.bool_(True), "score_penalty": np.float32(0.5), "checkpoint": np.str_("last"),
+    "balance_groups": np.bool_(True), "checkpoint": np.str_("last"),
     "lr_schedule": np.str_("cosine"), "warmup_schedule": np.str_("logistic"),
     "validation": np.float32(0.25), "intersections": np.bool_(False),
     "continuous": np.array([], dtype=str), "missing": np.str_("use"), "prot_attr": None,

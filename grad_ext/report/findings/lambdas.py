@@ -1,4 +1,4 @@
-"""Findings of a study of λ: where the curve is flat, and what reversal changes."""
+"""Findings of a study of λ: which differences are resolved, and what reversal changes."""
 
 from __future__ import annotations
 
@@ -38,10 +38,12 @@ class Curve(Finding):
 class FlatRange(Finding):
     """The longest range of λ within which no mean moves by more than a tolerance.
 
+    Within it the study resolves no difference, which does not mean that there is none.
+
     Attributes
     ----------
     first, last : float
-        The ends of the range; equal if the curve is flat nowhere.
+        The ends of the range; equal if the means of all neighbouring λ differ.
     inside, lams : int
         How many values of λ are in the range, and in the study.
     spread, spread_overall : mapping of str to float
@@ -52,6 +54,9 @@ class FlatRange(Finding):
         The smallest number of models of a λ.
     constant : bool
         Whether most models in the range are constant.
+    strengths : (float, float), optional
+        The strength of the reversal at the ends of the range, above 0, if it is bounded and all that λ
+        changes: then results hardly change with a large λ by construction.
     """
 
     first: float
@@ -63,6 +68,7 @@ class FlatRange(Finding):
     tolerance: Mapping[str, float]
     seeds: int
     constant: bool
+    strengths: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -178,7 +184,8 @@ def findings(frame: pd.DataFrame, curves: Sequence[str] = ()) -> list[Finding]:
     Parameters
     ----------
     frame : pandas.DataFrame
-        The rows of results.csv.
+        The rows of results.csv; with `grad_ext.report.tables.saturating_strengths` as the column
+        ``saturating_strength`` it is found where λ saturates.
     curves : sequence of str, optional
         Columns whose values have a curve each, with a finding each.
     """
@@ -232,7 +239,16 @@ def _flat_range(frame: pd.DataFrame) -> FlatRange:
         tolerance=dict(tolerance),
         seeds=int(groups.count().min().min()),
         constant=bool(frame.loc[inside, "constant"].mean() > 0.5),
+        strengths=_strengths(frame[inside & (frame["lam"] > 0)]),
     )
+
+
+def _strengths(frame: pd.DataFrame) -> tuple[float, float] | None:
+    """Return the least and the largest strength that saturates; None if there are not two."""
+    if "saturating_strength" not in frame or frame["lam"].nunique() < 2:
+        return None
+    strengths = frame["saturating_strength"]
+    return None if strengths.isna().any() else (strengths.min(), strengths.max())
 
 
 def _spread(means: pd.DataFrame) -> dict[str, float]:

@@ -22,9 +22,10 @@ from grad_ext.report.published import Published
 from grad_ext.report.sentences import sentences
 from grad_ext.report.statistics.models import by_lambda
 from grad_ext.report.statistics.reproduction import LINE, groups, lines, sensitivity
-from grad_ext.report.tables import names_text
+from grad_ext.report.tables import names_text, saturating_strength
 from grad_ext.report.text_tables.models import row_lines
 from grad_ext.report.text_tables.reproduction import paper_lines, sensitivity_lines
+from grad_ext.training.settings import Settings
 from grad_ext.trial import Record
 
 # What the paper leaves open, the choice made here, and why.
@@ -240,7 +241,9 @@ def write_figure2(
         name = f"GRAD-Pred on {dataset}, protecting {names_text(attributes, ', ')}, {recipe} recipe"
         drawn = lambda_figure(group, name)
         draw(drawn, folder / f"figure2-{dataset}-{recipe}", formats)
-        panels.append(Panel(name, group, drawn))
+        settings = Settings(recipe=recipe)
+        strengths = [saturating_strength(settings, lam) for lam in group["lam"]]
+        panels.append(Panel(name, group.assign(saturating_strength=strengths), drawn))
     caveats = [caveat for panel in panels for caveat in lambdas.caveats(panel.frame)]
     page = FigurePage(
         folder=folder,

@@ -44,6 +44,7 @@ from grad_ext.report.tables import (
     by_curve,
     names_text,
     results,
+    saturating_strengths,
     varying,
     with_metrics,
 )
@@ -242,9 +243,10 @@ def write_report(
             drawn = frontier_figure(choices.points, name)
             draw(drawn, folder / "frontier", formats)
     elif len(evaluated) and by_lam:
+        strengths = saturating_strengths(records)
         layout, found, caveats = (
             "lambda",
-            lambdas.findings(frame, curves),
+            lambdas.findings(frame.assign(saturating_strength=strengths), curves),
             lambdas.caveats(frame, curves),
         )
         drawn = lambda_figure(frame, name, curves)

@@ -32,23 +32,20 @@ def _flat_range(finding: lambdas.FlatRange) -> str:
             f"least {lambdas.TOLERANCE:g})"
         )
     if finding.first == finding.last:
-        return (
-            f"The curve is flat nowhere: between neighbouring λ a mean moves by more than {limits}."
-        )
+        return f"Between all neighbouring λ a mean moves by more than {limits}."
     within = f"there {_moves(finding.spread)}, no more than {limits}"
     ends = f"{finding.first:g} to {finding.last:g}"
     whole = finding.inside == finding.lams
-    if whole:
-        text = f"The curve is flat over the whole range, λ from {ends}: {within}."
-    else:
-        text = (
-            f"The curve is flat for λ from {ends} ({finding.inside} of {finding.lams} values): "
-            f"{within}."
-        )
+    values = "all" if whole else f"{finding.inside} of {finding.lams}"
+    text = f"No difference is resolved for λ from {ends} ({values} values): {within}."
     if finding.constant:
-        text += " It is flat because most of those models are constant predictors."
-    else:
-        text += " This gives no reason to prefer one of these λ."
+        text += " Most of those models are constant predictors."
+    elif finding.strengths is not None:
+        low, high = finding.strengths
+        text += (
+            f" The strength of the reversal only goes from {low:.3g} to {high:.3g} there, so results "
+            "hardly change by construction."
+        )
     return text if whole else f"{text} Over all λ {_moves(finding.spread_overall)}."
 
 

@@ -20,7 +20,7 @@ def texts(svg):
 def test_the_legend_is_no_wider_than_the_figure():
     two = results([*study({1: 0.8, 10: 0.75}, 2, 0.01), record(0, 0)])
     two = pd.concat([two, two.assign(recipe="a recipe with a name that is rather long")])
-    for frame, curves in ((two[two["recipe"] == "steady"], ()), (two, ["recipe"])):
+    for frame, curves in ((two[two["recipe"] == "smooth"], ()), (two, ["recipe"])):
         figure = lambda_figure(frame, "GRAD-Pred on german", curves)
         figure.canvas.draw()
         (legend,) = figure.legends

@@ -24,7 +24,8 @@ from grad_ext.report.findings.lambdas import (
     findings,
 )
 from grad_ext.report.findings.models import ConstantModels, OneSplit
-from grad_ext.report.tables import results
+from grad_ext.report.tables import results, saturating_strengths
+from grad_ext.training.settings import Settings
 
 
 def one(found, kind):
@@ -50,6 +51,31 @@ def test_where_the_curve_is_flat():
     assert (whole.first, whole.last) == (1, 10)
     nowhere = flat(study({1: 0.7, 10: 0.8, 100: 0.7}))
     assert nowhere.first == nowhere.last
+
+
+@pytest.mark.parametrize(
+    ("settings", "strengths"),
+    [
+        # 35 λ / (λ + 1); λ = 0 has no reversal.
+        (Settings(recipe="steady"), (35 * 10 / 11, 35 * 100 / 101)),
+        (Settings(recipe="steady", saturation=(4.0, 10.0)), (2.0, 4 * 100 / 110)),
+        # The penalty grows with λ, and the paper's strength is λ itself.
+        (Settings(recipe="smooth"), None),
+        (Settings(recipe="paper"), None),
+        (Settings("auto", "smooth"), (35 * 10 / 11, 35 * 100 / 101)),
+    ],
+)
+def test_where_lambda_saturates(settings, strengths):
+    records = [record(lam, s, settings=settings) for lam in (0, 10, 100) for s in range(2)]
+    frame = results(records).assign(saturating_strength=saturating_strengths(records))
+    found = one(findings(frame), FlatRange)
+    assert (found.first, found.last) == (0, 100)
+    assert found.strengths == (None if strengths is None else pytest.approx(strengths))
+    # A λ alone has no range of strengths.
+    alone = frame[frame["lam"] < 100]
+    assert one(findings(alone), FlatRange).strengths is None
+    # What a study's records do not say is not claimed.
+    assert flat(records).strengths is None
 
 
 def test_the_tolerance_is_the_least_significant_difference():
@@ -149,7 +175,7 @@ def test_each_curve_has_its_findings():
     found = findings(pd.concat(both), ["recipe"])
     # All models of the paper's recipe diverged.
     assert [type(each) for each in found] == [Curve, Curve]
-    assert [each.name for each in found] == ["recipe other", "recipe steady"]
+    assert [each.name for each in found] == ["recipe other", "recipe smooth"]
     assert list(found[1].findings) == findings(frame)
 
 

@@ -392,8 +392,10 @@ def test_a_study_of_lambda_has_a_curve_for_each_recipe(tmp_path, capsys):
     np.testing.assert_allclose(drawn["recipe paper"].get_xydata(), [[1, 0.41], [9, 0.49]])
     assert drawn["recipe steady"].get_color() != drawn["recipe paper"].get_color()
     page = outcome.page.read_text()
-    assert "With recipe paper: The curve is flat nowhere" in page
-    assert "With recipe steady: The curve is flat over the whole range" in page
+    assert "With recipe paper: Between all neighbouring λ" in page
+    assert "With recipe steady: No difference is resolved for λ from 1 to 9" in page
+    # The strength of the reversal is 35 λ / (λ + 1).
+    assert "from 17.5 to 31.5" in page
     assert (tmp_path / "lambda.svg").exists()
     options = "--recipe steady,paper --values 1,9 --seeds 1"
     assert main([*f"sweep lambda {options} --out".split(), str(tmp_path)]) == 0
