@@ -15,6 +15,7 @@ import typer
 
 from grad_ext.cli import (
     audit,
+    benchmark,
     card,
     compare,
     data,
@@ -47,6 +48,7 @@ app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(sweep.app, name="sweep")
 app.command("compare")(compare.compare)
+app.command("benchmark")(benchmark.benchmark)
 app.command("train")(train.train)
 app.command("audit")(audit.audit)
 app.command("card")(card.card)

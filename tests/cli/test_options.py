@@ -48,7 +48,7 @@ COMMANDS = {
     PrintOptions: (
         *("", "sweep", "data", *STUDIES, "sweep plan", "sweep status", "compare", "train"),
         *("audit", "card", "report", "reproduce", "data list", "data info", "data fetch"),
-        *("data describe", "fit", "predict", "evaluate", "export"),
+        *("data describe", "fit", "predict", "evaluate", "export", "benchmark"),
     ),
 }
 
