@@ -130,8 +130,8 @@ def sweep_lambda(
     values: Annotated[
         str | None,
         typer.Option(
-            help="Values of λ, comma-separated; 0 is the plain network. By default 1 to 2000 in 11 "
-            "steps."
+            help="Values of λ, comma-separated; 0 is the plain network. By default 0 to 400 in 10 "
+            "steps; 1 to 2000 in 11 with the recipes steady and paper, and for the variant auto."
         ),
     ] = None,
     curves: CurveSettings = None,

@@ -102,7 +102,12 @@ def made_of(folder, plan):
 @pytest.mark.parametrize(
     ("plan", "columns", "figure", "words"),
     [
-        ({"kind": "lambda", "set": {"lam": [1, 9]}}, ["lam"], "lambda", "No difference is resolved"),
+        (
+            {"kind": "lambda", "set": {"lam": [1, 9]}},
+            ["lam"],
+            "lambda",
+            "No difference is resolved",
+        ),
         ({"kind": "seed"}, ["lam"], "lambda", "At λ = 100"),
         (
             {"kind": "lambda", "set": {"lam": [1, 9]}, "protected": [["age"], ["sex"]]},

@@ -139,10 +139,11 @@ def _panel(axes: Axes, frame: pd.DataFrame, metric: str, label: str) -> None:
         axes.fill_between(
             level.index, 0, level, color=CHANCE_COLOR, alpha=0.35, linewidth=0, label="chance level"
         )
-    axes.axvline(
-        PAPER_LAMBDA, color="black", linestyle="--", linewidth=0.8, label="λ = 100, the paper's"
-    )
-    axes.set_xlabel("λ")
+    recipes = list(frame["recipe"].unique())
+    marked = "λ = 100, the paper's" if recipes == ["paper"] else "λ = 100"
+    axes.axvline(PAPER_LAMBDA, color="black", linestyle="--", linewidth=0.8, label=marked)
+    # What λ does depends on the recipe; several have a curve each, named in the legend.
+    axes.set_xlabel(f"λ (recipe {recipes[0]})" if len(recipes) == 1 else "λ")
     axes.set_ylabel(label)
 
 
