@@ -27,7 +27,7 @@ HEAVY = (
 
 # The folders and files from the ground up: each may import from itself and from what stands before it.
 FLOORS = (
-    *("errors", "files", "checks", "seeds", "versions", "codec", "outputs", "constraints"),
+    *("errors", "sinks", "files", "checks", "seeds", "versions", "codec", "outputs", "constraints"),
     *("engine.schedules", "training.checkpoint", "training.settings", "trial", "data", "metrics"),
     *("engine", "training", "method", "evaluation", "models"),
     *("report", "report.published", "report.tables", "report.statistics", "report.findings"),

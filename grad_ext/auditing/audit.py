@@ -28,6 +28,7 @@ from grad_ext.report.findings.audit import PLAIN, leakage
 from grad_ext.report.sentences import sentences
 from grad_ext.report.text_tables.audit import audit_lines
 from grad_ext.seeds import derive
+from grad_ext.sinks import to_csv
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -84,7 +85,7 @@ class Audit:
         """
         csv, picture = Path(folder) / "audit.csv", Path(folder) / "audit.png"
         drawn = self.figure(title)
-        write_atomically(csv, self.table.to_csv(index=False))
+        write_atomically(csv, to_csv(self.table))
         write_atomically(picture, render(drawn, "png"))
         write_atomically(picture.with_suffix(".svg"), render(drawn, "svg"))
         return csv, picture

@@ -31,6 +31,7 @@ from grad_ext.cli import (
 from grad_ext.cli.groups import help_without_command, with_options
 from grad_ext.cli.output import printing
 from grad_ext.errors import InputError, MissingToolkit
+from grad_ext.sinks import printable
 
 app = typer.Typer(
     help="""GRAD: train fair neural networks by gradient reversal, and study how settings and seeds
@@ -95,14 +96,14 @@ def main(arguments: list[str] | None = None) -> int:
         context = getattr(error, "ctx", None)
         hint = "" if context is None else f" See {context.command_path} --help"
         lines = [" ".join(line.split()) for line in text.splitlines()]
-        print("Error: " + "\n".join(filter(None, lines)) + hint, file=sys.stderr)
+        print(printable("Error: " + "\n".join(filter(None, lines)) + hint), file=sys.stderr)
         return 2
     except OSError as error:
         if error.errno in DISK_FULL:
-            print(f"Error: {error}; finished work is saved", file=sys.stderr)
+            print(printable(f"Error: {error}; finished work is saved"), file=sys.stderr)
             return 1
         if error.filename is None:
             raise
-        print(f"Error: {error.filename}: {error.strerror}", file=sys.stderr)
+        print(printable(f"Error: {error.filename}: {error.strerror}"), file=sys.stderr)
         return 2
     return result if isinstance(result, int) else 0

@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from grad_ext.sinks import printable, printable_json
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -68,12 +70,19 @@ class Output:
         if self._silent:
             return
         from rich.box import SIMPLE_HEAD
-        from rich.markup import escape
         from rich.table import Table
+        from rich.text import Text
 
-        grid = Table(*heading, title=escape(title), box=SIMPLE_HEAD, padding=(0, 1))
+        def cells(texts: Sequence[str]) -> list[Text]:
+            # Rich reads markup and the names of emoji in a str, not in a Text.
+            return [Text(printable(text)) for text in texts]
+
+        grid = Table(box=SIMPLE_HEAD, padding=(0, 1))
+        grid.title = Text(printable(title), style="table.title")
+        for name in cells(heading):
+            grid.add_column(name)
         for row in body:
-            grid.add_row(*map(escape, row))
+            grid.add_row(*cells(row))
         _console().print(grid)
 
     def sentences(self, sentences: Sequence[str]) -> None:
@@ -82,17 +91,17 @@ class Output:
             return
         console = _console()
         for sentence in sentences:
-            console.print(sentence, highlight=False, markup=False)
+            console.print(printable(sentence), highlight=False, markup=False, emoji=False)
 
     def line(self, text: str, always: bool = False) -> None:
-        """Print a line unchanged; with `always` also if `quiet`."""
+        """Print a line, not wrapped; with `always` also if `quiet`."""
         if not self._silent or (always and not self.as_json):
-            typer.echo(text)
+            typer.echo(printable(text))
 
     def paths(self, named: Mapping[str, object]) -> None:
         """Print named paths, a line each. They are not wrapped, so that they can be copied."""
         if not self.as_json:
-            lines = [f"{name}: {path}" for name, path in named.items()]
+            lines = [printable(f"{name}: {path}") for name, path in named.items()]
             typer.echo("\n".join(lines))
 
     def document(self, values: Mapping[str, Any]) -> None:
@@ -104,7 +113,7 @@ class Output:
         self._reserved.close()
         if self.as_json and self._document is not None:
             text = json.dumps(plain(self._document), ensure_ascii=False, allow_nan=False, indent=1)
-            typer.echo(text)
+            typer.echo(printable_json(text))
 
 
 _CURRENT: ContextVar[Output] = ContextVar("output")
@@ -138,7 +147,7 @@ def warnings_as_lines() -> Iterator[None]:
         warnings.simplefilter("default", UserWarning)
         yield
     for text in dict.fromkeys(str(one.message) for one in caught):
-        typer.echo(f"Warning: {text}", err=True)
+        typer.echo(f"Warning: {printable(text)}", err=True)
 
 
 def plain(value: Any) -> Any:

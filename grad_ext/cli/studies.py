@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from grad_ext.sinks import printable
+
 if TYPE_CHECKING:
     from grad_ext.sweeps.folder import StudyDirectory
 
@@ -69,7 +71,7 @@ def run_study(study: StudyDirectory, train: Callable[[], None], models: int | No
         with interruptible():
             train()
     except StudyIncomplete as error:
-        typer.echo(f"Error: {error}", err=True)
+        typer.echo(f"Error: {printable(str(error))}", err=True)
         return 1
     except KeyboardInterrupt:
         # A search has added trials since the study was opened.

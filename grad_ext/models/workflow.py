@@ -35,6 +35,7 @@ from grad_ext.models.persistence import load
 from grad_ext.models.sklearn import GRADClassifier, GRADRegressor
 from grad_ext.models.tables import group_frame
 from grad_ext.models.training_data import TrainingData
+from grad_ext.sinks import to_csv
 
 # Rows that are read, predicted and written at once.
 BLOCK = 50_000
@@ -499,7 +500,7 @@ def predict_file(
 def _written(blocks: Iterator[pd.DataFrame], file: IO[bytes]) -> int:
     rows = 0
     for block in blocks:
-        block.to_csv(file, index=False, header=rows == 0, encoding="utf-8", lineterminator="\n")
+        to_csv(block, file, header=rows == 0)
         rows += len(block)
     return rows
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from grad_ext.errors import MissingToolkit, unknown
+from grad_ext.files import plain_name
 from grad_ext.trial import Record
 
 # The package that each needs, and the extra that installs it.
@@ -78,7 +79,7 @@ class TensorBoard:
 
         for record in records:
             trial = record.trial
-            name = "-".join([trial.dataset, *trial.protected, trial.method, trial.key])
+            name = plain_name(trial.dataset, *trial.protected, trial.method, trial.key)
             if (self._folder / name).exists():
                 continue
             with SummaryWriter(str(self._folder / name)) as writer:

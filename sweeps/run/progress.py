@@ -28,6 +28,7 @@ from grad_ext.errors import InputError
 from grad_ext.files import write_atomically
 from grad_ext.report.tables import setting
 from grad_ext.report.text_tables.cells import short
+from grad_ext.sinks import printable
 from grad_ext.sweeps.folder import StudyDirectory, is_locked, read_records
 from grad_ext.sweeps.run.loggers import Logger, loggers
 from grad_ext.sweeps.run.storage import RECORDS, RecordStore
@@ -270,7 +271,7 @@ class ProgressMonitor:
         self._renew(always=True)
 
     def _render(self) -> Group:
-        return Group(self._bar, Text(self._progress.summary()))
+        return Group(self._bar, Text(printable(self._progress.summary())))
 
     def on_start(self, pack: int) -> None:
         """Log that a pack begins, or begins again after its process was lost."""
@@ -352,12 +353,19 @@ class ProgressMonitor:
                 write_atomically(self._folder / PROGRESS, text)
 
 
+class _OneLine(logging.Formatter):
+    """Formats a message as one line, whatever names and errors hold."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record)).replace("\n", "\\n")
+
+
 def _log_file(folder: Path) -> logging.Logger:
     logger = logging.getLogger(f"grad_ext.study.{folder}")
     logger.setLevel(logging.INFO)
     logger.propagate = False
     handler = logging.FileHandler(folder / LOG, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(message)s"))
     # Do not report a full disk line by line on the standard error.
     handler.handleError = lambda record: None  # type: ignore[method-assign]
     logger.addHandler(handler)

@@ -43,6 +43,7 @@ from grad_ext.report.text_tables.comparison import (
     method_lines,
     toolkit_lines,
 )
+from grad_ext.sinks import to_csv
 from grad_ext.trial import Record
 
 PICTURE = (
@@ -283,8 +284,8 @@ def write_comparison(
         As `grad_ext.report.statistics.comparison.summary` does.
     """
     models, lines = models_of(frame), summary(frame)
-    write_atomically(folder / "comparison.csv", lines.to_csv(index=False))
-    write_atomically(folder / "results.csv", frame.to_csv(index=False))
+    write_atomically(folder / "comparison.csv", to_csv(lines))
+    write_atomically(folder / "results.csv", to_csv(frame))
     drawn = comparison_figure(frame)
     draw(drawn, folder / "plane", formats)
     page = ComparisonPage(

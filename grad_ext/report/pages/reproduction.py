@@ -25,6 +25,7 @@ from grad_ext.report.statistics.reproduction import LINE, groups, lines, sensiti
 from grad_ext.report.tables import names_text, saturating_strength
 from grad_ext.report.text_tables.models import row_lines
 from grad_ext.report.text_tables.reproduction import paper_lines, sensitivity_lines
+from grad_ext.sinks import to_csv
 from grad_ext.training.settings import Settings
 from grad_ext.trial import Record
 
@@ -192,9 +193,9 @@ def write_reproduction(
         The page.
     """
     table_lines, moved = lines(frame, published, attributes), sensitivity(frame)
-    write_atomically(folder / "results.csv", frame.to_csv(index=False))
-    write_atomically(folder / f"{name}.csv", table_lines.to_csv(index=False))
-    write_atomically(folder / "sensitivity.csv", moved.to_csv(index=False))
+    write_atomically(folder / "results.csv", to_csv(frame))
+    write_atomically(folder / f"{name}.csv", to_csv(table_lines))
+    write_atomically(folder / "sensitivity.csv", to_csv(moved))
     constant = reproduction.constant_lines(frame, published, attributes)
     page = TablePage(
         folder=folder,
@@ -235,7 +236,7 @@ def write_figure2(
     pathlib.Path
         The page.
     """
-    write_atomically(folder / "results.csv", frame.to_csv(index=False))
+    write_atomically(folder / "results.csv", to_csv(frame))
     panels = []
     for (dataset, attributes, recipe), group in groups(frame, LINE[:3]):
         name = f"GRAD-Pred on {dataset}, protecting {names_text(attributes, ', ')}, {recipe} recipe"

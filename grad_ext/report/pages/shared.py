@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from matplotlib.figure import Figure
 
 from grad_ext.codec import from_json
@@ -23,6 +22,7 @@ from grad_ext.report.pages.section import Page, Section
 from grad_ext.report.sentences import sentences
 from grad_ext.report.tables import label, varying
 from grad_ext.report.text_tables.audit import audit_lines
+from grad_ext.sinks import read_csv
 
 LAMBDA_FIGURE = "Accuracy, Discrimination and Consistency against λ"
 
@@ -52,7 +52,7 @@ def audits(folder: Path) -> list[str]:
         if not path.exists():
             continue
         try:
-            rows = pd.read_csv(path)
+            rows = read_csv(path)
             texts, lines = sentences(leakage(rows)), audit_lines(rows)
         except (KeyError, ValueError) as error:
             raise InputError(f"{path}: expected what grad-ext audit writes, got {error}") from None

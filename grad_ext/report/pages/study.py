@@ -49,6 +49,7 @@ from grad_ext.report.tables import (
     with_metrics,
 )
 from grad_ext.report.text_tables.models import row_lines, settings_lines, toolkit_lines
+from grad_ext.sinks import to_csv
 from grad_ext.trial import Record
 
 TOGETHER = (
@@ -227,7 +228,7 @@ def write_report(
         If there is no record, or an audit in the folder is damaged.
     """
     frame = results(records) if choices is None else choices.frame
-    write_atomically(folder / "results.csv", frame.to_csv(index=False))
+    write_atomically(folder / "results.csv", to_csv(frame))
     frame = with_metrics(frame)
     differing = set(varying(records)) - set(REPEATS)
     several = len(differing - {"lam"}) > 0
@@ -296,7 +297,7 @@ def write_together(
     folder = writable_folder(folder)
     records = [record for _, of_study in studies for record in of_study]
     frame = results(records).assign(study=[s.name for s, of_study in studies for _ in of_study])
-    write_atomically(folder / "results.csv", frame.to_csv(index=False))
+    write_atomically(folder / "results.csv", to_csv(frame))
     frame = with_metrics(frame)
     name = f"{len(studies)} studies side by side"
     _draw_models(frame, folder, name, "study", ["study", "method", "recipe", "lam"], formats)

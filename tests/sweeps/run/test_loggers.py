@@ -33,6 +33,19 @@ def events(folder):
     return found
 
 
+@pytest.mark.parametrize("name", ["sex/gender", "../../up", "long" * 100, "a\0b"])
+def test_names_make_no_folders_of_tensorboard(tmp_path, name):
+    (logger,) = loggers(["tensorboard"], tmp_path / "study")
+    one = Record(Trial(name, (name,), 10.0, 0), {"accuracy": 0.7}, 3, False, False, 0.5)
+    logger.add([one])
+    logger.add([one])
+    logger.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["study"]
+    (folder,) = (tmp_path / "study" / "tensorboard").iterdir()
+    assert folder.name.endswith(one.trial.key)
+    assert [path.name.split(".")[0] for path in folder.iterdir()] == ["events"]
+
+
 def test_models_are_logged_to_tensorboard_once(tmp_path):
     for records in ([record(1)], [record(1), record(2)]):
         (logger,) = loggers(["tensorboard"], tmp_path)
