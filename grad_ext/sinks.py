@@ -76,7 +76,7 @@ def to_csv(frame: pd.DataFrame, file: IO[bytes] | None = None, header: bool = Tr
     for place, kind in enumerate(frame.dtypes):
         if getattr(kind, "kind", "O") not in "biufcmM":
             column = frame.iloc[:, place].astype(object)
-            safe.isetitem(place, column.map(defused, na_action="ignore"))
+            safe.isetitem(place, column.map(defused, na_action="ignore").array)
     safe.columns = [defused(name) for name in frame.columns]
     if file is None:
         return str(safe.to_csv(index=False, header=header, lineterminator="\n"))
@@ -98,6 +98,6 @@ def read_csv(path: Path) -> pd.DataFrame:
     for place, kind in enumerate(frame.dtypes):
         if getattr(kind, "kind", "O") not in "biufcmM":
             column = frame.iloc[:, place]
-            frame.isetitem(place, column.map(restored))
+            frame.isetitem(place, column.map(restored).array)
     frame.columns = [restored(name) for name in frame.columns]
     return frame

@@ -17,7 +17,8 @@ from typing import Any
 import pandas as pd
 
 from grad_ext.data.catalog import known_data_set
-from grad_ext.report.assets import asset, script
+from grad_ext.report.assets import asset
+from grad_ext.report.html import page_script
 from grad_ext.report.tables import (
     CASE,
     LABELS,
@@ -109,7 +110,7 @@ def explorer(frame: pd.DataFrame, records: Sequence[Record], sources: Sequence[S
     histories = _histories(records)
     if histories:
         parts.append(_data("histories-data", histories))
-    return "\n".join([*parts, f"<script>\n{script('main.js')}</script>"])
+    return "\n".join([*parts, f"<script>{page_script()}</script>"])
 
 
 def _data(name: str, values: object) -> str:

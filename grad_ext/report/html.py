@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Collection, Sequence
+from functools import cache
+from hashlib import sha256
 from html import escape
 
-from grad_ext.report.assets import asset
+from grad_ext.report.assets import asset, script
 
 ANSWER = ("What was studied", "Findings", "Caveats")
 NAMES = {
@@ -116,6 +119,25 @@ def figure(svg: str, label: str) -> str:
 </div>"""
 
 
+@cache
+def page_script() -> str:
+    """Return the content of the script element, the only one that a page runs."""
+    return f"\n{script('main.js')}"
+
+
+def security_policy() -> str:
+    """Return the content security policy of a page.
+
+    A page loads nothing and sends nothing. It runs `page_script`, by its hash, and no other script,
+    also if text of data became HTML. Figures style their elements in place.
+    """
+    digest = b64encode(sha256(page_script().encode()).digest()).decode()
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
 def document(title: str, parts: Sequence[str]) -> str:
     """Return a page from its parts, which are HTML."""
     body = "\n".join(parts)
@@ -123,6 +145,7 @@ def document(title: str, parts: Sequence[str]) -> str:
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{security_policy()}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(title)}</title>
 <style>

@@ -1,7 +1,12 @@
 """Parts of pages: text is escaped, and tables mark their columns of words."""
 
+import re
+from base64 import b64encode
+from hashlib import sha256
+
 from report_data import Html
 
+from grad_ext.report.assets import script
 from grad_ext.report.html import ANSWER, answer, document, figure, heading, items, paragraphs, table
 
 NASTY = "<b>&\"'"
@@ -17,6 +22,15 @@ def test_text_is_escaped():
         assert set(texts(html)) == {NASTY}
     assert "<b>" not in document(NASTY, [])
     assert "<b>" not in figure("<svg></svg>", NASTY)
+
+
+def test_a_page_allows_its_own_script_alone():
+    policy = re.search('Content-Security-Policy" content="([^"]+)"', document("t", []))
+    assert policy
+    parts = dict(part.split(" ", 1) for part in policy[1].split("; "))
+    digest = b64encode(sha256(f"\n{script('main.js')}".encode()).digest()).decode()
+    assert parts["default-src"] == "'none'"
+    assert parts["script-src"] == f"'sha256-{digest}'"
 
 
 def test_the_answer_leaves_out_parts_without_sentences():

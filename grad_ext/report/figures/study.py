@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 
 from grad_ext.errors import InputError
 from grad_ext.report.figures.style import (
@@ -115,6 +116,9 @@ def _curve(axes: Axes, frame: pd.DataFrame, metric: str, k: int, name: str) -> N
             label=f"{name}: median, {band}" if name else "median",
         )
         axes.set_xscale("log")
+        # The default writes powers of 10 as formulas, which the style does not read.
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.xaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False))
     plain = frame.loc[frame["lam"] == 0, metric]
     if len(plain):
         axes.axhline(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -19,15 +20,25 @@ CURVE_COLOR, MAJORITY_COLOR, CHANCE_COLOR, PLAIN_COLOR = "#0072B2", "#D55E00", "
 STAR_COLOR = "#F0E442"
 FORMATS = ("png", "svg", "pdf")
 WRITTEN = ("png", "svg")
+# Control characters, which matplotlib copies from names and XML does not allow.
+NOT_XML = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
 def style() -> AbstractContextManager[None]:
     """Return the style in which equal input gives equal bytes, with fonts as part of the file.
 
-    Letters are outlines in SVG and TrueType in PDF.
+    Letters are outlines in SVG and TrueType in PDF. Dollar signs are letters: names of data hold them,
+    and what stands between two of them need not be a formula that matplotlib can read.
     """
     return matplotlib.rc_context(
-        {"svg.fonttype": "path", "pdf.fonttype": 42, "svg.hashsalt": "grad-ext", "font.size": 9}
+        {
+            "svg.fonttype": "path",
+            "pdf.fonttype": 42,
+            "svg.hashsalt": "grad-ext",
+            "font.size": 9,
+            "text.parse_math": False,
+            "text.usetex": False,
+        }
     )
 
 
@@ -69,4 +80,5 @@ def render(figure: Figure, kind: str) -> bytes:
     metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
     with style(), matplotlib.rc_context({"svg.fonttype": "none"} if inline else {}):
         figure.savefig(buffer, format=kind, dpi=160, metadata=metadata)
-    return buffer.getvalue()
+    content = buffer.getvalue()
+    return NOT_XML.sub(b"?", content) if kind == "svg" else content

@@ -8,8 +8,14 @@ import pytest
 from report_data import record, study
 
 from grad_ext.errors import InputError
-from grad_ext.report.figures.study import lambda_figure
+from grad_ext.report.figures.study import (
+    frontier_figure,
+    lambda_figure,
+    plane_figure,
+    spread_figure,
+)
 from grad_ext.report.figures.style import render
+from grad_ext.report.statistics.settings import by_settings
 from grad_ext.report.tables import results
 
 
@@ -49,6 +55,26 @@ def test_the_figure_shows_what_the_papers_does():
     svg = render(figure, "inline")
     assert "GRAD-Pred on german" in texts(svg)
     assert render(figure, "png").startswith(b"\x89PNG")
+
+
+def test_names_of_studies_are_no_formulas():
+    name = r"$\frac{$"
+    records = [record(lam, seed, name=name) for lam in (0, 0.1, 1, 1000) for seed in (0, 1)]
+    frame = results(records)
+    titled = f"GRAD-Pred on {name}"
+    curves = lambda_figure(frame.assign(recipe=[name, "b"] * 4), titled, ["recipe"])
+    points = by_settings(results(records), ["lam"])
+    figures = [
+        curves,
+        plane_figure(frame, titled, "protected"),
+        spread_figure(frame, titled, ["protected", "lam"]),
+        frontier_figure(points, titled),
+    ]
+    for figure in figures:
+        shown = texts(render(figure, "inline"))
+        assert titled in shown
+        if figure is curves:
+            assert {"0.1", "1", "1000"} <= set(shown)
 
 
 def test_diverged_models_alone_are_drawn():

@@ -16,6 +16,7 @@ from grad_ext.auditing.probes import PROBES
 from grad_ext.errors import InputError
 from grad_ext.report.assets import script
 from grad_ext.report.explorer import Source, payload, script_json
+from grad_ext.report.html import document, page_script
 from grad_ext.report.pages.study import write_report, write_together
 from grad_ext.report.tables import results
 from grad_ext.training.settings import Settings
@@ -32,7 +33,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-NASTY = "</script><b>'\"&\u2028 sex"
+NASTY = "</script><b>'\"&\u2028 $\\frac$ sex"
 EPOCHS = 4
 
 
@@ -450,6 +451,22 @@ def test_names_from_data_stay_text(browser, tmp_path):
     assert json.dumps(NASTY, ensure_ascii=False) in snippet
     assert not found(browser, "b")
     no_complaint(browser, page)
+
+
+def test_a_page_runs_no_script_but_its_own_and_loads_nothing(browser, tmp_path):
+    hostile = [
+        "<script>document.title = 'run'</script>",
+        "<img src='x' onerror=\"document.title = 'run'\">",
+        "<img src='https://example.org/x.png'><iframe src='about:blank'></iframe>",
+    ]
+    page = tmp_path / "report.html"
+    page.write_text(document("Title", [*hostile, f"<script>{page_script()}</script>"]))
+    opened(browser, page)
+    assert browser.title == "Title"
+    # The page's own script runs, and finds no models in this page.
+    refused = [entry["message"] for entry in browser.get_log("browser")]
+    assert sum("Content Security Policy" in message for message in refused) >= 3
+    assert any("TypeError" in message for message in refused)
 
 
 def test_any_setting_that_varies_is_a_column_and_an_axis(browser, tmp_path):
