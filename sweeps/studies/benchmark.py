@@ -16,6 +16,7 @@ from grad_ext.files import plain_name, write_atomically
 from grad_ext.report.html import document, heading, paragraphs, table
 from grad_ext.report.statistics.benchmark import Ranks, choices, means, ranks, tallies
 from grad_ext.report.text_tables.benchmark import mean_lines, rank_lines, tally_lines
+from grad_ext.sinks import to_csv
 from grad_ext.sweeps.run.limits import Limits
 from grad_ext.sweeps.run.resources import Resources
 from grad_ext.sweeps.studies.comparison import open_comparison
@@ -166,7 +167,7 @@ def _written(frame: pd.DataFrame, bounds: Sequence[float], folder: Path) -> Benc
     ranked = ranks(table_of_means)
     ours = tallies(table_of_means, OURS) if OURS in set(frame["method"]) else None
     for name, each in {"results": frame, "choices": chosen, "means": table_of_means}.items():
-        write_atomically(folder / f"{name}.csv", each.to_csv(index=False))
+        write_atomically(folder / f"{name}.csv", to_csv(each))
     parts = [heading("Ranks"), paragraphs([RANKED]), table(*rank_lines(ranked), words=(0,))]
     if ours is not None:
         parts += [heading(f"Data sets on which {OURS} ranks before the others, with them, behind")]
