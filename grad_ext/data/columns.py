@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -37,6 +38,8 @@ MOST_LEVELS = 1000
 MISSING, UNSEEN = -2, -1
 # Beyond this a standardised feature would overflow the float32 arithmetic of the network.
 LARGEST = 1e30
+# Rows that are encoded at once: their arrays stay in the cache.
+WRITE_ROWS = 1024
 
 # Bins between quantiles of the training values, and between those of their distinct values, without
 # which the value of most rows (Adult's capital gain of 0) would be the only edge.
@@ -128,6 +131,12 @@ class Numeric:
         InputError
             If a number is too far from the training rows' for the network's arithmetic.
         """
+        # By blocks of rows: columns that lie side by side are written while they are in the cache.
+        for start in range(0, len(read), WRITE_ROWS):
+            rows = slice(start, start + WRITE_ROWS)
+            self._write_block(read[rows], encoded[rows])
+
+    def _write_block(self, read: NDArray[Any], encoded: NDArray[Any]) -> None:
         gaps = np.isnan(read)
         filled = np.where(gaps, self.mean if self.missing is None else self.missing, read)
         standard = (filled - self.mean) / self.scale
@@ -139,12 +148,27 @@ class Numeric:
             )
         encoded[:, 0] = standard
         last = 1 + len(self.bins)
-        for k, part in enumerate(self.bins, start=1):
-            encoded[:, k] = (part.share(standard) - part.mean) / part.scale
-        for k, value in enumerate(self.common, start=last):
-            encoded[:, k] = read == value
+        if self.bins:
+            start, stop, mean, scale = self._bin_columns
+            share = standard[:, None] - start
+            share /= stop - start
+            np.clip(share, 0.0, 1.0, out=share)
+            share -= mean
+            share /= scale
+            encoded[:, 1:last] = share
+        if self.common:
+            encoded[:, last : last + len(self.common)] = read[:, None] == self._common_values
         if self.missing is not None:
             encoded[:, -1] = gaps
+
+    @cached_property
+    def _bin_columns(self) -> NDArray[np.float64]:
+        """The bins' edges, means and scales, shape (4, bins)."""
+        return np.array([(b.start, b.stop, b.mean, b.scale) for b in self.bins]).T.copy()
+
+    @cached_property
+    def _common_values(self) -> NDArray[np.float64]:
+        return np.array(self.common)
 
     def surprise(self, read: NDArray[Any]) -> str | None:
         """Return what the values have that no training row had, in words; None if nothing."""

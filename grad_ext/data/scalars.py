@@ -115,10 +115,18 @@ def factorized(values: pd.Series) -> tuple[NDArray[np.intp], list[Any]]:
         raise InputError(
             f"column {values.name!r}: expected numbers or text, got a value of type {kind}"
         ) from None
-    if "\0" in "".join(value for value in values if type(value) is str):
+    if _has_zero_character(values):
         # pandas takes texts for equal that differ after a zero character.
         raise InputError(f"column {values.name!r}: expected text, got text with zero characters")
     return codes, list(distinct)
+
+
+def _has_zero_character(values: pd.Series) -> bool:
+    objects = values.to_numpy(dtype=object)
+    try:
+        return "\0" in "".join(objects)
+    except TypeError:  # Not all are texts.
+        return "\0" in "".join(value for value in objects if type(value) is str)
 
 
 def _is_hashable(value: Any) -> bool:

@@ -295,7 +295,9 @@ class Network:
             rows_at_once = max(LEAST_SCORE_ROWS, SCORE_ROWS // -(-self.members // SCORE_MEMBERS))
         for start in range(0, len(X), rows_at_once):
             rows = X[start : start + rows_at_once].to(self.flat.dtype)
-            rows = F.pad(rows, (0, 0, 0, -len(rows) % ROW_STEP))
+            if len(rows) % ROW_STEP:
+                # Padding copies the rows, also where it adds none.
+                rows = F.pad(rows, (0, 0, 0, -len(rows) % ROW_STEP))
             if self.trunk is not None:
                 yield start, self.trunk.representations(rows, self._trunk_tensors())
                 continue

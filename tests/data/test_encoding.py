@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from small_table import small
 
+from grad_ext.data.columns import WRITE_ROWS
 from grad_ext.data.encoding import Encoder, arrays
 from grad_ext.data.split import split
 from grad_ext.data.values import content_hash, read_frame
@@ -69,6 +70,25 @@ def test_bins_and_common_values_of_missing_ones():
     # A missing value lies where the median lies, but is no common value.
     np.testing.assert_array_equal(X[:, -4:], [[0, 0, 0, 1], [0, 1, 0, 0]])
     np.testing.assert_array_equal(X[0, :-4], X[1, :-4])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_are_encoded_alike_in_any_block(dtype):
+    rng = np.random.default_rng(0)
+    n = 2 * WRITE_ROWS + 3
+    x = np.where(rng.random(n) < 0.1, np.nan, rng.integers(0, 9, n) + 0.5)
+    frame = pd.DataFrame({"x": x, "c": rng.choice(["a", "b"], n)})
+    encoder = Encoder("quantile").fit(frame)
+    part = encoder.parts_[0]
+    X = encoder.transform(frame, dtype=dtype)
+    standard = (np.where(np.isnan(x), part.missing, x) - part.mean) / part.scale
+    bins = [(b.share(standard) - b.mean) / b.scale for b in part.bins]
+    common = [x == value for value in part.common]
+    levels = [frame["c"] == level for level in ("a", "b")]
+    expected = np.array([standard, *bins, *common, np.isnan(x), *levels]).T.astype(dtype)
+    assert bins
+    assert common
+    np.testing.assert_array_equal(X, expected)
 
 
 def test_columns_that_tell_nothing_are_left_out():
