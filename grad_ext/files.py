@@ -82,7 +82,7 @@ def plain_name(*parts: str) -> str:
     'lambda-loans-age_=25-1a2b3c'
     """
     *names, last = (re.sub(r"[^\w.,=+ -]+", "_", part) for part in parts)
-    return f"{'-'.join(names)[:LONGEST_NAME]}-{last}"
+    return f"{'-'.join(names)[:LONGEST_NAME]}-{last[:LONGEST_NAME]}"
 
 
 def cache_folder(name: str = "") -> Path:

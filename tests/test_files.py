@@ -33,3 +33,4 @@ def test_names_of_folders_are_plain_and_short():
     assert plain_name("lambda", "a/b", "age>=25", "1a2b3c") == "lambda-a_b-age_=25-1a2b3c"
     assert len(plain_name("lambda", *["attribute" * 9] * 3, "1a2b3c").encode()) < 255
     assert len(plain_name("ü" * 300, "1a2b3c").encode()) < 255
+    assert len(plain_name("ü" * 300).encode()) < 255

@@ -34,7 +34,7 @@ from grad_ext.metrics.error_bounds import (
 )
 from grad_ext.metrics.inputs import as_predictions, as_rows, as_weights, continuous_columns
 from grad_ext.metrics.neighbors import NeighborGraph, neighbor_graph
-from grad_ext.metrics.registry import METRICS, Metric, spread
+from grad_ext.metrics.registry import METRICS, Metric, attribute_column, spread
 from grad_ext.metrics.resampling import Resamples, Units, cell_weights, resampled, swapped
 from grad_ext.metrics.score_resampling import resampled_errors, swapped_distances
 from grad_ext.metrics.sums import Cells, Groups, Predictions
@@ -164,7 +164,7 @@ def intervals(
     bounds |= _fifth_bounds(sample, drawn)
     low, high = _ends(rows, units, sample.metrics, drawn.metrics, errors, bounds, tail)
     for k, group in enumerate(rows.groups):
-        name = f"discrimination_{group.name}"
+        name = attribute_column("discrimination", group.name)
         several = not group.continuous and len(group.values) > 2
         if several and not np.isnan(low[name]).any():
             low[name], high[name] = largest_difference(sample.vectors[k][0], drawn.vectors[k], tail)
@@ -448,7 +448,7 @@ def _smallest_cells(rows: Predictions, units: Units) -> dict[str, int]:
             counts[metric.name] = fewest(metric, overall)
         for groups, sizes in zip(rows.groups, by_attribute, strict=True):
             if metric.applies_to(groups):
-                counts[f"{metric.name}_{groups.name}"] = fewest(metric, sizes)
+                counts[attribute_column(metric.name, groups.name)] = fewest(metric, sizes)
     return counts
 
 
@@ -469,7 +469,7 @@ def _ends(
     involved: dict[str, tuple[Floats | float, int, Sequence[Errors]]]
     involved = {"discrimination": (0.0, 1, errors)}
     for groups, e in zip(rows.groups, errors, strict=True):
-        involved[f"discrimination_{groups.name}"] = 0.0, 1, [e]
+        involved[attribute_column("discrimination", groups.name)] = 0.0, 1, [e]
     for name, part in (("delta", "accuracy"), ("balanced_delta", "balanced_accuracy")):
         involved[name] = drawn[part] - sample[part], -1, errors
     for name, bound in bounds.items():
@@ -497,7 +497,7 @@ def _fifth_bounds(sample: Resamples, drawn: Resamples) -> dict[str, Floats]:
     for k, groups in enumerate(sample.groups):
         if groups.fifths is not None:
             errors = drawn.by_fifth[k].mean - sample.by_fifth[k].mean
-            bounds[f"quintile_difference_{groups.name}"] = spread(
+            bounds[attribute_column("quintile_difference", groups.name)] = spread(
                 Cells(~np.isnan(errors) * 1.0, errors)
             )
     return bounds

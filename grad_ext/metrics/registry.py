@@ -8,6 +8,7 @@ on. docs/contributors/metric.md shows the steps.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import groupby
@@ -383,6 +384,25 @@ METRICS: dict[str, Metric] = {
 }  # fmt: skip
 
 
+# How columns derived from metrics end: limits of intervals and standard deviations.
+DERIVED = re.compile(r"(.*_)?(low|high|sd|std)|\(.*\)", re.DOTALL)
+
+
+def attribute_column(metric: str, attribute: str) -> str:
+    """Return the name of the column of an attribute's metric, which no other column has.
+
+    Attributes whose names end as those of derived columns do are in parentheses, as are those that are
+    in parentheses themselves.
+
+    Examples
+    --------
+    >>> from grad_ext.metrics.registry import attribute_column
+    >>> attribute_column("discrimination", "age"), attribute_column("discrimination", "low")
+    ('discrimination_age', 'discrimination_(low)')
+    """
+    return f"{metric}_({attribute})" if DERIVED.fullmatch(attribute) else f"{metric}_{attribute}"
+
+
 def attribute_metric(column: str) -> Metric | None:
     """Return the metric of an attribute's column of results.csv, None if it is no such column.
 
@@ -427,5 +447,5 @@ def evaluate_means(
         for k, groups in enumerate(means.groups):
             for metric in listed:
                 if metric.applies_to(groups):
-                    values[f"{metric.name}_{groups.name}"] = metric.formula(means, k)
+                    values[attribute_column(metric.name, groups.name)] = metric.formula(means, k)
     return values

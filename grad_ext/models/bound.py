@@ -30,6 +30,7 @@ from grad_ext.engine.module_trunk import Factory
 from grad_ext.errors import BoundWarning, InputError
 from grad_ext.method import GRAD
 from grad_ext.metrics.constant import better_than_chance
+from grad_ext.metrics.registry import attribute_column
 from grad_ext.models.fit import THRESHOLD, Model, Samples, check_rows, fit_rows
 from grad_ext.seeds import numpy_generator
 from grad_ext.training.checkpoint import last, rule_named
@@ -360,7 +361,10 @@ def frontier(
                 "gap": gap,
                 "gap_low": max(0.0, gap - error),
                 "gap_high": gap + error,
-                **{f"gap_{name}": value for name, value in zip(names, best.gaps, strict=True)},
+                **{
+                    attribute_column("gap", name): value
+                    for name, value in zip(names, best.gaps, strict=True)
+                },
                 "within": best.met,
             }
         )

@@ -15,7 +15,7 @@ from grad_ext.metrics.bootstrap import LEVEL, intervals
 from grad_ext.metrics.constant import nearly_constant
 from grad_ext.metrics.group import chance_level
 from grad_ext.metrics.permutation import permutation_test
-from grad_ext.metrics.registry import METRICS, attribute_metric
+from grad_ext.metrics.registry import METRICS, attribute_column, attribute_metric
 from grad_ext.metrics.score_distances import distance_chance_levels
 from grad_ext.models.tables import (
     continuous_names,
@@ -128,7 +128,7 @@ class HeldOut:
         return sentences
 
     def _numbers(self) -> list[str]:
-        """Return the attributes of numbers that there is a test of."""
+        """Return the attributes of numbers that there is a test of, as the ends of columns."""
         beginning = "permutation_p_value_"
         known = self.metrics.index[self.metrics["estimate"].notna()]
         return [n.removeprefix(beginning) for n in known if n.startswith(beginning)]
@@ -207,7 +207,7 @@ def held_out(model: Any, table: Table, rows: str = "", seed: int = 0) -> HeldOut
             metrics.loc[level, "estimate"] = float(of_attributes.mean())
     for name in continuous:
         for metric, value in _of_number(predicted, groups[[name]], w, seed).items():
-            metrics.loc[f"{metric}_{name}", "estimate"] = value
+            metrics.loc[attribute_column(metric, name), "estimate"] = value
     share = float(np.average(y, weights=w))
     right = max(share, 1.0 - share)
     metrics["majority"] = pd.Series(

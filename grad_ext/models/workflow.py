@@ -520,7 +520,19 @@ def _predicted(
     with _warned_once():
         for frame in frames:
             features = reader.read(frame).set_axis(model.feature_names_in_, axis=1)
-            yield pd.concat([frame[[*keep]], _predictions(model, features, frame.index)], axis=1)
+            predictions = _predictions(model, features, frame.index)
+            _check_distinct(keep, predictions)
+            yield pd.concat([frame[[*keep]], predictions], axis=1)
+
+
+def _check_distinct(keep: Sequence[str], predictions: pd.DataFrame) -> None:
+    names = [*keep, *predictions]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(
+            f"keep: expected each column once, and other names than those of the predictions "
+            f"({', '.join(map(repr, predictions))}), got {', '.join(map(repr, twice))} twice"
+        )
 
 
 def _predictions(model: Any, features: pd.DataFrame, index: pd.Index) -> pd.DataFrame:

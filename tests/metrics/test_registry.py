@@ -3,10 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from grad_ext.metrics.bootstrap import intervals
 from grad_ext.metrics.neighbors import neighbor_graph
-from grad_ext.metrics.registry import METRICS, Metric, evaluate_means, spread
+from grad_ext.metrics.registry import METRICS, Metric, attribute_column, evaluate_means, spread
 from grad_ext.metrics.sums import Cells, Groups, Predictions
 
 Y, GROUP = np.array([1.0, 0, 1, 1, 0, 0]), np.array([0.0, 0, 1, 1, 0, 1])
@@ -23,6 +25,40 @@ def false_discovery_rate_difference(means, attribute):
     favorable = cells.weight * cells.mean
     rate = favorable[..., 0, :] / favorable.sum(axis=-2)
     return rate[..., 0] - rate[..., 1]
+
+
+NAMES = [
+    "low",
+    "high",
+    "sd",
+    "std",
+    "floor",
+    "age",
+    "age_low",
+    "(low)",
+    "((low))",
+    "(age)",
+    "",
+    "_sd",
+]
+ENDS = ("", "_low", "_high", "_sd", "_std")
+
+
+@given(st.lists(st.sampled_from(NAMES) | st.text("()_lowsd"), unique=True))
+def test_columns_of_attributes_and_what_is_derived_from_them_differ(names):
+    columns = ["discrimination", *(attribute_column("discrimination", name) for name in names)]
+    derived = [f"{column}{end}" for column in columns for end in ENDS]
+    assert len({*derived}) == len(derived)
+
+
+def test_attributes_with_the_names_of_ends_have_their_own_intervals():
+    names = ["low", "high", "floor"]
+    groups = pd.DataFrame({name: np.tile(np.eye(2)[k % 2], 30) for k, name in enumerate(names)})
+    y = np.tile([1, 0, 1], 20)
+    table = intervals(y, groups["low"], sensitive_features=groups, resamples=50)
+    assert table.index.is_unique
+    gaps = table.loc[[f"discrimination_{name}" for name in ("(low)", "(high)", "floor")]]
+    assert gaps["estimate"].tolist() == [1.0, 1.0, 1.0]
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from grad_ext.errors import ConstantPredictionWarning, InputError, UnseenValuesW
 from grad_ext.models import workflow
 from grad_ext.models.persistence import load
 from grad_ext.models.workflow import evaluate_model, fit, predict_file, rows_for_model
+from grad_ext.sinks import read_csv
 
 ROLES = {"label": "decision", "favorable": "approved", "protected": ["sex", "age>=40"]}
 SMALL = {"epochs": 15, "batch_size": 16, "lam": 0.1, "trunk": (8,), "branch": (4,)}
@@ -191,6 +192,19 @@ def test_predictions_are_those_of_predict_in_the_files_order(model, folder, monk
     assert written["id"].tolist() == frame["id"].tolist()
     assert written["prediction"].tolist() == model.predict(X).tolist()
     assert written["score"].to_numpy() == pytest.approx(model.predict_proba(X)[:, 1], abs=1e-12)
+
+
+def test_kept_columns_are_safe_and_no_columns_of_predictions(model, folder):
+    new_rows(folder, **{"=id": ["=1+1", "-2"] + ["a"] * 23, "score": 1})
+    with pytest.raises(InputError, match="'score' twice"):
+        predict_file(model, folder / "new.csv", folder / "twice.csv", keep=["score"])
+    assert not (folder / "twice.csv").exists()
+    predict_file(model, folder / "new.csv", folder / "safe.csv", keep=["=id"])
+    first, second, third = (folder / "safe.csv").read_text().splitlines()[:3]
+    assert first == "'=id,prediction,score"
+    assert (second.split(",")[0], third.split(",")[0]) == ("'=1+1", "-2")
+    again = read_csv(folder / "safe.csv")
+    assert again["=id"].tolist() == ["=1+1", "-2", *["a"] * 23]
 
 
 def test_a_saved_model_predicts_to_an_open_file(model, folder):

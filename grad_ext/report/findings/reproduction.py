@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from grad_ext.data.lists import listed
+from grad_ext.metrics.registry import attribute_column
 from grad_ext.report.findings.base import Finding
 from grad_ext.report.published import Published
 from grad_ext.report.statistics.intervals import Interval, paired_interval
@@ -272,7 +273,7 @@ def _other_attributes(case: Case, plain: str, grad: str, by: pd.DataFrame) -> Se
         if alone not in by.index.get_level_values(0):
             continue
         for other in (name for name in case.attributes if name != protected):
-            column = f"discrimination_{other}"
+            column = attribute_column("discrimination", other)
             moved = paired_interval(by.loc[alone][column], by.loc[plain][column])
             decision: Literal["raises", "lowers", "no difference"] = "no difference"
             if moved.low > 0:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from grad_ext.data.lists import listed
+from grad_ext.metrics.registry import attribute_column
 from grad_ext.report.published import Published
 
 METRICS = ("accuracy", "delta", "discrimination", "consistency")
@@ -53,7 +54,10 @@ def lines(
         names = listed(attributes)
         paper = published.get(dataset, {}).get(algorithm) if about[dataset] == attributes else None
         paper_metrics = _metrics(paper, names)
-        for metric in (*METRICS, *(f"discrimination_{n}" for n in names if len(names) > 1)):
+        for metric in (
+            *METRICS,
+            *(attribute_column("discrimination", n) for n in names if len(names) > 1),
+        ):
             rows.append(
                 {
                     "dataset": dataset,
@@ -111,7 +115,8 @@ def _metrics(line: Published | None, names: Sequence[str]) -> dict[str, float]:
         metrics["consistency"] = line.consistency
     if len(line.discrimination) > 1:
         metrics |= {
-            f"discrimination_{n}": v for n, v in zip(names, line.discrimination, strict=True)
+            attribute_column("discrimination", n): v
+            for n, v in zip(names, line.discrimination, strict=True)
         }
     return metrics
 

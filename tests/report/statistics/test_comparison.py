@@ -12,6 +12,15 @@ from grad_ext.errors import InputError
 from grad_ext.report.statistics.comparison import at_chosen, differences, dominance, summary
 
 
+def test_an_attribute_named_as_an_end_of_a_column_overwrites_nothing():
+    named = {"discrimination_(sd)": 0.5, "discrimination_(low)": 0.25}
+    line = summary(frame(*(model("a", k, 0.7, 0.1 + 0.2 * k, **named) for k in (0, 1)))).iloc[0]
+    assert line["discrimination"] == pytest.approx(0.2)
+    assert line["discrimination_sd"] == pytest.approx(0.02**0.5)
+    assert line["discrimination_(sd)"] == 0.5
+    assert line["discrimination_(low)"] == line["discrimination_(low)_low"] == 0.25
+
+
 def test_the_summary_by_hand():
     lines = summary(
         frame(
