@@ -45,11 +45,11 @@ def test_the_page_escapes_and_needs_nothing(tmp_path):
 
 
 def test_a_figure_for_each_recipe(tmp_path):
-    frame = pd.concat([reproduced(), reproduced(recipe="other")])
+    frame = pd.concat([reproduced(), reproduced(recipe="steady")])
     page = write_figure2(tmp_path, frame, {})
     text = page.read_text()
     assert text.count("<svg") == 2
     # What holds for every group is said once, at the top.
     assert text.count(sentences([OneSplit()])[0]) == 1
     assert [text.count(f"<h2>{part}</h2>") for part in ANSWER] == [1, 1, 1]
-    assert (tmp_path / "figure2-adult-other.png").stat().st_size > 10_000
+    assert (tmp_path / "figure2-adult-steady.png").stat().st_size > 10_000
