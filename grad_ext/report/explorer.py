@@ -17,6 +17,7 @@ from typing import Any
 import pandas as pd
 
 from grad_ext.data.catalog import known_data_set
+from grad_ext.metrics.registry import METRICS
 from grad_ext.report.assets import asset
 from grad_ext.report.html import page_script
 from grad_ext.report.tables import (
@@ -203,8 +204,10 @@ def _metrics(frame: pd.DataFrame) -> list[dict[str, Any]]:
     names = [
         str(c)
         for c in frame.select_dtypes("number")
-        # Metrics of other evaluations are in results.csv.
-        if c not in known and "@" not in str(c) and not str(c).startswith("majority")
+        # Metrics of other evaluations, such as delta@k=10, are in results.csv.
+        if c not in known
+        and not ("@" in str(c) and str(c).partition("@")[0] in METRICS)
+        and not str(c).startswith("majority")
     ]
     ordered = [*(n for n in MAIN if n in names), *(n for n in names if n not in MAIN)]
     return [

@@ -508,6 +508,15 @@ def test_models_that_failed_are_lines_without_figures(browser, tmp_path):
     no_complaint(browser, page)
 
 
+def test_metrics_of_an_attribute_with_an_at_sign_are_shown():
+    made = records()
+    frame = results(made).assign(**{"disparate_impact_a@b": 0.5, "delta@k=10": 0.1})
+    source = Source("study", "study", {}, {})
+    names = [column["name"] for column in payload(frame, made, [source])["columns"]]
+    assert "disparate_impact_a@b" in names
+    assert "delta@k=10" not in names
+
+
 def test_json_in_a_script_cannot_end_it():
     text = script_json({NASTY: [NASTY, "<!--"]})
     assert not re.search(r"[<>&\u2028]", text)
