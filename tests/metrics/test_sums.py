@@ -60,14 +60,14 @@ def test_groups_of_each_kind():
     three = Groups.of("race", "categorical", column)
     assert three.values.tolist() == [0.0, 2.0]
     assert three.member.tolist() == [[0, 1, 0, 0], [1, 0, 1, 0]]
-    assert three.sizes.tolist() == [1, 2]
+    assert three.member.sum(axis=1).tolist() == [1, 2]
     assert (three.continuous, three.has_sign, SEX.has_sign) == (False, True, True)
     # Of a binary attribute both groups are there, even if one has no rows.
     assert Groups.of("sex", "binary", np.ones(3)).values.tolist() == [0.0, 1.0]
     ages = Groups.of("age", "continuous", np.arange(20.0))
     assert ages.continuous
     assert not ages.has_sign
-    assert ages.sizes.tolist() == [2] * 10
+    assert ages.member.sum(axis=1).tolist() == [2] * 10
 
 
 def test_bins_of_equally_many_rows():
