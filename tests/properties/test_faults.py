@@ -92,7 +92,7 @@ def undisturbed(tmp_path_factory):
 
 # A study on one CPU has no process that could be killed alone.
 @pytest.mark.skipif(available_cpus() < 2, reason="takes two CPUs")
-@pytest.mark.parametrize("engine", ["local", "ray"])
+@pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=pytest.mark.slow)])
 def test_killed_interfered_with_and_finished(engine, undisturbed, tmp_path):
     """The driver killed; then a second driver, a look at it, and a worker killed.
 
