@@ -285,7 +285,7 @@ def folds(strata: Ints, generator: np.random.Generator) -> Ints:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A λ and a threshold, with what they give on rows that chose nothing of the model.
+    """A λ and a threshold, with their metrics on rows that the model did not learn from.
 
     Attributes
     ----------

@@ -119,7 +119,7 @@ class ScorePenalty:
         within, bins = position - bins, bins.long()
         self._mass.mul_(DECAY).add_(1.0 - DECAY)
         total = torch.zeros_like(logits)
-        for k, (_strata, _groups) in enumerate(self._sizes):
+        for k in range(len(self._sizes)):
             cell = cells[k].index_select(0, index).view(members, size)
             w = weights[k].index_select(0, index).view(members, size)
             # A row of no cell counts in the first with a weight of 0.
@@ -173,10 +173,10 @@ class ScorePenalty:
         here = present.view(shape)
         share = here / here.sum(3, keepdim=True).clamp_min(1.0)
         below = below.view(members, scores, strata, groups, BINS + 1)
-        apart = below - (below * share).sum(3, keepdim=True)
+        difference = below - (below * share).sum(3, keepdim=True)
         rows = sums.square() / squares.clamp_min(1e-30)
         error = (0.5 * rows.clamp_min(1.0).rsqrt()).view(shape)
-        sign = apart / (apart.abs() + error) * here
+        sign = difference / (difference.abs() + error) * here
         sign = (sign - (sign * share).sum(3, keepdim=True)) * here
         expected = sums / self._mass
         return sign.reshape(members, scores, count, BINS + 1).contiguous(), expected
